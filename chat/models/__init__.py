@@ -1,0 +1,19 @@
+"""What was said and done in chat, one file per subject."""
+
+from chat.models.emote import Emote, EmoteDay, EmoteSetEntry, EmoteUsage
+from chat.models.event import ChatEvent, ModerationEvent
+from chat.models.ingest import DeadLetter, Replay
+from chat.models.message import ChatMinute, Message
+
+__all__ = [
+    "ChatEvent",
+    "ChatMinute",
+    "DeadLetter",
+    "Emote",
+    "EmoteDay",
+    "EmoteSetEntry",
+    "EmoteUsage",
+    "Message",
+    "ModerationEvent",
+    "Replay",
+]

@@ -1,0 +1,113 @@
+"""Emotes, where they may be used under which name, and how often they were."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from streams.models import Channel
+from viewers.models import Viewer
+
+
+class Provider(models.TextChoices):
+    TWITCH = "twitch", "Twitch"
+    SEVENTV = "7tv", "7TV"
+    BTTV = "bttv", "BetterTTV"
+    FFZ = "ffz", "FrankerFaceZ"
+    EMOJI = "emoji", "Emoji"
+
+
+class Emote(models.Model):
+    """An emote. Provider and the provider's id are its identity; its name may change."""
+
+    id = models.AutoField(primary_key=True)
+    provider = models.CharField(max_length=8, choices=Provider)
+    provider_id = models.CharField(max_length=64, db_collation="C")
+    name = models.CharField(max_length=128, db_collation="C", help_text="The newest name; sets may use an alias.")
+    image_url = models.CharField(max_length=500, blank=True)
+    is_zero_width = models.BooleanField(default=False)
+    is_animated = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            # Finds an emote's key when a message or a set names it.
+            models.UniqueConstraint(fields=["provider", "provider_id"], name="emote_once"),
+        ]
+        indexes: ClassVar = [
+            # Search by the beginning of a name in the admin.
+            models.Index(fields=["name"], name="emote_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.provider})"
+
+
+class EmoteSetEntry(models.Model):
+    """[since, until) in which an emote could be used in a channel (everywhere, if there is none) by this name.
+
+    `since` is empty for what was there when the set was first read: it is taken to have been there before.
+    """
+
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, null=True, blank=True, db_index=False, related_name="emote_entries"
+    )
+    emote = models.ForeignKey(Emote, on_delete=models.CASCADE, related_name="entries")
+    provider = models.CharField(max_length=8, choices=Provider)
+    name = models.CharField(max_length=128, db_collation="C", help_text="The name typed in chat.")
+    since = models.DateTimeField(null=True, blank=True)
+    until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            # One present entry for a name in a set.
+            models.UniqueConstraint(
+                fields=["channel", "provider", "name"],
+                condition=models.Q(until=None),
+                nulls_distinct=False,
+                name="emotesetentry_present_once",
+            ),
+        ]
+        indexes: ClassVar = [
+            # The whole set of a channel, with its past, when the ingest loads its index.
+            models.Index(fields=["channel", "provider"], name="emotesetentry_of_channel"),
+        ]
+        verbose_name_plural = "emote set entries"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EmoteUsage(models.Model):
+    """Uses of one emote by one viewer in one channel on one UTC day."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    emote = models.ForeignKey(Emote, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    day = models.DateField()
+    uses = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            # The store's upsert, and the favourite emotes on the viewer page.
+            models.UniqueConstraint(fields=["channel", "viewer", "emote", "day"], name="emoteusage_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.emote_id} by {self.viewer_id} on {self.day}"
+
+
+class EmoteDay(models.Model):
+    """Uses of one emote by anybody in one channel on one UTC day."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    emote = models.ForeignKey(Emote, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    day = models.DateField()
+    uses = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            # The store's upsert, and the top emotes of a channel over a span of days.
+            models.UniqueConstraint(fields=["channel", "day", "emote"], name="emoteday_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.emote_id} in {self.channel_id} on {self.day}"

@@ -1,0 +1,133 @@
+"""Channels that are followed, their streams, and the times when nothing could be received."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Lower
+
+
+class ChannelQuerySet(models.QuerySet["Channel"]):
+    def followed(self) -> "ChannelQuerySet":
+        """Channels the reader should be joined to: switched on, and with a login to join."""
+        return self.filter(is_followed=True, login__isnull=False)
+
+    def listed(self) -> "ChannelQuerySet":
+        """Channels that have a page."""
+        return self.filter(login__isnull=False)
+
+
+class Channel(models.Model):
+    """A Twitch channel. The Twitch id is its identity; it is learnt from the first line received."""
+
+    class PagePolicy(models.TextChoices):
+        OPEN = "open", "every viewer has a page"
+        OPT_IN = "opt-in", "only viewers who asked for one have a page"
+
+    twitch_id = models.CharField(max_length=32, unique=True, null=True, blank=True, db_collation="C")
+    login = models.CharField(
+        max_length=64,
+        unique=True,
+        null=True,
+        blank=True,
+        db_collation="C",
+        help_text="Lower-case name in the address. Empty once another channel took the name over.",
+    )
+    display_name = models.CharField(max_length=64, blank=True)
+    is_followed = models.BooleanField(default=True)
+    page_policy = models.CharField(max_length=8, choices=PagePolicy, default=PagePolicy.OPEN)
+    retention_days = models.PositiveSmallIntegerField(
+        default=90, help_text="Days for which the text of messages is kept. Totals stay."
+    )
+    messages_kept_from = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Older messages are gone, so older counters are not recounted."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ChannelQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(login=Lower("login")), name="channel_login_is_lower_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name or self.login or f"channel {self.twitch_id}"
+
+
+class ChatCounts(models.Model):
+    """What is counted of chat, at every grain that has a table."""
+
+    messages = models.PositiveBigIntegerField(default=0)
+    emotes = models.PositiveBigIntegerField(default=0)
+    bits = models.PositiveBigIntegerField(default=0)
+    subs = models.PositiveIntegerField(default=0, help_text="Subscriptions and resubscriptions announced in chat.")
+    gifts = models.PositiveIntegerField(default=0, help_text="Subscriptions given to others.")
+
+    class Meta:
+        abstract = True
+
+
+class ChannelDay(ChatCounts):
+    """One channel on one UTC day."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="days")
+    day = models.DateField()
+    chatters = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            # The store adds to this row; the channel page reads the last days.
+            models.UniqueConstraint(fields=["channel", "day"], name="channelday_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel_id} on {self.day}"
+
+
+class ChannelTotal(ChatCounts):
+    """One channel since it was first followed."""
+
+    channel = models.OneToOneField(Channel, on_delete=models.CASCADE, primary_key=True, related_name="total")
+    chatters = models.PositiveIntegerField(default=0)
+    last_message_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"total of {self.channel_id}"
+
+
+class Stream(models.Model):
+    """One broadcast: [started_at, ended_at)."""
+
+    id = models.CharField(max_length=32, primary_key=True, db_collation="C", help_text="Twitch's id of the stream.")
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="streams")
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    title = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            # Recent streams on the channel page, and which stream a moment belongs to.
+            models.Index(fields=["channel", "-started_at"], name="stream_recent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class Gap(models.Model):
+    """[started_at, ended_at) in which a channel's chat could not be received, and why."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="gaps")
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    reason = models.CharField(max_length=200)
+
+    class Meta:
+        constraints: ClassVar = [
+            # A gap that is handed over twice is written once; charts look gaps up by channel and time.
+            models.UniqueConstraint(fields=["channel", "started_at", "ended_at"], name="gap_once"),
+            models.CheckConstraint(condition=models.Q(ended_at__gt=models.F("started_at")), name="gap_has_length"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.started_at:%Y-%m-%d %H:%M:%S} to {self.ended_at:%H:%M:%S}: {self.reason}"

@@ -1,0 +1,107 @@
+"""Everything that can be configured, read once from the environment (see README, "Settings")."""
+
+from pathlib import Path
+
+import environ
+
+from streamstats.local.layout import Layout
+from streamstats.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+STREAMSTATS_HOME = Path(env.str("STREAMSTATS_HOME", default=str(BASE_DIR / ".data"))).expanduser().resolve()
+LAYOUT = Layout(STREAMSTATS_HOME)
+
+# With neither URL set, `manage.py` starts embedded servers below STREAMSTATS_HOME.
+DATABASE_URL = env.str("DATABASE_URL", default="")
+REDIS_URL = env.str("REDIS_URL", default="") or LAYOUT.redis_url
+IS_ONE_MACHINE = not DATABASE_URL or not env.str("REDIS_URL", default="")
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+PORT = env.int("PORT", default=8000)
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "csp",
+    "streamstats",
+    "streams",
+    "viewers",
+    "chat",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "streamstats.urls"
+ASGI_APPLICATION = "streamstats.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.db_url_config(DATABASE_URL or LAYOUT.database_url)}
+# ASGI runs each request on a thread of its own; the pool keeps their connections few and warm.
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 0, "max_size": 10, "timeout": 10}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True  # `make run` serves static/ without a collectstatic step
+
+LOGGING_CONFIG = None
+LOG_JSON = env.bool("LOG_JSON", default=False)
+logging_config(as_json=LOG_JSON, level=env.str("LOG_LEVEL", default="INFO"))
+
+# Twitch and the emote providers: every outside service is reached only through these.
+TWITCH_IRC_URL = env.str("TWITCH_IRC_URL", default="wss://irc-ws.chat.twitch.tv:443")
+TWITCH_CDN_URL = env.str("TWITCH_CDN_URL", default="https://static-cdn.jtvnw.net")
+SEVENTV_URL = env.str("SEVENTV_URL", default="https://7tv.io/v3")
+SEVENTV_EVENTS_URL = env.str("SEVENTV_EVENTS_URL", default="wss://events.7tv.io/v3")
+BTTV_URL = env.str("BTTV_URL", default="https://api.betterttv.net/3")
+BTTV_WS_URL = env.str("BTTV_WS_URL", default="wss://sockets.betterttv.net/ws")
+BTTV_CDN_URL = env.str("BTTV_CDN_URL", default="https://cdn.betterttv.net")
+FFZ_URL = env.str("FFZ_URL", default="https://api.frankerfacez.com/v1")

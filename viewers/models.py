@@ -1,0 +1,116 @@
+"""Viewers, the names they had, and what was counted of them."""
+
+from typing import ClassVar, Self
+
+from django.db import models
+
+from streams.models import Channel, ChatCounts
+
+
+class ViewerQuerySet(models.QuerySet["Viewer"]):
+    def named(self, login: str) -> Self:
+        """Viewers who have, or ever had, exactly this login."""
+        return self.filter(names__login=login.lower()).distinct()
+
+
+class Viewer(models.Model):
+    """A Twitch account. Its id is its identity; logins change, and pass to other people."""
+
+    twitch_id = models.CharField(max_length=32, primary_key=True, db_collation="C")
+    login = models.CharField(max_length=64, db_collation="C", help_text="The newest one seen.")
+    display_name = models.CharField(max_length=64)
+    color = models.CharField(max_length=7, blank=True, help_text="#RRGGBB, empty where never chosen.")
+    named_at = models.DateTimeField(help_text="Time of the message that told the names above.")
+    is_bot = models.BooleanField(default=False, help_text="Kept out of leaderboards.")
+
+    objects = ViewerQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            # The viewer page by its address. Not unique: a login may pass from one account to another.
+            models.Index(fields=["login"], name="viewer_login"),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name or self.login
+
+
+class ViewerName(models.Model):
+    """A login a viewer was seen with. `last_seen_at` is kept to within ten minutes."""
+
+    viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, related_name="names")
+    login = models.CharField(max_length=64, db_collation="C")
+    display_name = models.CharField(max_length=64)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            # The store's upsert, and the names on the viewer page.
+            models.UniqueConstraint(fields=["viewer", "login"], name="viewername_once"),
+        ]
+        indexes: ClassVar = [
+            # Search by the beginning of any name, and redirects from old logins.
+            models.Index(fields=["login"], name="viewername_login"),
+        ]
+
+    def __str__(self) -> str:
+        return self.login
+
+
+class ViewerCounts(ChatCounts):
+    """Chat counts, and what other sources tell of a viewer."""
+
+    watch_seconds = models.PositiveBigIntegerField(default=0)
+    points = models.PositiveBigIntegerField(default=0, help_text="Channel points spent.")
+
+    class Meta:
+        abstract = True
+
+
+class ViewerDay(ViewerCounts):
+    """One viewer in one channel on one UTC day."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="days")
+    day = models.DateField()
+
+    class Meta:
+        constraints: ClassVar = [
+            # The store's upsert, and the activity picture on the viewer page.
+            models.UniqueConstraint(fields=["channel", "viewer", "day"], name="viewerday_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.viewer_id} in {self.channel_id} on {self.day}"
+
+
+class ViewerTotalQuerySet(models.QuerySet["ViewerTotal"]):
+    def people(self) -> Self:
+        return self.filter(viewer__is_bot=False)
+
+
+class ViewerTotal(ViewerCounts):
+    """One viewer in one channel, all time: the sum of their days."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    viewer = models.ForeignKey(
+        Viewer, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="totals"
+    )
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    objects = ViewerTotalQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            # The store's upsert, and the numbers on the viewer page.
+            models.UniqueConstraint(fields=["channel", "viewer"], name="viewertotal_once"),
+        ]
+        indexes: ClassVar = [
+            # The viewer list of a channel, most messages first, page after page.
+            models.Index(fields=["channel", "-messages", "viewer"], name="viewertotal_most_messages"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.viewer_id} in {self.channel_id}"
