@@ -5,24 +5,30 @@ from pathlib import Path
 import environ
 
 from streamstats.local.layout import Layout
+from streamstats.local.secret_key import read_or_make_secret_key
 from streamstats.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+environ.Env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
 
 STREAMSTATS_HOME = Path(env.str("STREAMSTATS_HOME", default=str(BASE_DIR / ".data"))).expanduser().resolve()
 LAYOUT = Layout(STREAMSTATS_HOME)
 
-# With neither URL set, `manage.py` starts embedded servers below STREAMSTATS_HOME.
+# `manage.py` starts an embedded server below STREAMSTATS_HOME for each URL that is not set.
 DATABASE_URL = env.str("DATABASE_URL", default="")
-REDIS_URL = env.str("REDIS_URL", default="") or LAYOUT.redis_url
-IS_ONE_MACHINE = not DATABASE_URL or not env.str("REDIS_URL", default="")
+REDIS_URL = env.str("REDIS_URL", default="")
+EMBEDS_POSTGRES = not DATABASE_URL
+EMBEDS_REDIS = not REDIS_URL
+IS_ONE_MACHINE = EMBEDS_POSTGRES or EMBEDS_REDIS
+REDIS_URL = REDIS_URL or LAYOUT.redis_url
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY and (IS_ONE_MACHINE or DEBUG):
+    SECRET_KEY = read_or_make_secret_key(LAYOUT.secret_key)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-PORT = env.int("PORT", default=8000)
+PORT = env.str("PORT", default="8000")
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -28,6 +28,15 @@ class Layout:
         return self.home / "logs"
 
     @property
+    def secret_key(self) -> Path:
+        return self.home / "secret_key"
+
+    @property
+    def schedule(self) -> Path:
+        """When Celery's beat last did what."""
+        return self.home / "schedule"
+
+    @property
     def spool(self) -> Path:
         """Lines a reader could not hand over while Redis was away."""
         return self.home / "spool"

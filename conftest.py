@@ -1,0 +1,114 @@
+"""Real servers for the tests, and no network but this machine's own."""
+
+import ipaddress
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from redis import Redis
+
+from streamstats.local.layout import Layout
+from streamstats.local.postgres import EmbeddedPostgres
+from streamstats.local.redis import EmbeddedRedis
+from streamstats.local.servers import Servers
+
+
+def pytest_unconfigure() -> None:
+    remove_home(settings.LAYOUT)
+
+
+@pytest.fixture(scope="session")
+def embedded_servers() -> Iterator[None]:
+    """The servers that the settings under test name, unless the environment names others."""
+    servers = Servers(settings.LAYOUT, postgres=settings.EMBEDS_POSTGRES, redis=settings.EMBEDS_REDIS, durable=False)
+    try:
+        servers.start()
+        yield
+    finally:
+        servers.stop()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(embedded_servers: None) -> None:
+    """Give pytest-django its test database on our Postgres."""
+
+
+@pytest.fixture
+def redis_client(embedded_servers: None) -> Iterator[Redis]:
+    """An empty Redis, the one that `settings.REDIS_URL` names."""
+    client = Redis.from_url(settings.REDIS_URL)
+    client.flushdb()
+    yield client
+    client.close()
+
+
+class ServerPair:
+    """A Postgres and a Redis of a test's own, to be stopped, killed and started at will."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.postgres = EmbeddedPostgres(layout)
+        self.redis = EmbeddedRedis(layout)
+
+
+@pytest.fixture
+def servers() -> Iterator[ServerPair]:
+    """Both run, durable as the product's are: what was acknowledged has to outlive `kill()`."""
+    pair = ServerPair(Layout(Path(tempfile.mkdtemp(prefix="streamstats-test-")).resolve()))
+    try:
+        pair.postgres.start()
+        pair.redis.start()
+        yield pair
+    finally:
+        pair.redis.stop()
+        pair.postgres.stop()
+        remove_home(pair.layout)
+
+
+def remove_home(layout: Layout) -> None:
+    shutil.rmtree(layout.home, ignore_errors=True)
+    shutil.rmtree(layout.sockets, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Iterator[None]:
+    """Refuse every connection that leaves this machine, by name or by address."""
+    with pytest.MonkeyPatch.context() as patch:
+        for method in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, method, _local_only(getattr(socket.socket, method)))
+        patch.setattr(socket, "getaddrinfo", _local_names_only(socket.getaddrinfo))
+        yield
+
+
+def _local_only(connect: Any) -> Any:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family != socket.AF_UNIX and not _is_local(address[0]):
+            raise RuntimeError(f"a test tried to reach {address}")
+        return connect(self, address)
+
+    return guarded
+
+
+def _local_names_only(getaddrinfo: Any) -> Any:
+    def guarded(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _is_local(host):
+            raise RuntimeError(f"a test tried to look up {host}")
+        return getaddrinfo(host, *args, **kwargs)
+
+    return guarded
+
+
+def _is_local(host: Any) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in {None, "", "localhost"}:
+        return True
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified

@@ -1,0 +1,150 @@
+"""Who starts the embedded servers of a home, and who uses those that run."""
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+from streamstats.local.errors import LocalError
+from streamstats.local.layout import Layout
+from streamstats.local.postgres import EmbeddedPostgres
+from streamstats.local.redis import EmbeddedRedis
+from streamstats.local.server import EmbeddedServer
+
+POLL_SECONDS = 0.1
+# A server that repairs a crash may take this long before it answers somebody else's first question.
+WAIT_SECONDS = 300
+
+
+class FileLock:
+    """A lock between processes that ends with the process, and says who has it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+", encoding="utf-8")
+
+    def try_alone(self) -> bool:
+        return self._try(fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def try_shared(self) -> bool:
+        return self._try(fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def wait_alone(self) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def sign(self, text: str) -> None:
+        self._file.truncate(0)
+        self._file.write(text)
+        self._file.flush()
+
+    def signature(self) -> str:
+        self._file.seek(0)
+        return self._file.read().strip()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._file.close()
+
+    def _try(self, operation: int) -> bool:
+        try:
+            fcntl.flock(self._file, operation)
+        except BlockingIOError:
+            return False
+        return True
+
+
+class Servers:
+    """The embedded servers of one home, of those that are wanted."""
+
+    def __init__(self, layout: Layout, *, postgres: bool = True, redis: bool = True, durable: bool = True) -> None:
+        self.postgres = EmbeddedPostgres(layout, durable=durable) if postgres else None
+        self.redis = EmbeddedRedis(layout, durable=durable) if redis else None
+
+    @property
+    def has_new_database(self) -> bool:
+        return self.postgres is not None and self.postgres.is_new
+
+    def start(self) -> None:
+        for server in self._wanted():
+            server.start()
+
+    def stop(self) -> None:
+        with ExitStack() as stack:
+            for server in self._wanted():
+                stack.callback(server.stop)
+
+    def answer(self) -> bool:
+        return all(server.answers() for server in self._wanted())
+
+    def _wanted(self) -> list[EmbeddedServer]:
+        return [server for server in (self.postgres, self.redis) if server]
+
+
+def _home_lock(layout: Layout) -> FileLock:
+    """Held by the one process that starts and stops the servers."""
+    try:
+        return FileLock(layout.home / "servers.lock")
+    except OSError as error:
+        raise LocalError(
+            f"{layout.home} cannot be written to ({error.strerror}): set STREAMSTATS_HOME to a folder of your own"
+        ) from error
+
+
+def _users_lock(layout: Layout) -> FileLock:
+    """Shared by the processes that use servers which another one started."""
+    return FileLock(layout.home / "users.lock")
+
+
+@contextmanager
+def own_servers(layout: Layout, servers: Servers) -> Iterator[None]:
+    """Start the servers and stop them at the end, whoever else may be using them; refuse if they have an owner."""
+    with _home_lock(layout) as lock:
+        if not lock.try_alone():
+            raise LocalError(f"{layout.home} is in use by {lock.signature()}: stop that first")
+        with _started(lock, servers):
+            yield
+
+
+@contextmanager
+def available_servers(layout: Layout, servers: Servers, say: Callable[[str], None]) -> Iterator[None]:
+    """Use the servers that run, or start them; those that we started outlast everybody who uses them."""
+    with _home_lock(layout) as lock, _users_lock(layout) as users:
+        if _become_owner_or_user(lock, users, servers):
+            with _started(lock, servers):
+                try:
+                    yield
+                finally:
+                    if not users.try_alone():
+                        say("Another command uses the embedded servers; they stay up until it is done.")
+                        users.wait_alone()
+        else:
+            yield
+
+
+@contextmanager
+def _started(lock: FileLock, servers: Servers) -> Iterator[None]:
+    lock.sign(f"process {os.getpid()} ({' '.join(sys.argv)})")
+    try:
+        servers.start()
+        yield
+    finally:
+        servers.stop()
+
+
+def _become_owner_or_user(lock: FileLock, users: FileLock, servers: Servers) -> bool:
+    """Return True once the lock is ours, False once another's servers answer."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        if lock.try_alone():
+            return True
+        # An owner on its way out holds this alone; then it is our turn in a moment.
+        if users.try_shared() and servers.answer():
+            return False
+        time.sleep(POLL_SECONDS)
+    raise LocalError(f"the servers of {lock.signature()} do not answer")
