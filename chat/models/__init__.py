@@ -1,6 +1,6 @@
 """What was said and done in chat, one file per subject."""
 
-from chat.models.emote import Emote, EmoteDay, EmoteSetEntry, EmoteUsage
+from chat.models.emote import Emote, EmoteDay, EmoteSet, EmoteSetEntry, EmoteUsage
 from chat.models.event import ChatEvent, ModerationEvent
 from chat.models.ingest import DeadLetter, Replay
 from chat.models.message import ChatMinute, Message
@@ -11,6 +11,7 @@ __all__ = [
     "DeadLetter",
     "Emote",
     "EmoteDay",
+    "EmoteSet",
     "EmoteSetEntry",
     "EmoteUsage",
     "Message",

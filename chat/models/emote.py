@@ -41,6 +41,28 @@ class Emote(models.Model):
         return f"{self.name} ({self.provider})"
 
 
+class EmoteSet(models.Model):
+    """One provider's set in a channel (everywhere, if there is none). It has a row since it was first read.
+
+    Whoever writes its entries holds this row. That there is one tells an empty set from one never read.
+    """
+
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, null=True, blank=True, db_index=False, related_name="emote_sets"
+    )
+    provider = models.CharField(max_length=8, choices=Provider)
+    first_read_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            # Finds the row to hold.
+            models.UniqueConstraint(fields=["channel", "provider"], nulls_distinct=False, name="emoteset_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} set of {self.channel_id or 'everybody'}"
+
+
 class EmoteSetEntry(models.Model):
     """[since, until) in which an emote could be used in a channel (everywhere, if there is none) by this name.
 
