@@ -74,6 +74,7 @@ class ProviderHub:
         self.asked: list[Asked] = []
         self._faults: dict[tuple[str, str | None], Fault] = {}
         self._sessions: dict[str, _Session] = {}
+        self._greeted = 0
         self._bttv: dict[web.WebSocketResponse, set[str]] = {}
         self._requests: dict[web.WebSocketResponse, web.Request] = {}
         self._moved = asyncio.Condition()
@@ -201,14 +202,15 @@ class ProviderHub:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self._requests[socket] = request
-        session = _Session(made_up_id("session", str(len(self._sessions))), socket=socket)
+        self._greeted += 1
+        session = _Session(made_up_id("session", str(self._greeted)), socket=socket)
         self._sessions[session.id] = session
         beating = asyncio.create_task(self._beat(session))
         try:
             await self._greet(socket, session)
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    session = await self._seventv_frame(socket, session, message.data)
+                    await self._seventv_frame(socket, session, message.data)
                     await self._note()
         except ConnectionError:  # dropped while we spoke; the client comes back
             pass
@@ -237,39 +239,39 @@ class ProviderHub:
                 count += 1
                 await _send(socket, json.dumps({"op": HEARTBEAT, "t": _now_ms(), "d": {"count": count}}))
 
-    async def _seventv_frame(self, socket: web.WebSocketResponse, session: _Session, text: str) -> _Session:
-        """Do what a client's frame asks and return its session, which is another one after a resume."""
+    async def _seventv_frame(self, socket: web.WebSocketResponse, session: _Session, text: str) -> None:
+        """Do what a client's frame asks."""
         try:
             frame = json.loads(text)
             op, data = frame["op"], frame["d"]
             if op == RESUME:
-                return await self._resume(socket, session, data["session_id"])
+                await self._resume(socket, session, data["session_id"])
+                return
             topic = (data["type"], data["condition"]["object_id"])
         except (ValueError, KeyError, TypeError):
             await socket.close(code=INVALID_PAYLOAD)
-            return session
+            return
         if op == SUBSCRIBE:
             session.topics[topic] = None
         elif op == UNSUBSCRIBE:
             session.topics.pop(topic, None)
         else:
             await socket.close(code=UNKNOWN_OPERATION)
-            return session
+            return
         command = "SUBSCRIBE" if op == SUBSCRIBE else "UNSUBSCRIBE"
         await socket.send_json({"op": ACK, "t": _now_ms(), "d": {"command": command, "data": data}})
-        return session
 
-    async def _resume(self, socket: web.WebSocketResponse, fresh: _Session, old_id: str) -> _Session:
+    async def _resume(self, socket: web.WebSocketResponse, fresh: _Session, old_id: str) -> None:
+        """Give a new session what an old one had subscribed to and missed."""
         old = self._sessions.get(old_id) if self.can_resume else None
         if old is None or old.socket is not None:
             await socket.send_json({"op": ACK, "t": _now_ms(), "d": _resumed(False, 0, 0)})
-            return fresh
-        del self._sessions[fresh.id]
-        missed, old.missed, old.socket = old.missed, [], socket
-        for frame in missed:
+            return
+        del self._sessions[old.id]
+        fresh.topics.update(old.topics)
+        for frame in old.missed:
             await socket.send_str(frame)
-        await socket.send_json({"op": ACK, "t": _now_ms(), "d": _resumed(True, len(missed), len(old.topics))})
-        return old
+        await socket.send_json({"op": ACK, "t": _now_ms(), "d": _resumed(True, len(old.missed), len(old.topics))})
 
     async def _seventv_changed(self, channel_id: str | None, **changes: Json) -> None:
         set_id, _ = self.catalogue.seventv_ids(channel_id)
@@ -322,20 +324,6 @@ def add_routes(app: web.Application, hub: ProviderHub) -> None:
         app.router.add_get(f"/{provider}/{{path:.*}}", _answering(hub, provider))
         app.router.add_get(f"/cdn/{provider}/emote/{{id}}/{{size:.*}}", _draw)
     app.router.add_get("/cdn/twitch/emoticons/v2/{id}/{size:.*}", _draw)
-
-
-def addresses(base: str) -> dict[str, str]:
-    """Settings that point StreamStats at the hub served at `base`, such as http://127.0.0.1:9000."""
-    socket_base = "ws" + base.removeprefix("http")
-    return {
-        "SEVENTV_URL": f"{base}/7tv",
-        "SEVENTV_EVENTS_URL": f"{socket_base}/7tv/events",
-        "BTTV_URL": f"{base}/bttv",
-        "BTTV_WS_URL": f"{socket_base}/bttv/ws",
-        "BTTV_CDN_URL": f"{base}/cdn/bttv",
-        "FFZ_URL": f"{base}/ffz",
-        "TWITCH_CDN_URL": f"{base}/cdn/twitch",
-    }
 
 
 def with_pictures(provider: str, emotes: Iterable[SimEmote], base: str) -> list[SimEmote]:

@@ -1,0 +1,347 @@
+"""Emote sets in the database: written whole or change by change, with their past, and kept up to date."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple, ParamSpec, TypeVar
+
+import redis
+import structlog
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import Error, InterfaceError, OperationalError, close_old_connections, connections, transaction
+from django.utils import timezone
+
+from chat.ingest.emotes import SetRow
+from chat.ingest.rooms import channel_of_room
+from chat.models import Emote, EmoteSet, EmoteSetEntry
+from chat.providers import Change, ParsedSet, SetEntry, mapping, with_changes
+from chat.providers.etiquette import Key
+from chat.providers.http import open_session
+from chat.providers.keeper import Keeper, ShelfUnavailable
+from chat.providers.sources import Sources, login_in, twitch_id_of
+from streams.models import Channel
+
+log = structlog.get_logger(__name__)
+
+CHANGED = "streamstats:emotes"
+EVERYWHERE = "global"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SetChange(NamedTuple):
+    """How many names came and went in a set, and of how many emotes something else is new."""
+
+    added: int = 0
+    removed: int = 0
+    updated: int = 0
+
+    def __bool__(self) -> bool:
+        return any(self)
+
+
+# Writing.
+
+
+def apply_set(
+    channel: Channel | None, provider: str, entries: Sequence[SetEntry], at: datetime | None = None
+) -> SetChange:
+    """Make a set what the provider says it is, and tell the writers if that changed anything.
+
+    What is there at the first read has no beginning: it is taken to have been there before.
+    """
+    at = at or timezone.now()
+    with transaction.atomic():
+        _, is_first = EmoteSet.objects.select_for_update().get_or_create(
+            channel=channel, provider=provider, defaults={"first_read_at": at}
+        )
+        present = _present(channel, provider)
+        change = _write(channel, present, entries, since=None if is_first else at, until=at)
+        if change:
+            transaction.on_commit(partial(announce, channel.pk if channel else None))
+    return change
+
+
+def apply_changes(
+    channel: Channel | None, provider: str, changes: Iterable[Change], at: datetime | None = None
+) -> SetChange:
+    """Change a set that has been read before. One that has not will be read, with these changes in it."""
+    at = at or timezone.now()
+    with transaction.atomic():
+        if not EmoteSet.objects.select_for_update().filter(channel=channel, provider=provider).first():
+            return SetChange()
+        present = _present(channel, provider)
+        entries = with_changes([_entry(row) for row in present], changes)
+        change = _write(channel, present, entries, since=at, until=at)
+        if change:
+            transaction.on_commit(partial(announce, channel.pk if channel else None))
+    return change
+
+
+def announce(channel_pk: int | None) -> None:
+    """Tell the writers that a set has changed, so that they load it again."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.publish(CHANGED, str(channel_pk or EVERYWHERE))
+
+
+def _present(channel: Channel | None, provider: str) -> list[EmoteSetEntry]:
+    rows = EmoteSetEntry.objects.filter(channel=channel, provider=provider, until=None)
+    return list(rows.select_related("emote"))
+
+
+def _entry(row: EmoteSetEntry) -> SetEntry:
+    emote = row.emote
+    return SetEntry(
+        provider=row.provider,
+        provider_id=emote.provider_id,
+        name=row.name,
+        base_name=emote.name,
+        image_url=emote.image_url,
+        is_zero_width=emote.is_zero_width,
+        is_animated=emote.is_animated,
+    )
+
+
+def _write(
+    channel: Channel | None,
+    present: list[EmoteSetEntry],
+    entries: Sequence[SetEntry],
+    *,
+    since: datetime | None,
+    until: datetime,
+) -> SetChange:
+    """Write what differs. An entry is never changed: under another name, or another emote, it is another entry."""
+    wanted = {entry.name: entry for entry in entries}
+    gone = [row.pk for row in present if not _is_same(row, wanted.get(row.name))]
+    stays = {row.name for row in present if _is_same(row, wanted.get(row.name))}
+    emotes, updated = _write_emotes(wanted.values(), [row.emote for row in present])
+    if gone:
+        EmoteSetEntry.objects.filter(pk__in=gone).update(until=until)
+    fresh = [
+        EmoteSetEntry(channel=channel, emote=emotes[e.provider_id], provider=e.provider, name=e.name, since=since)
+        for e in wanted.values()
+        if e.name not in stays
+    ]
+    EmoteSetEntry.objects.bulk_create(fresh)
+    return SetChange(len(fresh), len(gone), updated)
+
+
+def _is_same(row: EmoteSetEntry, entry: SetEntry | None) -> bool:
+    return entry is not None and row.emote.provider_id == entry.provider_id
+
+
+def _write_emotes(entries: Iterable[SetEntry], known: Iterable[Emote]) -> tuple[dict[str, Emote], int]:
+    """Make sure of every entry's emote; return them by the provider's id, and how many known ones were updated."""
+    by_id = {entry.provider_id: entry for entry in entries}
+    emotes = {emote.provider_id: emote for emote in known if emote.provider_id in by_id}
+    missing = [entry for entry in by_id.values() if entry.provider_id not in emotes]
+    if missing:
+        found = Emote.objects.filter(
+            provider=missing[0].provider, provider_id__in=[entry.provider_id for entry in missing]
+        )
+        emotes |= {emote.provider_id: emote for emote in found}
+    updated = [emotes[entry.provider_id] for entry in by_id.values() if _update(emotes.get(entry.provider_id), entry)]
+    created = [_emote(entry) for entry in missing if entry.provider_id not in emotes]
+    # Sorted: two sets with the same new emotes, written at once, must not wait for each other.
+    written = Emote.objects.bulk_create(
+        sorted([*created, *updated], key=lambda emote: emote.provider_id),
+        update_conflicts=True,
+        unique_fields=["provider", "provider_id"],
+        update_fields=["name", "image_url", "is_zero_width", "is_animated"],
+    )
+    return emotes | {emote.provider_id: emote for emote in written}, len(updated)
+
+
+def _emote(entry: SetEntry) -> Emote:
+    return Emote(
+        provider=entry.provider,
+        provider_id=entry.provider_id,
+        name=entry.base_name,
+        image_url=entry.image_url,
+        is_zero_width=entry.is_zero_width,
+        is_animated=entry.is_animated,
+    )
+
+
+def _update(emote: Emote | None, entry: SetEntry) -> bool:
+    """Take over what an entry says of a known emote; say whether that was new.
+
+    One set may use as an overlay what another does not. Once an overlay, always one: else two sets would
+    overwrite each other at every read. A picture is not given up for none.
+    """
+    if emote is None:
+        return False
+    new = (
+        entry.base_name,
+        entry.image_url or emote.image_url,
+        entry.is_zero_width or emote.is_zero_width,
+        entry.is_animated,
+    )
+    if new == (emote.name, emote.image_url, emote.is_zero_width, emote.is_animated):
+        return False
+    emote.name, emote.image_url, emote.is_zero_width, emote.is_animated = new
+    return True
+
+
+# Reading.
+
+
+def load_entries(channel_pk: int | None) -> list[SetRow]:
+    """Load a channel's sets, or those for everybody, with their past: what the ingest's index is made of."""
+    rows = EmoteSetEntry.objects.filter(channel=channel_pk).order_by("pk")
+    return [
+        SetRow(provider, provider_id, name, _ms(since), _ms(until))
+        for provider, provider_id, name, since, until in rows.values_list(
+            "provider", "emote__provider_id", "name", "since", "until"
+        )
+    ]
+
+
+def _ms(at: datetime | None) -> int | None:
+    return None if at is None else round(at.timestamp() * 1000)
+
+
+# Sets from a file, in the shape provider -> path -> body.
+
+
+class FileSet(NamedTuple):
+    """What a file says of one set."""
+
+    provider: str
+    twitch_id: str | None
+    login: str
+    parsed: ParsedSet
+
+
+def read_bodies(bodies: object) -> list[FileSet]:
+    """Read all sets of a file. Raises ValueError for what is none."""
+    sources = sources_from_settings()
+    found = []
+    for provider, by_path in mapping(bodies).items():
+        for path, body in mapping(by_path).items():
+            twitch_id = twitch_id_of(provider, path)
+            parsed = sources.parse(provider, twitch_id, body)
+            if parsed is None:
+                raise ValueError(f"{provider} would not send what is at {path!r}")
+            found.append(FileSet(provider, twitch_id, login_in(provider, body), parsed))
+    if not found:
+        raise ValueError("there are no sets in it")
+    return found
+
+
+def apply_file(sets: Sequence[FileSet]) -> list[tuple[FileSet, Channel | None, SetChange]]:
+    """Write the sets of a file. Raises ValueError for a channel that is not known, and that no set names."""
+    logins = {found.twitch_id: found.login for found in sets if found.login}
+    channels: dict[str | None, Channel | None] = {None: None}
+    done = []
+    with transaction.atomic():
+        for found in sets:
+            if found.twitch_id is not None and found.twitch_id not in channels:
+                channels[found.twitch_id] = _channel(found.twitch_id, logins.get(found.twitch_id, ""))
+            channel = channels[found.twitch_id]
+            done.append((found, channel, apply_set(channel, found.provider, found.parsed.entries)))
+    return done
+
+
+def _channel(twitch_id: str, login: str) -> Channel:
+    if login:
+        return channel_of_room(twitch_id, login)
+    channel = Channel.objects.filter(twitch_id=twitch_id).first()
+    if channel is None:
+        raise ValueError(f"no channel with the Twitch id {twitch_id} is known, and its sets do not tell its name")
+    return channel
+
+
+# Keeping them up to date.
+
+
+def sources_from_settings() -> Sources:
+    return Sources(
+        seventv_url=settings.SEVENTV_URL,
+        seventv_events_url=settings.SEVENTV_EVENTS_URL,
+        bttv_url=settings.BTTV_URL,
+        bttv_ws_url=settings.BTTV_WS_URL,
+        bttv_cdn_url=settings.BTTV_CDN_URL,
+        ffz_url=settings.FFZ_URL,
+    )
+
+
+class DatabaseShelf:
+    """The one door from the keeper's event loop to the database and to Redis."""
+
+    def __init__(self) -> None:
+        self._unannounced: set[int | None] = set()
+
+    async def followed(self) -> dict[int, str]:
+        await sync_to_async(self._announce_again)()
+        channels = Channel.objects.followed().exclude(twitch_id=None)
+        return await self._in_database(lambda: {pk: str(id_) for pk, id_ in channels.values_list("pk", "twitch_id")})
+
+    async def put(self, key: Key, entries: Sequence[SetEntry], at: datetime) -> None:
+        await self._in_database(self._apply, key, apply_set, entries, at)
+
+    async def change(self, key: Key, changes: Sequence[Change], at: datetime) -> None:
+        await self._in_database(self._apply, key, apply_changes, changes, at)
+
+    async def close(self) -> None:
+        await sync_to_async(connections.close_all)()
+
+    def _apply(self, key: Key, apply: Callable[..., SetChange], *args: object) -> None:
+        channel = None if key.channel is None else Channel.objects.filter(pk=key.channel).first()
+        if key.channel is not None and channel is None:  # deleted, or merged into another, since it was looked up
+            return
+        try:
+            change = apply(channel, key.provider, *args)
+        except redis.RedisError as error:  # raised after the commit: the set is written, nobody knows
+            self._unannounced.add(key.channel)
+            log.warning("emotes.not_announced", error=str(error))
+            return
+        except (OperationalError, InterfaceError):
+            raise
+        except Error:  # no second try would help, and the other sets must not wait for one
+            log.exception("emotes.not_storable", provider=key.provider, channel=key.channel)
+            return
+        if change:
+            log.info("emotes.changed", provider=key.provider, channel=str(channel or EVERYWHERE), **change._asdict())
+
+    def _announce_again(self) -> None:
+        try:
+            for channel_pk in list(self._unannounced):
+                announce(channel_pk)
+                self._unannounced.discard(channel_pk)
+        except redis.RedisError as error:
+            log.warning("emotes.not_announced", error=str(error))
+
+    async def _in_database(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await sync_to_async(_with_fresh_connection)(work, *args, **kwargs)
+
+
+def _with_fresh_connection(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    close_old_connections()
+    try:
+        return work(*args, **kwargs)
+    except (OperationalError, InterfaceError) as error:
+        raise ShelfUnavailable(str(error).strip()) from error
+    finally:
+        close_old_connections()
+
+
+async def keep(stop: asyncio.Event) -> None:
+    """Keep the sets of all followed channels up to date until told to stop."""
+    shelf = DatabaseShelf()
+    async with open_session() as session:
+        keeping = asyncio.create_task(Keeper(shelf, session, sources_from_settings()).run())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({keeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            keeping.cancel()
+            results = await asyncio.gather(keeping, stopping, return_exceptions=True)
+            await shelf.close()
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
