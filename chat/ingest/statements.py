@@ -1,0 +1,318 @@
+"""The SQL of the store. By hand, because the ORM has no COPY and no counting upsert.
+
+Messages come by COPY into a temporary table, and everything that follows from them is one statement
+per table, set against set, in the database: nothing is looped over and nothing comes back but sums.
+Values are parameters, rare rows come as arrays, one per column. Rows go in sorted by key.
+"""
+
+from chat.numbers import BY_EMOTE_AND_DAY, BY_VIEWER_AND_DAY
+
+# What is on its way in, and what of it was new and counts. One of each per connection, emptied at commit.
+STAGE = """
+CREATE TEMP TABLE IF NOT EXISTS staged (
+    id text, channel_id bigint, viewer_id text, login text, display_name text, color text, sent_ms bigint, text text,
+    is_action boolean, is_first boolean, is_returning boolean, bits bigint, badges text, badge_info text, notice text,
+    reward_id text, reply_to_id text, reply_to_viewer_id text, thread_id text, source_id text, source_channel_id text,
+    emotes text
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS fresh (
+    channel_id bigint, viewer_id text, sent_at timestamptz, bits bigint, emotes int[]
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS tally (
+    channel_id bigint, viewer_id text, day date, messages bigint, emotes bigint, bits bigint, subs bigint,
+    gifts bigint, first_at timestamptz, last_at timestamptz
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS emote_tally (
+    channel_id bigint, viewer_id text, emote_id int, day date, uses bigint
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS new_speaker (channel_id bigint, viewer_id text, minute timestamptz) ON COMMIT DELETE ROWS
+"""
+
+COPY = "COPY staged FROM STDIN (FORMAT BINARY)"
+
+STAGED_TYPES = ["text", "int8", *["text"] * 4, "int8", "text", *["bool"] * 3, "int8", *["text"] * 10]
+
+# Writers of one channel take turns: what a statement saw of a channel holds until the commit.
+LOCK_CHANNELS = "SELECT pg_advisory_xact_lock(7308333, channel::int) FROM unnest(%s::bigint[]) channel ORDER BY channel"
+
+# Only what is new or newer is written; most batches tell nothing new about most viewers.
+_UPSERT_VIEWERS = """
+INSERT INTO viewers_viewer (twitch_id, login, display_name, color, named_at, is_bot)
+SELECT told.*, false
+FROM (
+    SELECT DISTINCT ON (viewer_id) viewer_id, login, display_name, color, to_timestamp(sent_ms / 1000.0) AS named_at
+    FROM {told} WHERE viewer_id <> '' AND login <> '' ORDER BY viewer_id, sent_ms DESC, login
+) told
+LEFT JOIN viewers_viewer known ON known.twitch_id = told.viewer_id
+WHERE known.twitch_id IS NULL OR (
+    known.named_at < told.named_at
+    AND (known.login, known.display_name, known.color) IS DISTINCT FROM (told.login, told.display_name, told.color)
+)
+ORDER BY told.viewer_id
+ON CONFLICT (twitch_id) DO UPDATE SET
+    login = excluded.login, display_name = excluded.display_name, color = excluded.color, named_at = excluded.named_at
+WHERE viewers_viewer.named_at < excluded.named_at
+"""
+
+# The last time is only moved on after ten minutes: a write per message would tell nobody more.
+_UPSERT_NAMES = """
+INSERT INTO viewers_viewername (viewer_id, login, display_name, first_seen_at, last_seen_at)
+SELECT told.*
+FROM (
+    SELECT viewer_id, login, max(display_name) AS display_name,
+        to_timestamp(min(sent_ms) / 1000.0) AS first_at, to_timestamp(max(sent_ms) / 1000.0) AS last_at
+    FROM {told} WHERE viewer_id <> '' AND login <> '' GROUP BY 1, 2
+) told
+LEFT JOIN viewers_viewername known ON known.viewer_id = told.viewer_id AND known.login = told.login
+WHERE known.id IS NULL
+    OR told.first_at < known.first_seen_at
+    OR told.last_at > known.last_seen_at + interval '10 minutes'
+ORDER BY told.viewer_id, told.login
+ON CONFLICT (viewer_id, login) DO UPDATE SET
+    display_name = excluded.display_name,
+    first_seen_at = least(viewers_viewername.first_seen_at, excluded.first_seen_at),
+    last_seen_at = greatest(viewers_viewername.last_seen_at, excluded.last_seen_at)
+"""
+
+_TOLD_BY_NOTICES = """
+unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
+    AS notice (viewer_id, login, display_name, color, sent_ms)
+"""
+
+NAME_WRITERS = (_UPSERT_VIEWERS.format(told="staged"), _UPSERT_NAMES.format(told="staged"))
+NAME_ANNOUNCED = (_UPSERT_VIEWERS.format(told=_TOLD_BY_NOTICES), _UPSERT_NAMES.format(told=_TOLD_BY_NOTICES))
+
+# Who of this batch had not written in a minute before: asked before the messages go in. The bounds of
+# the batch are given as values, so that only the partitions it lies in are looked at; LIMIT keeps the
+# question one probe of `message_by_viewer` per speaker, where NOT EXISTS may become a join over the month.
+FIND_NEW_SPEAKERS = """
+INSERT INTO new_speaker
+SELECT * FROM (
+    SELECT DISTINCT channel_id, viewer_id, to_timestamp(sent_ms / 60000 * 60) AS minute
+    FROM staged WHERE source_channel_id = ''
+) speaker
+WHERE (
+    SELECT true FROM chat_message said
+    WHERE said.channel_id = speaker.channel_id AND said.viewer_id = speaker.viewer_id AND said.source_channel_id = ''
+        AND said.sent_at >= speaker.minute AND said.sent_at < speaker.minute + interval '1 minute'
+        AND said.sent_at >= %(first)s AND said.sent_at < %(last)s
+    LIMIT 1
+) IS NULL
+"""
+
+INSERT_MESSAGES = """
+WITH inserted AS (
+    INSERT INTO chat_message (
+        id, channel_id, viewer_id, sent_at, text, is_action, is_first, is_returning, bits, badges, badge_info, notice,
+        reward_id, reply_to_id, reply_to_viewer_id, thread_id, source_id, source_channel_id, emotes
+    )
+    SELECT id, channel_id, viewer_id, to_timestamp(sent_ms / 1000.0), text, is_action, is_first, is_returning, bits,
+        badges, badge_info, notice, reward_id, reply_to_id, reply_to_viewer_id, thread_id, source_id,
+        source_channel_id, emotes::int[]
+    FROM staged
+    ON CONFLICT DO NOTHING
+    RETURNING channel_id, viewer_id, sent_at, bits, emotes, source_channel_id
+)
+INSERT INTO fresh SELECT channel_id, viewer_id, sent_at, bits, emotes FROM inserted WHERE source_channel_id = ''
+"""
+
+TALLY_MESSAGES = f"""
+INSERT INTO tally
+SELECT channel_id, viewer_id, day, messages, emotes, bits, 0, 0, first_at, last_at
+FROM ({BY_VIEWER_AND_DAY.format(messages="fresh")})
+"""
+
+TALLY_NOTICES = """
+INSERT INTO tally
+SELECT channel_id, viewer_id, (to_timestamp(ms / 1000.0) AT TIME ZONE 'UTC')::date, 0, 0, 0, subs, gifts,
+    to_timestamp(ms / 1000.0), to_timestamp(ms / 1000.0)
+FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
+    AS notice (channel_id, viewer_id, ms, subs, gifts)
+"""
+
+TALLY_EMOTES = f"INSERT INTO emote_tally {BY_EMOTE_AND_DAY.format(messages='fresh')}"
+
+_RAISE = """
+    messages = known.messages + excluded.messages, emotes = known.emotes + excluded.emotes,
+    bits = known.bits + excluded.bits, subs = known.subs + excluded.subs, gifts = known.gifts + excluded.gifts"""
+_SUMS = "sum(messages)::bigint AS messages, sum(emotes) AS emotes, sum(bits) AS bits, sum(subs) AS subs, sum(gifts) AS gifts"
+
+# Each returns how many viewers wrote for the first time: those whose row now says just what was added.
+ADD_VIEWER_DAYS = f"""
+WITH told AS (SELECT channel_id, viewer_id, day, {_SUMS} FROM tally GROUP BY 1, 2, 3), added AS (
+    INSERT INTO viewers_viewerday AS known
+        (channel_id, viewer_id, day, messages, emotes, bits, subs, gifts, watch_seconds, points)
+    SELECT *, 0, 0 FROM told ORDER BY 1, 2, 3
+    ON CONFLICT (channel_id, viewer_id, day) DO UPDATE SET {_RAISE}
+    RETURNING channel_id, viewer_id, day, messages
+)
+SELECT channel_id, day, count(*) FROM told JOIN added USING (channel_id, viewer_id, day, messages)
+WHERE messages > 0 GROUP BY 1, 2
+"""
+
+ADD_VIEWER_TOTALS = f"""
+WITH told AS (
+    SELECT channel_id, viewer_id, min(first_at) AS first_at, max(last_at) AS last_at, {_SUMS} FROM tally GROUP BY 1, 2
+), added AS (
+    INSERT INTO viewers_viewertotal AS known
+        (channel_id, viewer_id, first_seen_at, last_seen_at, messages, emotes, bits, subs, gifts, watch_seconds, points)
+    SELECT *, 0, 0 FROM told ORDER BY 1, 2
+    ON CONFLICT (channel_id, viewer_id) DO UPDATE SET
+        first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
+        last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at), {_RAISE}
+    RETURNING channel_id, viewer_id, messages
+)
+SELECT channel_id, count(*) FROM told JOIN added USING (channel_id, viewer_id, messages)
+WHERE messages > 0 GROUP BY 1
+"""
+
+ADD_EMOTE_USAGE = """
+INSERT INTO chat_emoteusage AS known (channel_id, viewer_id, emote_id, day, uses)
+SELECT * FROM emote_tally ORDER BY 1, 2, 3, 4
+ON CONFLICT (channel_id, viewer_id, emote_id, day) DO UPDATE SET uses = known.uses + excluded.uses
+"""
+
+ADD_EMOTE_DAYS = """
+INSERT INTO chat_emoteday AS known (channel_id, emote_id, day, uses)
+SELECT channel_id, emote_id, day, sum(uses) FROM emote_tally GROUP BY 1, 2, 3 ORDER BY 1, 3, 2
+ON CONFLICT (channel_id, day, emote_id) DO UPDATE SET uses = known.uses + excluded.uses
+"""
+
+ADD_MINUTES = """
+INSERT INTO chat_chatminute AS known (channel_id, minute, messages, chatters)
+SELECT channel_id, minute, count(*), count(DISTINCT new_speaker.viewer_id)
+FROM (SELECT channel_id, viewer_id, date_trunc('minute', sent_at, 'UTC') AS minute FROM fresh) said
+LEFT JOIN new_speaker USING (channel_id, viewer_id, minute)
+GROUP BY 1, 2 ORDER BY 1, 2
+ON CONFLICT (channel_id, minute) DO UPDATE SET
+    messages = known.messages + excluded.messages, chatters = known.chatters + excluded.chatters
+RETURNING channel_id, minute, messages, chatters
+"""
+
+ADD_CHANNEL_DAYS = f"""
+INSERT INTO streams_channelday AS known (channel_id, day, chatters, messages, emotes, bits, subs, gifts)
+SELECT channel_id, day, coalesce(max(chatters), 0), {_SUMS}
+FROM tally LEFT JOIN unnest(%s::bigint[], %s::date[], %s::bigint[]) AS first_time (channel_id, day, chatters)
+    USING (channel_id, day)
+GROUP BY 1, 2 ORDER BY 1, 2
+ON CONFLICT (channel_id, day) DO UPDATE SET chatters = known.chatters + excluded.chatters, {_RAISE}
+RETURNING channel_id, day, messages, chatters, emotes
+"""
+
+ADD_CHANNEL_TOTALS = f"""
+INSERT INTO streams_channeltotal AS known (channel_id, chatters, last_message_at, messages, emotes, bits, subs, gifts)
+SELECT channel_id, coalesce(max(chatters), 0), max(last_at), {_SUMS}
+FROM tally LEFT JOIN unnest(%s::bigint[], %s::bigint[]) AS first_time (channel_id, chatters) USING (channel_id)
+GROUP BY 1 ORDER BY 1
+ON CONFLICT (channel_id) DO UPDATE SET
+    chatters = known.chatters + excluded.chatters,
+    last_message_at = greatest(known.last_message_at, excluded.last_message_at), {_RAISE}
+RETURNING channel_id, messages, chatters
+"""
+
+# What a batch added to each channel, and its ten most used emotes, for the live feed.
+ADDED_TO_CHANNELS = "SELECT channel_id, sum(messages)::bigint, sum(emotes)::bigint FROM tally GROUP BY 1"
+TOP_EMOTES = """
+SELECT channel_id, name, provider, image_url, uses
+FROM (
+    SELECT channel_id, emote_id, sum(uses)::bigint AS uses,
+        row_number() OVER (PARTITION BY channel_id ORDER BY sum(uses) DESC, emote_id) AS place
+    FROM emote_tally GROUP BY 1, 2
+) used JOIN chat_emote ON chat_emote.id = emote_id
+WHERE place <= 10 ORDER BY channel_id, place
+"""
+
+INSERT_EVENTS = """
+INSERT INTO chat_chatevent (id, channel_id, viewer_id, kind, occurred_at, text, system_text, amount, recipient_id,
+    bomb_id, params, source_channel_id)
+SELECT id, channel, nullif(viewer, ''), kind, to_timestamp(ms / 1000.0), text, system_text, amount, recipient, bomb,
+    params::jsonb, source
+FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[],
+    %s::text[], %s::text[], %s::text[], %s::text[])
+    AS told (id, channel, viewer, kind, ms, text, system_text, amount, recipient, bomb, params, source)
+ORDER BY id
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+
+INSERT_MODERATION = """
+INSERT INTO chat_moderationevent (channel_id, kind, occurred_at, target_id, target_login, message_id, duration_seconds,
+    moderator_id, reason)
+SELECT channel, kind, to_timestamp(ms / 1000.0), target, login, message, duration, '', ''
+FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[])
+    AS told (channel, kind, ms, target, login, message, duration)
+ORDER BY channel, target, message, ms
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+
+# Bans and timeouts reach back over everything the viewer wrote; a cleared chat over what could still be seen.
+_REMOVE = """
+UPDATE chat_message m SET removed_at = reached.at
+FROM (
+    SELECT id, channel_id, sent_at, min(at) AS at FROM ({reached}) reached GROUP BY 1, 2, 3
+) reached
+WHERE m.id = reached.id AND m.channel_id = reached.channel_id AND m.sent_at = reached.sent_at AND m.removed_at IS NULL
+"""
+
+# New deeds of moderators: mark what they reach. One arm for each kind, so that each can use its index.
+REMOVE_REACHED = _REMOVE.format(
+    reached="""
+    SELECT m.id, m.channel_id, m.sent_at, e.occurred_at AS at FROM chat_moderationevent e
+        JOIN chat_message m ON m.id = e.message_id AND m.channel_id = e.channel_id
+        WHERE e.id = ANY(%(deeds)s) AND e.kind = 'delete'
+    UNION ALL
+    SELECT m.id, m.channel_id, m.sent_at, e.occurred_at FROM chat_moderationevent e
+        JOIN chat_message m ON m.channel_id = e.channel_id AND m.viewer_id = e.target_id AND m.sent_at <= e.occurred_at
+        WHERE e.id = ANY(%(deeds)s) AND e.kind IN ('ban', 'timeout') AND m.removed_at IS NULL
+    UNION ALL
+    SELECT m.id, m.channel_id, m.sent_at, e.occurred_at FROM chat_moderationevent e
+        JOIN chat_message m ON m.channel_id = e.channel_id
+            AND m.sent_at <= e.occurred_at AND m.sent_at > e.occurred_at - interval '1 day'
+        WHERE e.id = ANY(%(deeds)s) AND e.kind = 'clear' AND m.removed_at IS NULL
+    """
+)
+
+# Whether any deed in these channels is as late as the oldest of these messages: nearly always none.
+ANY_LATER_DEED = """
+SELECT EXISTS (
+    SELECT FROM unnest(%s::bigint[], %s::bigint[]) AS told (channel, ms)
+    WHERE EXISTS (
+        SELECT FROM chat_moderationevent e
+        WHERE e.channel_id = told.channel AND e.occurred_at >= to_timestamp(told.ms / 1000.0)
+    )
+)
+"""
+
+# Messages that arrived after the deed that removed them.
+REMOVE_LATE = _REMOVE.format(
+    reached="""
+    SELECT m.id, m.channel_id, to_timestamp(m.sent_ms / 1000.0) AS sent_at, e.occurred_at AS at FROM staged m
+        JOIN chat_moderationevent e ON e.message_id = m.id AND e.message_id <> '' AND e.channel_id = m.channel_id
+    UNION ALL
+    SELECT m.id, m.channel_id, to_timestamp(m.sent_ms / 1000.0), e.occurred_at FROM staged m
+        JOIN chat_moderationevent e ON e.channel_id = m.channel_id AND e.target_id = m.viewer_id
+            AND e.occurred_at >= to_timestamp(m.sent_ms / 1000.0) AND e.kind IN ('ban', 'timeout')
+    UNION ALL
+    SELECT m.id, m.channel_id, to_timestamp(m.sent_ms / 1000.0), e.occurred_at FROM staged m
+        JOIN chat_moderationevent e ON e.channel_id = m.channel_id
+            AND e.occurred_at >= to_timestamp(m.sent_ms / 1000.0)
+            AND e.occurred_at < to_timestamp(m.sent_ms / 1000.0) + interval '1 day' AND e.kind = 'clear'
+    """
+)
+
+INSERT_GAPS = """
+INSERT INTO streams_gap (channel_id, started_at, ended_at, reason)
+SELECT c.id, to_timestamp(told.from_ms / 1000.0), to_timestamp(told.to_ms / 1000.0), left(told.reason, 200)
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[]) AS told (login, from_ms, to_ms, reason)
+JOIN streams_channel c ON c.login = told.login
+WHERE told.to_ms > told.from_ms
+ON CONFLICT DO NOTHING
+"""
+
+INSERT_DEAD = """
+INSERT INTO chat_deadletter (source, raw, error, received_at)
+SELECT left(source, 200), raw, error, to_timestamp(ms / 1000.0)
+FROM unnest(%s::text[], %s::bytea[], %s::text[], %s::bigint[]) AS told (source, raw, error, ms)
+ON CONFLICT DO NOTHING
+"""

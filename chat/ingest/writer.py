@@ -1,0 +1,148 @@
+"""The writer: takes raw lines off the queue, and acknowledges them once Postgres has committed them.
+
+Two threads take turns on the work: one reads lines and finds out what they mean while the other waits
+for Postgres with the batch before. Batches are committed in the order in which they were read.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count
+from typing import NamedTuple, TypeVar
+
+import redis
+import structlog
+from django.db import InterfaceError, OperationalError, connection
+from redis.exceptions import RedisError
+
+from chat import partitions
+from chat.ingest import live
+from chat.ingest.batch import Line, read_lines
+from chat.ingest.emoteupdates import EmoteUpdates
+from chat.ingest.queue import Entry, LineGroup
+from chat.ingest.store import Store
+from chat.ingest.transaction import Stored
+
+log = structlog.get_logger(__name__)
+
+LINES_AT_ONCE = 6000
+BLOCK_MS = 200
+# Entries that another writer has held for so long are taken over.
+ABANDONED_MS = 60_000
+RETRY_FIRST, RETRY_LAST = 0.1, 2.0
+TELL_EVERY = 30
+
+T = TypeVar("T")
+
+
+class ReadBatch(NamedTuple):
+    """Entries of the queue, and the lines in them."""
+
+    ids: list[bytes]
+    lines: list[Line]
+
+
+class Writer:
+    """Moves lines from the queue to the store until it is told to stop."""
+
+    def __init__(self, group: LineGroup, client: "redis.Redis", store: Store, updates: EmoteUpdates) -> None:
+        self.group = group
+        self.client = client
+        self.store = store
+        self.updates = updates
+        self._ready: queue.Queue[ReadBatch | None] = queue.Queue(maxsize=1)
+        self._committed: queue.SimpleQueue[list[bytes]] = queue.SimpleQueue()
+        self._is_over = threading.Event()
+        self._failure: BaseException | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Write until `stop`; what was read by then is still written."""
+        reader = threading.Thread(target=self._read, args=(stop,), name="queue reader")
+        reader.start()
+        try:
+            if self._persist(lambda: partitions.make(partitions.coming(datetime.now(UTC))), stop):
+                self._write_all(stop)
+        finally:
+            stop.set()
+            self._is_over.set()
+            reader.join()
+        self._acknowledge()
+        if self._failure:
+            raise self._failure
+
+    # The reading thread: the only one that talks to the group.
+
+    def _read(self, stop: threading.Event) -> None:
+        try:
+            while not stop.is_set():
+                self._acknowledge()
+                entries = self.group.read(LINES_AT_ONCE, BLOCK_MS) or self.group.claim(ABANDONED_MS)
+                if entries:
+                    self._hand_over(_meaning(entries))
+        except BaseException as error:  # raised by the other thread, when it has seen the end
+            self._failure = error
+        finally:
+            self._hand_over(None)
+
+    def _hand_over(self, batch: ReadBatch | None) -> None:
+        while not self._is_over.is_set():
+            try:
+                self._ready.put(batch, timeout=0.5)
+            except queue.Full:
+                continue
+            return
+
+    def _acknowledge(self) -> None:
+        ids: list[bytes] = []
+        while not self._committed.empty():
+            ids += self._committed.get()
+        if ids:
+            self.group.ack(ids)
+
+    # The writing thread: the only one that talks to Postgres.
+
+    def _write_all(self, stop: threading.Event) -> None:
+        while (batch := self._ready.get()) is not None:
+            stored = self._persist(partial(self._write, batch), stop)
+            if stored is None:
+                return  # not acknowledged: the next writer gets it
+            self._committed.put(batch.ids)
+            self._publish(stored)
+
+    def _write(self, batch: ReadBatch) -> Stored:
+        self.updates.apply(self.store)
+        return self.store.write(batch.lines)
+
+    def _persist(self, deed: Callable[[], T], stop: threading.Event) -> T | None:
+        """Do something with Postgres, however long it is away; None if it still was at the stop."""
+        for attempt in count():
+            try:
+                result = deed()
+            except (OperationalError, InterfaceError) as error:
+                connection.close()
+                if attempt % TELL_EVERY == 0:
+                    log.error("postgres.away", error=str(error).strip().splitlines()[0])
+                if stop.wait(min(RETRY_FIRST * 2**attempt, RETRY_LAST)):
+                    return None
+                continue
+            if attempt:
+                log.info("postgres.back")
+            return result
+        return None
+
+    def _publish(self, stored: Stored) -> None:
+        try:
+            live.publish(self.client, stored.channels, datetime.now(UTC))
+        except (RedisError, OSError) as error:
+            log.warning("live.unpublished", error=str(error))  # pages show it with the next batch
+
+
+def _meaning(entries: Iterable[Entry]) -> ReadBatch:
+    ids: list[bytes] = []
+    lines: list[Line] = []
+    for entry in entries:
+        ids.append(entry.id)
+        lines += read_lines(entry.id.decode(), entry.source, entry.received_ms, entry.lines)
+    return ReadBatch(ids, lines)
