@@ -1,0 +1,193 @@
+"""Wires the ingest: sockets to the queue, the queue to the store. Holds no rules."""
+
+import asyncio
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from types import FrameType
+from typing import TypeVar
+
+import redis
+import redis.asyncio
+import structlog
+import uvloop
+from django.conf import settings
+from django.db import DatabaseError, connection
+from redis.exceptions import RedisError
+
+from chat import emotekeeper
+from chat.ingest.coverage import GapKeeper, Ledger
+from chat.ingest.emoteupdates import EmoteUpdates
+from chat.ingest.queue import STREAM, LineGroup, LineQueue, connect_reader, connect_writer
+from chat.ingest.sockets import ChatReader, Outside, Timing
+from chat.ingest.spool import Place, Spool
+from chat.ingest.store import Store
+from chat.ingest.writer import Writer
+from streams.models import Channel
+
+log = structlog.get_logger(__name__)
+
+CHANNELS_KEY = "streamstats:ingest:channels"
+POLL_SECONDS = 3.0
+DRAIN_SECONDS = 2.0
+
+T = TypeVar("T")
+
+
+def run_reader() -> None:
+    """Read chat until SIGTERM or SIGINT."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(until_signalled(read_chat))
+
+
+async def until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await work(stop)
+
+
+async def read_chat(
+    stop: asyncio.Event, *, followed: Callable[[], frozenset[str]] | None = None, timing: Timing | None = None
+) -> None:
+    """Hand everything said in the followed channels to the queue."""
+    folder = settings.LAYOUT.spool
+    place = Place.take(folder, "reader")
+    orphans = [Spool(other) for other in Place.take_abandoned(folder, "reader")]
+    client = connect_reader(settings.REDIS_URL)
+    spool = Spool(place)
+    ledger = Ledger()
+    queue = LineQueue(client, spool, orphans=orphans, lost=ledger.lost)
+    chat = ChatReader(Outside(settings.TWITCH_IRC_URL, queue.put, ledger.left, timing or Timing()))
+    keeper = GapKeeper(
+        client,
+        f"{socket.gethostname()}-{place.number}",
+        ledger,
+        place.path("coverage"),
+        present=chat.present,
+        unsafe_since=queue.unsafe_since,
+        orphans=[orphan.place.path("coverage") for orphan in orphans],
+    )
+    source = FollowedChannels(client, followed or followed_in_postgres)
+    log.info("reader.started", place=str(place), url=settings.TWITCH_IRC_URL)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(queue.run())
+        async with chat:
+            tasks.create_task(keeper.run(stop))
+            following = tasks.create_task(keep_following(source, keeper, chat))
+            await stop.wait()
+            following.cancel()
+        queue.close()
+    await keeper.beat()
+    await client.aclose()
+    spool.close()
+    log.info("reader.stopped")
+
+
+async def keep_following(source: "FollowedChannels", keeper: GapKeeper, chat: ChatReader) -> None:
+    while True:
+        channels = await source.poll()
+        if channels is not None:
+            keeper.follow(channels)
+            await chat.follow(channels)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+class FollowedChannels:
+    """The channels to read: as Postgres says, or as it said last, also to a reader that has just started."""
+
+    def __init__(self, client: "redis.asyncio.Redis", read: Callable[[], frozenset[str]]) -> None:
+        self.client = client
+        self.read = read
+        self._last: frozenset[str] | None = None
+        self._kept: frozenset[str] | None = None
+        self._is_away = False
+
+    async def poll(self) -> frozenset[str] | None:
+        """Return the channels; None while nobody can say."""
+        try:
+            self._last = await in_daemon_thread(self.read)
+        except DatabaseError as error:
+            if not self._is_away:
+                log.error("postgres.away", error=str(error).strip())
+            self._is_away = True
+            return self._last if self._last is not None else await self._recall()
+        if self._is_away:
+            log.info("postgres.back")
+            self._is_away = False
+        await self._keep(self._last)
+        return self._last
+
+    async def _keep(self, channels: frozenset[str]) -> None:
+        if channels == self._kept:
+            return
+        with suppress(RedisError, OSError):  # tried again at the next poll; the queue says that Redis is away
+            await self.client.set(CHANNELS_KEY, json.dumps(sorted(channels)))
+            self._kept = channels
+
+    async def _recall(self) -> frozenset[str] | None:
+        with suppress(RedisError, OSError):
+            if text := await self.client.get(CHANNELS_KEY):
+                self._last = frozenset(json.loads(text))
+        return self._last
+
+
+def followed_in_postgres() -> frozenset[str]:
+    try:
+        return frozenset(login for login in Channel.objects.followed().values_list("login", flat=True) if login)
+    finally:
+        connection.close()  # each call runs in a thread of its own
+
+
+async def in_daemon_thread(read: Callable[[], T]) -> T:
+    """Wait for a blocking call, but let the process end in the middle of it."""
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            future.set_result(read())
+        except Exception as error:  # noqa: BLE001 - raised again where it is awaited
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return await asyncio.wrap_future(future)
+
+
+def run_writer() -> None:
+    """Write to Postgres until SIGTERM or SIGINT; what is in the queue by then is written, if it does not take long."""
+    place = Place.take(settings.LAYOUT.spool, "writer")
+    client = connect_writer(settings.REDIS_URL)
+    group = LineGroup(connect_writer(settings.REDIS_URL), f"{socket.gethostname()}-{place.number}")
+    writer = Writer(group, client, Store(), EmoteUpdates(client))
+    stop = threading.Event()
+
+    def drain_and_stop(_number: int, _frame: FrameType | None) -> None:
+        threading.Thread(target=stop_when_empty, args=(client, stop), daemon=True).start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, drain_and_stop)
+    log.info("writer.started", place=str(place))
+    writer.run(stop)
+    log.info("writer.stopped")
+
+
+def stop_when_empty(client: "redis.Redis", stop: threading.Event) -> None:
+    """Set `stop` once the queue is empty, or not much later."""
+    deadline = time.monotonic() + DRAIN_SECONDS
+    try:
+        while client.xlen(STREAM) and time.monotonic() < deadline:
+            stop.wait(0.05)
+    except (RedisError, OSError) as error:
+        log.info("writer.not_drained", error=str(error))
+    stop.set()
+
+
+def run_emotes() -> None:
+    """Keep the emote sets until SIGTERM or SIGINT."""
+    asyncio.run(until_signalled(emotekeeper.keep))
