@@ -1,5 +1,6 @@
 """Everything that can be configured, read once from the environment (see README, "Settings")."""
 
+import warnings
 from pathlib import Path
 
 import environ
@@ -83,7 +84,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
@@ -96,7 +97,8 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_USE_FINDERS = True  # `make run` serves static/ without a collectstatic step
+WHITENOISE_USE_FINDERS = True  # `make run` serves static/ without a collectstatic step ...
+warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)  # ... so it need not warn
 
 LOGGING_CONFIG = None
 LOG_JSON = env.bool("LOG_JSON", default=False)

@@ -5,7 +5,6 @@ import pwd
 import shutil
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -21,11 +20,6 @@ class Identity(NamedTuple):
 
     name: str
     uid: int
-
-
-def launcher(identity: Identity, death_signal: str) -> list[str]:
-    """The beginning of a command line that runs a program as this identity until we die."""
-    return [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), death_signal, identity.name]
 
 
 def identity_for(program: Path, data: Path, *, may_be_root: bool) -> Identity:
@@ -75,7 +69,7 @@ def _candidates(data: Path, *, may_be_root: bool) -> Iterator[Identity]:
 
 def _works(identity: Identity, program: Path, folder: Path) -> bool:
     script = 'test -x "$2" && "$1" --version'
-    probe = [*launcher(identity, "SIGKILL"), "/bin/sh", "-c", script, "sh", str(program), str(folder)]
+    probe = [*launch.launcher(identity.name, "SIGKILL"), "/bin/sh", "-c", script, "sh", str(program), str(folder)]
     return subprocess.run(probe, capture_output=True, check=False, timeout=PROBE_SECONDS, cwd="/").returncode == 0  # noqa: S603
 
 

@@ -19,6 +19,17 @@ PR_SET_PDEATHSIG = 1
 CLONE_NEWUSER = 0x10000000
 
 
+def launcher(identity: str, death_signal: str) -> list[str]:
+    """The beginning of a command line that runs /PATH/OF/PROGRAM as this identity until we die."""
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), death_signal, identity]
+
+
+def die_with_parent(death_signal: signal.Signals) -> None:
+    """Be sent this signal when the parent ends, however it ends (on Linux; elsewhere there is no such thing)."""
+    if sys.platform == "linux":
+        _check(_libc().prctl(PR_SET_PDEATHSIG, int(death_signal)), "follow the parent")
+
+
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
@@ -59,10 +70,9 @@ def main(parent: str, death_signal: str, identity: str, program: str, *arguments
         _enter_namespace()
     elif identity != AS_IS:
         _become(int(identity))
-    if sys.platform == "linux":  # after the identity: a change of credentials clears it
-        _check(_libc().prctl(PR_SET_PDEATHSIG, int(signal.Signals[death_signal])), "follow the parent")
-        if os.getppid() != int(parent):
-            sys.exit("the parent is gone already")
+    die_with_parent(signal.Signals[death_signal])  # after the identity: a change of credentials would clear it
+    if os.getppid() != int(parent):
+        sys.exit("the parent is gone already")
     try:
         # Not execvp: it imports modules, which the new user may not be allowed to read.
         os.execv(program, [program, *arguments])  # noqa: S606 - no shell is what we want

@@ -13,7 +13,8 @@ from typing import ClassVar
 import psutil
 
 from streamstats.local.errors import LocalError
-from streamstats.local.identity import Identity, identity_for, launcher, private_folder
+from streamstats.local.identity import Identity, identity_for, private_folder
+from streamstats.local.launch import launcher
 from streamstats.local.layout import Layout
 
 POLL_SECONDS = 0.02
@@ -110,7 +111,7 @@ class EmbeddedServer(ABC):
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             return psutil.Popen(
-                [*launcher(self.identity, self.stop_signal.name), str(program), *arguments],
+                [*launcher(self.identity.name, self.stop_signal.name), str(program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,0 +1,60 @@
+# `make help` lists what there is. Relative paths only: make cannot handle spaces in names, the shell can.
+
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+RUNS := $(VENV)/installed-to-run
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench requirements clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+run: $(RUNS) ## run the demo; CHANNEL=name follows a real channel, PORT=8001 takes another port
+	@exec $(BIN)/python manage.py run $(if $(CHANNEL),--channel "$$CHANNEL")
+
+test: $(INSTALLED) ## run every test, with coverage
+	@exec $(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: $(INSTALLED) ## look for mistakes without running anything: style, types, settings, migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/python manage.py check
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: $(INSTALLED) ## measure how fast it is (see bench/README.md)
+	@exec $(BIN)/python -m bench $(ARGS)
+
+requirements: $(INSTALLED) ## take the newest versions of everything that requirements*.in name
+	for set in requirements requirements-local requirements-dev; do \
+		$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links \
+			--no-emit-options --output-file=$$set.txt $$set.in || exit 1; \
+	done
+
+clean: ## remove what make made; the data in .data stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* staticfiles
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "StreamStats needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." \
+			"Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# What the product needs to run on one machine; a stamp file, so that only a change of requirements installs again.
+$(RUNS): requirements.txt requirements-local.txt | $(BIN)/python
+	@echo "Installing what StreamStats needs ..."
+	@$(BIN)/python -m pip install --quiet -r requirements.txt -r requirements-local.txt
+	@touch $@
+
+$(INSTALLED): requirements-dev.txt $(RUNS) | $(BIN)/python
+	@echo "Installing what its tests need ..."
+	@$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,104 @@
+"""Settings that cannot work, said at start, with what to do about each."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+
+HTTP = ("http", "https")
+WEB_SOCKET = ("ws", "wss")
+REDIS = ("redis", "rediss", "unix")
+SERVICE_SCHEMES = {
+    "TWITCH_IRC_URL": WEB_SOCKET,
+    "TWITCH_CDN_URL": HTTP,
+    "SEVENTV_URL": HTTP,
+    "SEVENTV_EVENTS_URL": WEB_SOCKET,
+    "BTTV_URL": HTTP,
+    "BTTV_WS_URL": WEB_SOCKET,
+    "BTTV_CDN_URL": HTTP,
+    "FFZ_URL": HTTP,
+}
+HIGHEST_PORT = 65535
+
+
+@register()
+def check_secret_key(**kwargs: Any) -> Iterator[CheckMessage]:
+    if not has_secret_key():
+        yield Error(
+            "SECRET_KEY is not set.",
+            hint="It signs sessions. Make one with `openssl rand -base64 50`, and give every process the same.",
+            id="streamstats.E001",
+        )
+
+
+@register()
+def check_database(**kwargs: Any) -> Iterator[CheckMessage]:
+    if settings.DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
+        yield Error(
+            "DATABASE_URL does not name a Postgres database.",
+            hint="Write postgres://user:password@host:5432/name, or leave it out for an embedded Postgres.",
+            id="streamstats.E002",
+        )
+
+
+@register()
+def check_redis(**kwargs: Any) -> Iterator[CheckMessage]:
+    if not is_address(settings.REDIS_URL, REDIS):
+        yield Error(
+            "REDIS_URL does not name a Redis server.",
+            hint="Write redis://host:6379/0, rediss://... or unix:///path, or leave it out for an embedded Redis.",
+            id="streamstats.E003",
+        )
+
+
+@register()
+def check_services(**kwargs: Any) -> Iterator[CheckMessage]:
+    for name, schemes in SERVICE_SCHEMES.items():
+        if not is_address(getattr(settings, name), schemes):
+            yield Error(
+                f"{name} is not an address that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}.",
+                hint=f"Correct {name}, or leave it out for the public service.",
+                id="streamstats.E004",
+            )
+
+
+@register()
+def check_home(**kwargs: Any) -> Iterator[CheckMessage]:
+    home = settings.STREAMSTATS_HOME
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        yield Error(
+            f"STREAMSTATS_HOME ({home}) cannot be written to.",
+            hint="Lines are kept there while Redis is away. Name a folder that this user may write to.",
+            id="streamstats.E005",
+        )
+
+
+@register()
+def check_port(**kwargs: Any) -> Iterator[CheckMessage]:
+    if not settings.PORT.isdecimal() or not 0 < int(settings.PORT) <= HIGHEST_PORT:
+        yield Error(
+            f"PORT ({settings.PORT}) is not a port.",
+            hint=f"Give a number from 1 to {HIGHEST_PORT}.",
+            id="streamstats.E006",
+        )
+
+
+def is_address(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - raises where it is not a number
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.path if parts.scheme == "unix" else parts.hostname)
+
+
+def has_secret_key() -> bool:
+    try:
+        return bool(settings.SECRET_KEY)
+    except ImproperlyConfigured:  # Django's answer to an empty one
+        return False

@@ -1,0 +1,139 @@
+"""`manage.py run`: everything on this machine, as one program."""
+
+import os
+import re
+import signal
+import sys
+import urllib.error
+import urllib.request
+from argparse import ArgumentParser
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from honcho.printer import Printer
+
+from streamstats.local import ports
+from streamstats.local.errors import LocalError
+from streamstats.local.launch import die_with_parent
+from streamstats.local.manage import PROJECT
+from streamstats.local.supervisor import Supervisor
+from streamstats.simulator.addresses import addresses
+
+CHANNEL_NAME = re.compile(r"[a-zA-Z0-9_]{1,25}")
+MANAGE = [sys.executable, str(PROJECT / "manage.py")]
+CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "streamstats"]
+# Celery warns at length; on a machine with only root there is nothing to be done about it.
+ROOT_IS_FINE = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
+# A live page keeps its connection open for ever, so a stop does not wait for connections.
+WEB_OPTIONS = "--lifespan off --no-access-log --log-level warning --timeout-graceful-shutdown 2"
+WEB = [sys.executable, "-m", "uvicorn", "streamstats.asgi:application", "--host", ports.LOOPBACK, *WEB_OPTIONS.split()]
+
+
+class Command(BaseCommand):
+    help = (
+        "Run StreamStats on this machine: servers, ingest, pages and jobs, until Ctrl-C. "
+        "Without --channel it shows a simulated channel with a month of history, and needs no network. "
+        "With --channel it follows a real one, anonymously, and keeps its data apart from the demo's, "
+        "in .data/live (unless STREAMSTATS_HOME says where)."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--channel", metavar="NAME", help="a Twitch channel to follow instead of the demo")
+
+    def handle(self, *args: Any, channel: str | None, **options: Any) -> None:
+        if channel is not None and not CHANNEL_NAME.fullmatch(channel):
+            raise CommandError(f"{channel!r} is not the name of a Twitch channel")
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        if "MAKELEVEL" in os.environ:  # a `make run` that is killed does not leave us behind
+            die_with_parent(signal.SIGTERM)
+        try:
+            with own_servers_if_needed():
+                self._run(channel)
+        except LocalError as error:
+            raise CommandError(str(error)) from error
+
+    def _run(self, channel: str | None) -> None:
+        port = int(settings.PORT)
+        if not ports.is_free(port):
+            raise CommandError(f"port {port} is in use by another program: try `PORT={port + 1} make run`")
+        self.stdout.write("Preparing the database ...")
+        call_command("migrate", verbosity=0, interactive=False)
+        if channel is None:
+            fill_demo()
+        else:
+            call_command("follow", channel)
+        connection.close()
+        supervisor = Supervisor(Printer(sys.stdout, time_format=""))
+        with supervisor.stopping_on_signals():
+            try:
+                start_programs(supervisor, port, is_demo=channel is None)
+                if supervisor.wait_until(lambda: is_healthy(port)):
+                    self._say_ready(port, channel)
+                    supervisor.wait()
+            finally:
+                self.stdout.write("Stopping ...")
+                supervisor.stop()
+        self._report(supervisor)
+
+    def _say_ready(self, port: int, channel: str | None) -> None:
+        ready = f"StreamStats is running at http://{ports.LOOPBACK}:{port}/ — Ctrl-C stops it"
+        self.stdout.write(self.style.SUCCESS(ready))
+        if channel:
+            self.stdout.write(f"For other commands on its data: export STREAMSTATS_HOME='{settings.STREAMSTATS_HOME}'")
+
+    def _report(self, supervisor: Supervisor) -> None:
+        ended = supervisor.first_ended
+        if supervisor.is_stop_asked or ended is None:
+            self.stdout.write("Stopped.")
+            return
+        said = "\n".join(f"  {line}" for line in ended.last_lines)
+        raise CommandError(f"{ended.name} ended by itself (code {ended.returncode}); its last words:\n{said}")
+
+
+def own_servers_if_needed() -> AbstractContextManager[None]:
+    if not settings.IS_ONE_MACHINE:
+        return nullcontext()
+    # Only here: a production image has no embedded servers, nor the libraries that look after them.
+    from streamstats.local.servers import Servers, own_servers  # noqa: PLC0415
+
+    servers = Servers(settings.LAYOUT, postgres=settings.EMBEDS_POSTGRES, redis=settings.EMBEDS_REDIS)
+    return own_servers(settings.LAYOUT, servers)
+
+
+def fill_demo() -> None:
+    """Fill the demo's history, once: an unfinished fill is begun again, which counts nothing twice."""
+    if not settings.LAYOUT.demo_mark.exists():
+        call_command("demo")
+        settings.LAYOUT.demo_mark.touch()
+
+
+def start_programs(supervisor: Supervisor, port: int, *, is_demo: bool) -> None:
+    environment = dict(os.environ)
+    environment |= {"STREAMSTATS_HOME": str(settings.STREAMSTATS_HOME), "PYTHONUNBUFFERED": "1", **ROOT_IS_FINE}
+    environment.setdefault("LOG_LEVEL", "WARNING")
+
+    def start(name: str, *command: str) -> None:
+        supervisor.start(name, command, environment, PROJECT)
+
+    if is_demo:
+        # The same port each time, if it can be had: stored addresses of emote images contain it.
+        simulator_port = ports.free_port(preferred=port + 1)
+        environment = {**addresses(simulator_port), **environment}
+        start("simulator", *MANAGE, "simulate", "--port", str(simulator_port))
+        supervisor.wait_until(lambda: ports.answers(simulator_port))
+    start("ingest", *MANAGE, "ingest")
+    start("web", *WEB, "--port", str(port))
+    start("worker", *CELERY, "worker", "--concurrency", "1", "--loglevel", "warning")
+    start("beat", *CELERY, "beat", "--schedule", str(settings.LAYOUT.schedule), "--pidfile=", "--loglevel", "warning")
+
+
+def is_healthy(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{ports.LOOPBACK}:{port}/healthz", timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
