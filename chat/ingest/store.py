@@ -45,6 +45,16 @@ class Store:
         if channel_id is None or room_id is not None:
             self.index.load(room_id, load_entries(channel_id))
 
+    def meet(self, lines: Sequence[Line]) -> list[int]:
+        """Learn the channels that lines speak of; return the keys of those not met before."""
+        return self._meet(sort_lines(lines))
+
+    def _meet(self, batch: Batch) -> list[int]:
+        new = [self.rooms.key(room_id) for room_id in self.rooms.learn(batch.rooms)]
+        for key in new:
+            self.load_set(key)
+        return new
+
     def write(self, lines: Sequence[Line]) -> Stored:
         """Store lines. One that Postgres refuses is found by halving, and buried; the others are stored."""
         try:
@@ -66,8 +76,7 @@ class Store:
 
     def _write(self, lines: Sequence[Line]) -> Stored:
         batch = sort_lines(lines)
-        for room_id in self.rooms.learn(batch.rooms):
-            self.load_set(self.rooms.key(room_id))
+        self._meet(batch)
         emotes = self._find_emotes(batch)
         self._make_partitions(batch)
         with transaction.atomic(), connection.cursor() as cursor:

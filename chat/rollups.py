@@ -1,0 +1,233 @@
+"""Counts again, from the rows themselves, what the store added up as they came.
+
+One day of one channel at a time, under the lock that the writers of the channel take, so that it can
+run beside them. A recount of what was counted right changes nothing; a dry run says what it would.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from chat.ingest.statements import LOCK_CHANNELS
+from chat.models import Message
+from chat.numbers import BY_EMOTE_AND_DAY, BY_MINUTE, BY_VIEWER_AND_DAY
+from streams.models import Channel
+
+MESSAGES = """(
+    SELECT channel_id, viewer_id, sent_at, bits, emotes FROM chat_message
+    WHERE channel_id = %(channel)s AND sent_at >= %(start)s AND sent_at < %(end)s AND source_channel_id = ''
+) said"""
+
+# Subscriptions, and gift bombs by the day and giver of their first part (compare `notices.gifts_of`).
+SUBS_AND_GIFTS = """
+SELECT viewer_id, occurred_at AS at, 1 AS subs, 0 AS gifts FROM chat_chatevent
+WHERE channel_id = %(channel)s AND occurred_at >= %(start)s AND occurred_at < %(end)s AND source_channel_id = ''
+    AND kind IN ('sub', 'resub')
+UNION ALL
+SELECT (array_agg(viewer_id ORDER BY occurred_at, id))[1], min(occurred_at), 0,
+    coalesce(max(amount) FILTER (WHERE kind = 'submysterygift'), count(*))
+FROM chat_chatevent
+WHERE channel_id = %(channel)s AND bomb_id <> '' AND source_channel_id = ''
+    AND occurred_at >= %(start)s - interval '1 day' AND occurred_at < %(end)s + interval '1 day'
+GROUP BY bomb_id HAVING min(occurred_at) >= %(start)s AND min(occurred_at) < %(end)s
+"""
+
+COUNT_DAY = f"""
+CREATE TEMP TABLE recount ON COMMIT DROP AS
+SELECT viewer_id, sum(messages)::bigint AS messages, sum(emotes)::bigint AS emotes, sum(bits)::bigint AS bits,
+    sum(subs)::bigint AS subs, sum(gifts)::bigint AS gifts, min(first_at) AS first_at, max(last_at) AS last_at
+FROM (
+    SELECT viewer_id, messages, emotes, bits, 0 AS subs, 0 AS gifts, first_at, last_at
+    FROM ({BY_VIEWER_AND_DAY.format(messages=MESSAGES)}) counted
+    UNION ALL
+    SELECT viewer_id, 0, 0, 0, subs, gifts, at, at FROM ({SUBS_AND_GIFTS}) told WHERE viewer_id IS NOT NULL
+) both_kinds GROUP BY 1
+"""
+
+COUNTS = ("messages", "emotes", "bits", "subs", "gifts")
+_SET = ", ".join(f"{name} = excluded.{name}" for name in COUNTS)
+_KNOWN = ", ".join(f"known.{name}" for name in COUNTS)
+_EXCLUDED = ", ".join(f"excluded.{name}" for name in COUNTS)
+_ZERO = ", ".join(f"{name} = 0" for name in COUNTS)
+_ALL = ", ".join(COUNTS)
+
+# What each table should say of the day, then what it says too much. A statement counts the rows it changes.
+RECOUNT_DAY = {
+    "viewer days": (
+        f"""
+        INSERT INTO viewers_viewerday AS known (channel_id, viewer_id, day, {_ALL}, watch_seconds, points)
+        SELECT %(channel)s, viewer_id, %(day)s, {_ALL}, 0, 0 FROM recount ORDER BY viewer_id
+        ON CONFLICT (channel_id, viewer_id, day) DO UPDATE SET {_SET} WHERE ({_KNOWN}) <> ({_EXCLUDED})
+        """,
+        f"""
+        UPDATE viewers_viewerday known SET {_ZERO}
+        WHERE channel_id = %(channel)s AND day = %(day)s AND ({_KNOWN}) <> (0, 0, 0, 0, 0)
+            AND NOT EXISTS (SELECT FROM recount WHERE recount.viewer_id = known.viewer_id)
+        """,
+    ),
+    "emote uses": (
+        f"""
+        INSERT INTO chat_emoteusage AS known (channel_id, viewer_id, emote_id, day, uses)
+        {BY_EMOTE_AND_DAY.format(messages=MESSAGES)} ORDER BY 1, 2, 3
+        ON CONFLICT (channel_id, viewer_id, emote_id, day) DO UPDATE SET uses = excluded.uses
+        WHERE known.uses <> excluded.uses
+        """,
+        f"""
+        DELETE FROM chat_emoteusage known WHERE channel_id = %(channel)s AND day = %(day)s
+            AND NOT EXISTS (SELECT FROM {MESSAGES} WHERE viewer_id = known.viewer_id AND known.emote_id = ANY(emotes))
+        """,
+    ),
+    "emote days": (
+        """
+        INSERT INTO chat_emoteday AS known (channel_id, emote_id, day, uses)
+        SELECT channel_id, emote_id, day, sum(uses) FROM chat_emoteusage
+        WHERE channel_id = %(channel)s AND day = %(day)s GROUP BY 1, 2, 3 ORDER BY 2
+        ON CONFLICT (channel_id, day, emote_id) DO UPDATE SET uses = excluded.uses WHERE known.uses <> excluded.uses
+        """,
+        """
+        DELETE FROM chat_emoteday known WHERE channel_id = %(channel)s AND day = %(day)s AND NOT EXISTS (
+            SELECT FROM chat_emoteusage used
+            WHERE (used.channel_id, used.day, used.emote_id) = (known.channel_id, known.day, known.emote_id)
+        )
+        """,
+    ),
+    "minutes": (
+        f"""
+        INSERT INTO chat_chatminute AS known (channel_id, minute, messages, chatters)
+        {BY_MINUTE.format(messages=MESSAGES)} ORDER BY 2
+        ON CONFLICT (channel_id, minute) DO UPDATE SET messages = excluded.messages, chatters = excluded.chatters
+        WHERE (known.messages, known.chatters) <> (excluded.messages, excluded.chatters)
+        """,
+        f"""
+        DELETE FROM chat_chatminute known
+        WHERE channel_id = %(channel)s AND minute >= %(start)s AND minute < %(end)s AND NOT EXISTS (
+            SELECT FROM {MESSAGES} WHERE sent_at >= known.minute AND sent_at < known.minute + interval '1 minute'
+        )
+        """,
+    ),
+    "channel days": (
+        f"""
+        INSERT INTO streams_channelday AS known (channel_id, day, chatters, {_ALL})
+        SELECT %(channel)s, %(day)s, count(*) FILTER (WHERE messages > 0), coalesce(sum(messages), 0),
+            coalesce(sum(emotes), 0), coalesce(sum(bits), 0), coalesce(sum(subs), 0), coalesce(sum(gifts), 0)
+        FROM recount HAVING count(*) > 0
+        ON CONFLICT (channel_id, day) DO UPDATE SET chatters = excluded.chatters, {_SET}
+        WHERE (known.chatters, {_KNOWN}) <> (excluded.chatters, {_EXCLUDED})
+        """,
+        f"""
+        UPDATE streams_channelday known SET chatters = 0, {_ZERO}
+        WHERE channel_id = %(channel)s AND day = %(day)s AND (known.chatters, {_KNOWN}) <> (0, 0, 0, 0, 0, 0)
+            AND NOT EXISTS (SELECT FROM recount)
+        """,
+    ),
+}
+
+# A viewer the totals do not know yet was seen on that day.
+SEE_VIEWERS = """
+INSERT INTO viewers_viewertotal AS known
+    (channel_id, viewer_id, first_seen_at, last_seen_at, messages, emotes, bits, subs, gifts, watch_seconds, points)
+SELECT %(channel)s, viewer_id, first_at, last_at, 0, 0, 0, 0, 0, 0, 0 FROM recount ORDER BY viewer_id
+ON CONFLICT (channel_id, viewer_id) DO UPDATE SET
+    first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
+    last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at)
+WHERE known.first_seen_at > excluded.first_seen_at OR known.last_seen_at < excluded.last_seen_at
+"""
+
+RECOUNT_TOTALS = {
+    "viewer totals": f"""
+        UPDATE viewers_viewertotal known SET {", ".join(f"{name} = days.{name}" for name in COUNTS)}
+        FROM (
+            SELECT viewer_id, {", ".join(f"sum({name}) AS {name}" for name in COUNTS)}
+            FROM viewers_viewerday WHERE channel_id = %(channel)s GROUP BY 1
+        ) days
+        WHERE known.channel_id = %(channel)s AND known.viewer_id = days.viewer_id
+            AND ({_KNOWN}) <> ({", ".join(f"days.{name}" for name in COUNTS)})
+    """,
+    "channel totals": f"""
+        INSERT INTO streams_channeltotal AS known (channel_id, chatters, {_ALL})
+        SELECT %(channel)s,
+            (SELECT count(*) FROM viewers_viewertotal WHERE channel_id = %(channel)s AND messages > 0),
+            {", ".join(f"coalesce(sum({name}), 0)" for name in COUNTS)}
+        FROM streams_channelday WHERE channel_id = %(channel)s HAVING count(*) > 0
+        ON CONFLICT (channel_id) DO UPDATE SET chatters = excluded.chatters, {_SET}
+        WHERE (known.chatters, {_KNOWN}) <> (excluded.chatters, {_EXCLUDED})
+    """,
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """Days [first, end) of a channel."""
+
+    first: date
+    end: date
+
+    def days(self) -> Iterator[date]:
+        day = self.first
+        while day < self.end:
+            yield day
+            day += timedelta(days=1)
+
+
+def countable(channel: Channel, first: date | None = None, end: date | None = None) -> Span:
+    """The days of a channel that can be counted again: those whose messages are all still there."""
+    times = Message.objects.filter(channel=channel).order_by("sent_at").values_list("sent_at", flat=True)
+    oldest, newest = times.first(), times.last()
+    if oldest is None or newest is None:
+        return Span(date.min, date.min)
+    whole_from = _day(oldest)
+    if channel.messages_kept_from and channel.messages_kept_from > _midnight(whole_from):
+        whole_from = _day(channel.messages_kept_from) + timedelta(days=1)
+    after = _day(newest) + timedelta(days=1)
+    return Span(max(first or whole_from, whole_from), min(end or after, after))
+
+
+def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counter[str]:
+    """Count one day again; return how many rows of each table were wrong."""
+    values = {"channel": channel.pk, "day": day, "start": _midnight(day), "end": _midnight(day + timedelta(days=1))}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_CHANNELS, [[channel.pk]])
+        cursor.execute(COUNT_DAY, values)
+        changed = {
+            name: sum(_run(cursor, statement, values) for statement in statements)
+            for name, statements in RECOUNT_DAY.items()
+        }
+        changed["viewers seen"] = _run(cursor, SEE_VIEWERS, values)
+        cursor.execute("DROP TABLE recount")
+        transaction.set_rollback(dry_run)
+    return Counter(changed)
+
+
+def rebuild_totals(channel: Channel, *, dry_run: bool = False) -> Counter[str]:
+    """Sum the days of a channel up again; return how many totals were wrong."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_CHANNELS, [[channel.pk]])
+        changed = {name: _run(cursor, statement, {"channel": channel.pk}) for name, statement in RECOUNT_TOTALS.items()}
+        transaction.set_rollback(dry_run)
+    return Counter(changed)
+
+
+def rebuild(channel: Channel, span: Span, *, dry_run: bool = False) -> Counter[str]:
+    """Count days and then totals of a channel again; return how many rows of each table were wrong."""
+    changed: Counter[str] = Counter()
+    for day in span.days():
+        changed.update(rebuild_day(channel, day, dry_run=dry_run))
+    changed.update(rebuild_totals(channel, dry_run=dry_run))
+    return changed
+
+
+def _run(cursor: CursorWrapper, statement: str, values: dict[str, object]) -> int:
+    cursor.execute(statement, values)
+    return int(cursor.rowcount)
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(UTC).date()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)
