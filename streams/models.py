@@ -1,5 +1,6 @@
 """Channels that are followed, their streams, and the times when nothing could be received."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
@@ -14,6 +15,9 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
     def listed(self) -> "ChannelQuerySet":
         """Channels that have a page."""
         return self.filter(login__isnull=False)
+
+    def lately_heard_first(self) -> "ChannelQuerySet":
+        return self.select_related("total").order_by(models.F("total__last_message_at").desc(nulls_last=True), "login")
 
 
 class Channel(models.Model):
@@ -53,6 +57,18 @@ class Channel(models.Model):
     def __str__(self) -> str:
         return self.display_name or self.login or f"channel {self.twitch_id}"
 
+    @property
+    def shows_viewers(self) -> bool:
+        return self.page_policy == self.PagePolicy.OPEN
+
+    @property
+    def counts(self) -> "ChannelTotal":
+        """The totals; zeros before the first message."""
+        try:
+            return self.total
+        except ChannelTotal.DoesNotExist:
+            return ChannelTotal(channel=self)
+
 
 class ChatCounts(models.Model):
     """What is counted of chat, at every grain that has a table."""
@@ -61,7 +77,8 @@ class ChatCounts(models.Model):
     emotes = models.PositiveBigIntegerField(default=0)
     bits = models.PositiveBigIntegerField(default=0)
     subs = models.PositiveIntegerField(default=0, help_text="Subscriptions and resubscriptions announced in chat.")
-    gifts = models.PositiveIntegerField(default=0, help_text="Subscriptions given to others.")
+    # Not "positive": the parts of a gift bomb come in any order, and one may take back what another added.
+    gifts = models.IntegerField(default=0, help_text="Subscriptions given to others.")
 
     class Meta:
         abstract = True
@@ -112,6 +129,11 @@ class Stream(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel} {self.started_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def lasted(self) -> timedelta | None:
+        """How long it was; None while it is live."""
+        return self.ended_at - self.started_at if self.ended_at else None
 
 
 class Gap(models.Model):

@@ -1,8 +1,19 @@
 """Every address of the site."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, register_converter
+
+from streams.converters import ChannelLogin, ViewerLogin
+from streamstats import health
+
+register_converter(ChannelLogin, "channel")
+register_converter(ViewerLogin, "viewer")
 
 urlpatterns = [
+    path("", include("streams.urls")),
+    path("", include("viewers.urls")),
+    path("", include("chat.urls")),
     path("admin/", admin.site.urls),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
 ]

@@ -6,11 +6,17 @@ from django.db import models
 
 from streams.models import Channel, ChatCounts
 
+# Counting those ahead costs a row each, so it stops here.
+RANKED = 1000
+
 
 class ViewerQuerySet(models.QuerySet["Viewer"]):
     def named(self, login: str) -> Self:
         """Viewers who have, or ever had, exactly this login."""
         return self.filter(names__login=login.lower()).distinct()
+
+    def seen_in(self, channel: Channel) -> Self:
+        return self.filter(models.Exists(ViewerTotal.objects.filter(viewer=models.OuterRef("pk"), channel=channel)))
 
 
 class Viewer(models.Model):
@@ -35,6 +41,25 @@ class Viewer(models.Model):
         return self.display_name or self.login
 
 
+class ViewerNameQuerySet(models.QuerySet["ViewerName"]):
+    def in_channel(self, channel: Channel) -> Self:
+        """Names of viewers who wrote in the channel, with how much they wrote there."""
+        of_channel = self.filter(viewer__totals__channel=channel).select_related("viewer")
+        return of_channel.annotate(
+            messages=models.F("viewer__totals__messages"),
+            emotes=models.F("viewer__totals__emotes"),
+            seen_at=models.F("viewer__totals__last_seen_at"),
+        )
+
+    def beginning_with(self, prefix: str) -> Self:
+        return self.filter(login__startswith=prefix).order_by("login", "viewer")
+
+    def after(self, login: str, viewer_id: str) -> Self:
+        """The names that follow this one in the order of `beginning_with`."""
+        later = models.Q(login__gt=login) | models.Q(viewer__gt=viewer_id)
+        return self.filter(later, login__gte=login)
+
+
 class ViewerName(models.Model):
     """A login a viewer was seen with. `last_seen_at` is kept to within ten minutes."""
 
@@ -43,6 +68,8 @@ class ViewerName(models.Model):
     display_name = models.CharField(max_length=64)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
+
+    objects = ViewerNameQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -71,8 +98,12 @@ class ViewerCounts(ChatCounts):
 class ViewerDay(ViewerCounts):
     """One viewer in one channel on one UTC day."""
 
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
-    viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="days")
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+    viewer = models.ForeignKey(
+        Viewer, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="days"
+    )
     day = models.DateField()
 
     class Meta:
@@ -89,11 +120,23 @@ class ViewerTotalQuerySet(models.QuerySet["ViewerTotal"]):
     def people(self) -> Self:
         return self.filter(viewer__is_bot=False)
 
+    def most_messages(self, channel: Channel) -> Self:
+        """The people of a channel in the order of its list, each with the viewer."""
+        people = self.people().filter(channel=channel).select_related("viewer")
+        return people.annotate(seen_at=models.F("last_seen_at")).order_by("-messages", "viewer")
+
+    def after(self, messages: int, viewer_id: str) -> Self:
+        """The rows that follow this one in the order of `most_messages`."""
+        later = models.Q(messages__lt=messages) | models.Q(viewer__gt=viewer_id)
+        return self.filter(later, messages__lte=messages)
+
 
 class ViewerTotal(ViewerCounts):
     """One viewer in one channel, all time: the sum of their days."""
 
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
     viewer = models.ForeignKey(
         Viewer, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="totals"
     )
@@ -114,3 +157,11 @@ class ViewerTotal(ViewerCounts):
 
     def __str__(self) -> str:
         return f"{self.viewer_id} in {self.channel_id}"
+
+    def rank(self) -> int | None:
+        """The place by messages among the people of the channel; none for bots, and past the first thousand."""
+        if self.viewer.is_bot:
+            return None
+        ahead = ViewerTotal.objects.people().filter(channel=self.channel_id, messages__gt=self.messages)
+        place = ahead[:RANKED].count() + 1
+        return place if place <= RANKED else None

@@ -1,6 +1,7 @@
 """Emotes, where they may be used under which name, and how often they were."""
 
-from typing import ClassVar
+from datetime import date
+from typing import Any, ClassVar, Self, TypedDict, cast
 
 from django.db import models
 
@@ -98,14 +99,45 @@ class EmoteSetEntry(models.Model):
         return self.name
 
 
+class EmoteCount(TypedDict):
+    """An emote and how often it was used, as pages show it."""
+
+    name: str
+    url: str
+    provider: str
+    count: int
+
+
+class EmoteUsesQuerySet(models.QuerySet[Any]):
+    """Words for both tables that count uses of emotes."""
+
+    def most_used(self) -> "models.QuerySet[Any, EmoteCount]":
+        """Each emote once, with the sum of its uses, the most used first."""
+        emotes = self.values(
+            "emote",
+            name=models.F("emote__name"),
+            url=models.F("emote__image_url"),
+            provider=models.F("emote__provider"),
+        )
+        summed = emotes.annotate(count=models.Sum("uses")).order_by("-count", "emote")
+        return cast("models.QuerySet[Any, EmoteCount]", summed)
+
+    def since(self, day: date) -> Self:
+        return self.filter(day__gte=day)
+
+
 class EmoteUsage(models.Model):
     """Uses of one emote by one viewer in one channel on one UTC day."""
 
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
     viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
     emote = models.ForeignKey(Emote, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
     day = models.DateField()
     uses = models.PositiveIntegerField(default=0)
+
+    objects = EmoteUsesQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -120,10 +152,14 @@ class EmoteUsage(models.Model):
 class EmoteDay(models.Model):
     """Uses of one emote by anybody in one channel on one UTC day."""
 
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
     emote = models.ForeignKey(Emote, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
     day = models.DateField()
     uses = models.PositiveIntegerField(default=0)
+
+    objects = EmoteUsesQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

@@ -33,9 +33,7 @@ class ChatEvent(models.Model):
             # What a viewer did, on the viewer page and for a recount.
             models.Index(fields=["channel", "viewer", "occurred_at"], name="chatevent_by_viewer"),
             # The members of a gift bomb, so that it counts once.
-            models.Index(
-                fields=["channel", "bomb_id"], condition=~models.Q(bomb_id=""), name="chatevent_of_bomb"
-            ),
+            models.Index(fields=["channel", "bomb_id"], condition=~models.Q(bomb_id=""), name="chatevent_of_bomb"),
         ]
 
     def __str__(self) -> str:
@@ -72,9 +70,7 @@ class ModerationEvent(models.Model):
             # The newest deeds in a channel; whole-chat clears that reach a late message.
             models.Index(fields=["channel", "-occurred_at"], name="moderationevent_recent"),
             # Whether a message that arrives late was already deleted.
-            models.Index(
-                fields=["message_id"], condition=~models.Q(message_id=""), name="moderationevent_of_message"
-            ),
+            models.Index(fields=["message_id"], condition=~models.Q(message_id=""), name="moderationevent_of_message"),
         ]
 
     def __str__(self) -> str:

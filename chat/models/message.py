@@ -1,5 +1,6 @@
 """Messages, and how many there were in each minute."""
 
+from datetime import datetime
 from typing import ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -18,6 +19,11 @@ class MessageQuerySet(models.QuerySet["Message"]):
         """Messages that no moderator removed."""
         return self.filter(removed_at=None)
 
+    def newest(self, channel: Channel, since: datetime, most: int) -> Self:
+        """The newest messages that count in a channel: an index gives them, however long the table is."""
+        of_channel = self.counted().shown().filter(channel=channel, sent_at__gte=since)
+        return of_channel.order_by("-sent_at")[:most]
+
 
 class Message(models.Model):
     """One chat message.
@@ -28,8 +34,12 @@ class Message(models.Model):
     """
 
     id = models.CharField(max_length=64, primary_key=True, db_collation="C", help_text="Twitch's id of the message.")
-    channel = models.ForeignKey(Channel, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
-    viewer = models.ForeignKey(Viewer, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    channel = models.ForeignKey(
+        Channel, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    viewer = models.ForeignKey(
+        Viewer, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
     sent_at = models.DateTimeField(help_text="When Twitch received it.")
     text = models.TextField()
     is_action = models.BooleanField(default=False, help_text="Written with /me.")
@@ -67,7 +77,9 @@ class Message(models.Model):
 class ChatMinute(models.Model):
     """One channel in one UTC minute: [minute, minute + 60 s)."""
 
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
     minute = models.DateTimeField()
     messages = models.PositiveIntegerField(default=0)
     chatters = models.PositiveIntegerField(default=0, help_text="Different viewers who wrote.")

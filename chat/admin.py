@@ -1,0 +1,119 @@
+"""What was said and done in chat, newest first, one channel at a time."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from chat.models import (
+    ChatEvent,
+    ChatMinute,
+    DeadLetter,
+    Emote,
+    EmoteDay,
+    EmoteSetEntry,
+    EmoteUsage,
+    Message,
+    ModerationEvent,
+    Replay,
+)
+from streams.admin import OneChannelFilter
+from streamstats.lib.admin import FactAdmin
+from viewers.admin import SearchByName
+from viewers.models import ViewerName
+
+
+@admin.register(Message)
+class MessageAdmin(SearchByName):
+    list_display = ("sent_at", "viewer", "text", "removed_at", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("viewer", "channel")
+    ordering = ("-sent_at", "-pk")
+
+
+@admin.register(ChatEvent)
+class ChatEventAdmin(SearchByName):
+    list_display = ("occurred_at", "kind", "viewer", "amount", "__str__", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("viewer", "channel")
+    ordering = ("-occurred_at", "-pk")
+
+
+@admin.register(ModerationEvent)
+class ModerationEventAdmin(FactAdmin):
+    list_display = ("occurred_at", "kind", "target_login", "duration_seconds", "reason", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("channel",)
+    ordering = ("-occurred_at", "-pk")
+    search_fields = ("target_id",)
+    search_help_text = "The beginning of any name the viewer ever had."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        names = ViewerName.objects.beginning_with(search_term.strip().removeprefix("@").lower())
+        return queryset.filter(target_id__in=names.order_by().values("viewer")), False
+
+
+@admin.register(ChatMinute)
+class ChatMinuteAdmin(FactAdmin):
+    list_display = ("minute", "messages", "chatters", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("channel",)
+    ordering = ("-minute",)
+
+
+@admin.register(Emote)
+class EmoteAdmin(FactAdmin):
+    list_display = ("name", "provider", "provider_id", "is_animated", "is_zero_width")
+    list_filter = ("provider",)
+    search_fields = ("name__startswith",)
+    search_help_text = "The beginning of the name, as it is written."
+    ordering = ("name", "pk")
+
+
+@admin.register(EmoteSetEntry)
+class EmoteSetEntryAdmin(FactAdmin):
+    list_display = ("name", "emote", "provider", "channel", "since", "until")
+    list_filter = ("provider",)
+    list_select_related = ("emote", "channel")
+    ordering = ("-pk",)
+
+
+@admin.register(EmoteUsage)
+class EmoteUsageAdmin(SearchByName):
+    list_display = ("viewer", "emote", "day", "uses", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("viewer", "emote", "channel")
+    ordering = ("-viewer", "-emote", "-day")
+
+
+@admin.register(EmoteDay)
+class EmoteDayAdmin(FactAdmin):
+    list_display = ("day", "emote", "uses", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("emote", "channel")
+    ordering = ("-day", "-emote")
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(FactAdmin):
+    list_display = ("received_at", "error", "source")
+    fields = ("received_at", "source", "error", "line")
+    ordering = ("-received_at", "-pk")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("raw")
+
+    @admin.display(description="line")
+    def line(self, letter: DeadLetter) -> str:
+        """The line as it came; bytes that are no text, and what would not be seen, are spelt out."""
+        text = bytes(letter.raw).decode(errors="backslashreplace")
+        return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+@admin.register(Replay)
+class ReplayAdmin(FactAdmin):
+    list_display = ("name", "lines_done", "updated_at", "digest")
+    ordering = ("pk",)

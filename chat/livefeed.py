@@ -1,0 +1,164 @@
+"""The live feed: one Redis subscription a process, fanned out to every page that is open.
+
+A page never holds the others up. Each is only told that its channel changed, and takes the newest
+state when it is ready for it; what came in between is already part of that state.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from streamstats.lib.windows import Window
+
+log = structlog.get_logger(__name__)
+
+PREFIX = "streamstats:live:"
+HEARTBEAT_SECONDS = 15.0
+PAUSE_SECONDS = 0.5
+RECONNECT_SECONDS = 2000
+EMOTES_WITHIN_SECONDS = 600
+EMOTES_SHOWN = 8
+
+
+class LiveEmote(NamedTuple):
+    name: str
+    url: str
+    provider: str
+
+
+class Page:
+    """An open page: which of its channels changed since it was last told."""
+
+    def __init__(self) -> None:
+        self.changed: set[int] = set()
+        self.woken = asyncio.Event()
+
+
+class Room:
+    """The newest state of one channel, and the pages that show it."""
+
+    def __init__(self, channel: int) -> None:
+        self.channel = channel
+        self.pages: set[Page] = set()
+        self.emotes: Window[LiveEmote] = Window(EMOTES_WITHIN_SECONDS)
+        self.news = b""
+
+    def take(self, summary: Mapping[str, Any], now: float) -> None:
+        """Fold in what one commit of the ingest told, and wake the pages."""
+        new = {LiveEmote(row["name"], row["url"], row["provider"]): row["uses"] for row in summary["emotes"]}
+        self.emotes.add(now, new)
+        top = [{**emote._asdict(), "uses": uses} for emote, uses in self.emotes.top(now, EMOTES_SHOWN)]
+        kept = {name: summary[name] for name in ("at", "total", "today", "minute")}
+        state = json.dumps({"channel": self.channel, **kept, "emotes": top}, separators=(",", ":"))
+        self.news = b"event: live\ndata: " + state.encode() + b"\n\n"
+        for page in self.pages:
+            page.changed.add(self.channel)
+            page.woken.set()
+
+
+class LiveFeed:
+    """All rooms of this process. Made once; connects when the first page opens, lets go after the last."""
+
+    def __init__(self, connect: Callable[[], "Redis"], clock: Callable[[], float] = time.monotonic) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._rooms: dict[int, Room] = {}
+        self._reader: asyncio.Task[None] | None = None
+
+    def is_open(self, channel: int) -> bool:
+        return channel in self._rooms
+
+    @contextmanager
+    def opened(self, channels: Mapping[int, Mapping[LiveEmote, int]]) -> Iterator[Page]:
+        """A page on these channels; each comes with its emotes so far, which count if it is the first page there."""
+        page = Page()
+        for channel, emotes in channels.items():
+            if channel not in self._rooms:
+                self._rooms[channel] = Room(channel)
+                self._rooms[channel].emotes.add(self._clock(), emotes)
+            self._rooms[channel].pages.add(page)
+        if self._rooms and self._reader is None:
+            self._reader = asyncio.create_task(self._read(), name="live feed")
+        try:
+            yield page
+        finally:
+            self._leave(page, channels)
+
+    def _leave(self, page: Page, channels: Mapping[int, object]) -> None:
+        for channel in channels:
+            room = self._rooms[channel]
+            room.pages.discard(page)
+            if not room.pages:
+                del self._rooms[channel]
+        if not self._rooms and self._reader:
+            self._reader.cancel()
+            self._reader = None
+
+    def news_for(self, page: Page) -> bytes:
+        """The newest state of every channel that changed, as server-sent events."""
+        page.woken.clear()
+        changed, page.changed = page.changed, set()
+        return b"".join(self._rooms[channel].news for channel in sorted(changed))
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError) as error:
+                log.warning("live feed lost redis", error=str(error))
+                await asyncio.sleep(RECONNECT_SECONDS / 1000)
+
+    async def _listen(self) -> None:
+        async with self._connect() as redis, redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+            heard: set[int] = set()
+            while True:
+                heard = await self._follow_rooms(pubsub, heard)
+                message = await pubsub.get_message(timeout=PAUSE_SECONDS)
+                if message is not None:
+                    self._hand_out(message)
+
+    async def _follow_rooms(self, pubsub: PubSub, heard: set[int]) -> set[int]:
+        """Subscribe to rooms that opened and unsubscribe from those that closed; only the reader does either."""
+        wanted = set(self._rooms)
+        if opened := wanted - heard:
+            await pubsub.subscribe(*(f"{PREFIX}{channel}" for channel in opened))
+        if closed := heard - wanted:
+            await pubsub.unsubscribe(*(f"{PREFIX}{channel}" for channel in closed))
+        return wanted
+
+    def _hand_out(self, message: Mapping[str, Any]) -> None:
+        channel = int(message["channel"].decode().removeprefix(PREFIX))
+        if room := self._rooms.get(channel):
+            try:
+                room.take(json.loads(message["data"]), self._clock())
+            except (ValueError, KeyError, TypeError):
+                log.exception("live feed cannot read a summary", channel=channel)
+
+
+async def events(
+    feed: LiveFeed,
+    channels: Mapping[int, Mapping[LiveEmote, int]],
+    *,
+    heartbeat: float = HEARTBEAT_SECONDS,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> AsyncIterator[bytes]:
+    """Server-sent events for one page until it is closed: news at most twice a second, else a sign of life."""
+    with feed.opened(channels) as page:
+        yield f"retry: {RECONNECT_SECONDS}\n\n".encode()
+        while True:
+            try:
+                async with asyncio.timeout(heartbeat):
+                    await page.woken.wait()
+            except TimeoutError:
+                yield b": nothing new\n\n"
+                continue
+            yield feed.news_for(page)
+            await pause(PAUSE_SECONDS)

@@ -1,0 +1,11 @@
+from django.urls import path
+
+from chat.views import channel, live, viewer
+
+app_name = "chat"
+urlpatterns = [
+    path("live", live.front_live, name="front_live"),
+    path("c/<channel:channel>/", channel.overview, name="overview"),
+    path("c/<channel:channel>/live", live.channel_live, name="live"),
+    path("c/<channel:channel>/viewers/<viewer:login>/", viewer.viewer_page, name="viewer"),
+]

@@ -1,0 +1,54 @@
+"""Server-sent events: the numbers on the pages move without a reload."""
+
+from collections.abc import Mapping
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import close_old_connections
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+from redis.asyncio import Redis
+
+from chat.livefeed import LiveEmote, LiveFeed, events
+from chat.views.channel import recent_chat
+from streams.access import listed_channel
+from streams.models import Channel
+
+feed = LiveFeed(lambda: Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5))
+
+
+@require_GET
+async def channel_live(request: HttpRequest, channel: str) -> HttpResponseBase:
+    return _event_stream(await sync_to_async(_one_channel)(channel))
+
+
+@require_GET
+async def front_live(request: HttpRequest) -> HttpResponseBase:
+    return _event_stream(await sync_to_async(_all_channels)())
+
+
+def _one_channel(login: str) -> Mapping[int, Mapping[LiveEmote, int]]:
+    """The channel with its emotes so far, unless another page in this process already brought them."""
+    try:
+        channel = listed_channel(login)
+        emotes = {} if feed.is_open(channel.pk) else recent_chat(channel, timezone.now()).emotes
+        return {channel.pk: emotes}
+    finally:
+        # The response lasts as long as the page is open; the connection must not.
+        close_old_connections()
+
+
+def _all_channels() -> Mapping[int, Mapping[LiveEmote, int]]:
+    try:
+        return {channel: {} for channel in Channel.objects.listed().values_list("pk", flat=True)}
+    finally:
+        close_old_connections()
+
+
+def _event_stream(channels: Mapping[int, Mapping[LiveEmote, int]]) -> StreamingHttpResponse:
+    return StreamingHttpResponse(
+        events(feed, channels),
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )

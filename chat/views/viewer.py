@@ -1,0 +1,77 @@
+"""The page of one viewer in one channel."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from chat.models import EmoteUsage
+from streams.models import Channel, Gap
+from streamstats.lib import activity, year
+from viewers.access import channel_with_viewers
+from viewers.models import Viewer, ViewerDay, ViewerTotal
+
+FAVOURITES = 12
+
+
+@require_safe
+def viewer_page(request: HttpRequest, channel: str, login: str) -> HttpResponse:
+    found = channel_with_viewers(channel)
+    people = _people(found, login, chosen=request.GET.get("id", ""))
+    if len(people) > 1:
+        return render(request, "chat/which_viewer.html", {"channel": found, "login": login, "people": people})
+    viewer = people[0]
+    if viewer.login != login:
+        return redirect(_address(found, viewer, chosen="id" in request.GET))
+    return render(request, "chat/viewer.html", _facts(found, viewer))
+
+
+def _people(channel: Channel, login: str, chosen: str) -> list[Viewer]:
+    """Who wrote in the channel under this login; only the chosen one, where a link said which."""
+    people = Viewer.objects.named(login).seen_in(channel).prefetch_related("names")
+    found = [viewer for viewer in people if chosen in ("", viewer.pk)]
+    if not found:
+        raise Http404(f"Nobody called {login} has written in the chat of {channel}.")
+    return found
+
+
+def _address(channel: Channel, viewer: Viewer, *, chosen: bool) -> str:
+    address = reverse("chat:viewer", args=[channel.login, viewer.login])
+    return f"{address}?id={viewer.pk}" if chosen else address
+
+
+def _facts(channel: Channel, viewer: Viewer) -> dict[str, object]:
+    now = timezone.now()
+    total = ViewerTotal.objects.select_related("viewer").get(channel=channel, viewer=viewer)
+    history = ViewerDay.objects.filter(channel=channel, viewer=viewer)
+    days = {row.day: row for row in history.filter(day__gte=year.first_day(now.date())).order_by("-day")}
+    messages = {day: row.messages for day, row in days.items()}
+    return {
+        "channel": channel,
+        "viewer": viewer,
+        "total": total,
+        "rank": total.rank(),
+        "days_active": history.aggregate(count=Count("day"))["count"],
+        "days": days.values(),
+        "busiest": max(days.values(), key=lambda row: row.messages, default=None),
+        "year": year.draw(messages, now.date(), _unknown_days(channel, now)),
+        "emotes": EmoteUsage.objects.filter(channel=channel, viewer=viewer).most_used()[:FAVOURITES],
+        "names": sorted(viewer.names.all(), key=lambda name: name.last_seen_at, reverse=True),
+    }
+
+
+def _unknown_days(channel: Channel, now: datetime) -> set[date]:
+    """Days of the calendar before the channel was followed, and days that were missed for the most part."""
+    first = year.first_day(now.date())
+    known_since = channel.days.order_by("day").values_list("day", flat=True).first() or now.date()
+    missed = activity.mostly_missed(_gaps(channel, datetime.combine(first, time(), UTC)))
+    return missed | {first + timedelta(days=index) for index in range((known_since - first).days)}
+
+
+def _gaps(channel: Channel, since: datetime) -> list[activity.Gap]:
+    rows = Gap.objects.filter(channel=channel, ended_at__gt=since).values_list("started_at", "ended_at", "reason")
+    return [activity.Gap(max(since, start), end, reason) for start, end, reason in rows]

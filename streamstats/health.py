@@ -1,0 +1,92 @@
+"""Whether this process lives, and whether everything it needs does."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from redis import Redis, RedisError
+from redis.exceptions import ResponseError
+
+from chat.ingest.queue import GROUP, STREAM
+
+log = structlog.get_logger(__name__)
+
+# Writers ask for lines every few seconds even when there are none.
+WRITER_SILENT_AFTER_MS = 30_000
+# Entries hold up to some hundred lines each: with this many waiting, the writers have fallen behind by minutes.
+BACKLOG_LIMIT = 5_000
+
+
+class NotReady(Exception):
+    """What is wrong, in words."""
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Answer, and touch nothing else: a database that is away is no reason to restart this process."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    with Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2) as redis:
+        checks = {
+            "postgres": _state(_postgres),
+            "migrations": _state(_migrations),
+            "redis": _state(lambda: _redis(redis)),
+            "ingest": _state(lambda: _ingest(redis)),
+        }
+    ready = all(check["ok"] for check in checks.values())
+    return JsonResponse({"ready": ready, "checks": checks}, status=200 if ready else 503)
+
+
+def _state(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return {"ok": True, **check()}
+    except NotReady as problem:
+        return {"ok": False, "problem": str(problem)}
+    except (DatabaseError, RedisError) as error:
+        # The text of the error may name hosts and users; the log is the place for that.
+        log.warning("not ready", error=str(error))
+        return {"ok": False, "problem": "does not answer"}
+
+
+def _postgres() -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return {}
+
+
+def _migrations() -> dict[str, Any]:
+    executor = MigrationExecutor(connection)
+    missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    if missing:
+        raise NotReady(f"{missing} to apply: run `manage.py migrate`")
+    return {}
+
+
+def _redis(redis: "Redis") -> dict[str, Any]:
+    redis.ping()
+    return {}
+
+
+def _ingest(redis: "Redis") -> dict[str, Any]:
+    backlog = redis.xlen(STREAM)
+    try:
+        writers = redis.xinfo_consumers(STREAM, GROUP)
+    except ResponseError:  # neither stream nor group: no writer ever ran
+        writers = []
+    alive = sum(writer["idle"] < WRITER_SILENT_AFTER_MS for writer in writers)
+    if not alive:
+        raise NotReady("no writer runs: start `manage.py ingest`")
+    if backlog > BACKLOG_LIMIT:
+        raise NotReady(f"{backlog} batches of lines wait to be stored")
+    return {"writers": alive, "backlog": backlog}

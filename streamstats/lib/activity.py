@@ -1,0 +1,125 @@
+"""The shape of an evening: bars of messages a minute, and the holes where nothing could be received."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+
+class Gap(NamedTuple):
+    """[started_at, ended_at) without reception."""
+
+    started_at: datetime
+    ended_at: datetime
+    reason: str
+
+
+class Bar(NamedTuple):
+    x: float
+    y: float
+    width: float
+    height: float
+    started_at: datetime
+    rate: float
+
+
+class Hole(NamedTuple):
+    x: float
+    width: float
+    gap: Gap
+
+
+class Activity(NamedTuple):
+    """A picture `width` by `height`; `bars` has an entry for every bucket that was received at least in part."""
+
+    width: int
+    height: int
+    bars: list[Bar]
+    holes: list[Hole]
+    highest: float
+    hours: list[datetime]
+
+
+class Span(NamedTuple):
+    """[started_at, ended_at), cut into buckets."""
+
+    started_at: datetime
+    ended_at: datetime
+    bucket: timedelta
+
+    def buckets(self) -> Iterable[datetime]:
+        at = self.started_at
+        while at < self.ended_at:
+            yield at
+            at += self.bucket
+
+    def share(self, at: datetime) -> float:
+        """How far into the span a moment lies, from 0 to 1."""
+        return min(1.0, max(0.0, (at - self.started_at) / (self.ended_at - self.started_at)))
+
+
+def last_hours(now: datetime, hours: int, bucket: timedelta) -> Span:
+    """Whole hours up to the end of the present one, so that hour marks stand at equal distances."""
+    end = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    return Span(end - timedelta(hours=hours), end, bucket)
+
+
+def draw(
+    span: Span, now: datetime, minutes: Mapping[datetime, int], gaps: Sequence[Gap], *, width: int, height: int
+) -> Activity:
+    """Bars are messages a minute over the time that was received: a gap neither counts as silence nor lowers a bar."""
+    rates = {at: _rate(at, min(at + span.bucket, now), minutes, gaps) for at in span.buckets() if at < now}
+    received = {at: rate for at, rate in rates.items() if rate is not None}
+    highest = max(received.values(), default=0.0)
+    step = width * (span.bucket / (span.ended_at - span.started_at))
+    bars = [
+        _bar(span.share(at) * width, step, rate / highest * height if highest else 0.0, height, at, rate)
+        for at, rate in received.items()
+    ]
+    holes = [_hole(span, gap, width) for gap in gaps if gap.ended_at > span.started_at and gap.started_at < now]
+    hours = [at for at in span.buckets() if at.minute == 0]
+    return Activity(width, height, bars, holes, highest, hours)
+
+
+def _bar(x: float, step: float, tall: float, height: int, at: datetime, rate: float) -> Bar:
+    shown = max(tall, 1.0) if rate else 0.0
+    return Bar(round(x, 2), round(height - shown, 2), round(step * 0.8, 2), round(shown, 2), at, rate)
+
+
+def _hole(span: Span, gap: Gap, width: int) -> Hole:
+    left, right = span.share(gap.started_at) * width, span.share(gap.ended_at) * width
+    return Hole(round(left, 2), round(max(right - left, 1.0), 2), gap)
+
+
+def _rate(start: datetime, end: datetime, minutes: Mapping[datetime, int], gaps: Sequence[Gap]) -> float | None:
+    """Messages a minute in [start, end); None where next to nothing of it could be received."""
+    count = sum(minutes.get(start + index * MINUTE, 0) for index in range(-(-(end - start) // MINUTE)))
+    received = (end - start) - missed(start, end, gaps)
+    if received < 0.1 * (end - start):
+        return float(count) or None
+    rate = count / max(received / MINUTE, 1.0)
+    return round(rate, 1) if rate < 10 else float(round(rate))
+
+
+def missed(start: datetime, end: datetime, gaps: Sequence[Gap]) -> timedelta:
+    """How much of [start, end) lies in gaps; where gaps overlap, it is missed once."""
+    total, covered = timedelta(0), start
+    for gap in sorted(gaps):
+        left, right = max(gap.started_at, covered), min(gap.ended_at, end)
+        if right > left:
+            total += right - left
+            covered = right
+    return total
+
+
+def mostly_missed(gaps: Sequence[Gap]) -> set[date]:
+    """UTC days of which more than half lies in gaps."""
+    touched = {
+        gap.started_at.date() + timedelta(days=index)
+        for gap in gaps
+        for index in range((gap.ended_at.date() - gap.started_at.date()).days + 1)
+    }
+    starts = ((day, datetime.combine(day, time(), UTC)) for day in touched)
+    return {day for day, start in starts if missed(start, start + DAY, gaps) > DAY / 2}

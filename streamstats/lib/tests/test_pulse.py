@@ -1,0 +1,28 @@
+from datetime import UTC, datetime, timedelta
+
+from streamstats.lib.pulse import HEIGHT, draw
+
+MINUTE = timedelta(minutes=1)
+NOW = datetime(2026, 5, 31, 20, 10, 15, tzinfo=UTC)
+PRESENT = NOW.replace(second=0)
+
+
+def test_it_is_the_hour_up_to_now():
+    pulse = draw({PRESENT: 3, PRESENT - 59 * MINUTE: 7, PRESENT - 60 * MINUTE: 9}, {}, NOW)
+    assert (pulse.messages[0], pulse.messages[-1], len(pulse.messages)) == (7, 3, 60)
+
+
+def test_the_rate_takes_what_is_to_come_from_the_minute_before():
+    assert draw({PRESENT: 10, PRESENT - MINUTE: 40}, {}, NOW).rate == 40
+
+
+def test_chatting_is_the_fuller_of_two_minutes():
+    assert draw({}, {PRESENT: 2, PRESENT - MINUTE: 5}, NOW).chatting == 5
+
+
+def test_silence_is_a_line_at_the_bottom():
+    assert {point.split(",")[1] for point in draw({}, {}, NOW).line.split()} == {f"{HEIGHT}.0"}
+
+
+def test_the_highest_minute_touches_the_top():
+    assert draw({PRESENT: 4}, {}, NOW).line.endswith(",0.0")

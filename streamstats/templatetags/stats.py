@@ -1,0 +1,66 @@
+"""Numbers, times and pictures in templates. Each line hands over to `streamstats.lib`."""
+
+from datetime import UTC, datetime, timedelta
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from streamstats.lib import colors, durations, numbers
+
+register = template.Library()
+
+register.filter("grouped", numbers.grouped)
+register.filter("compact", numbers.compact)
+register.filter("ordinal", numbers.ordinal)
+register.filter("is_color", colors.is_color)
+register.filter("ink_on", colors.ink_on)
+
+
+@register.simple_tag
+def number(value: int, live: str = "") -> SafeString:
+    """A number rounded for reading, the exact one on hover and for machines; `live` names what moves it."""
+    moved = format_html(' data-live="{}"', live) if live else ""
+    return format_html(
+        '<data value="{}" title="{}"{}>{}</data>', value, numbers.grouped(value), moved, numbers.compact(value)
+    )
+
+
+@register.simple_tag
+def count(value: int, singular: str, plural: str = "") -> SafeString:
+    """A number with its noun, the exact number on hover."""
+    text = numbers.counted(value, singular, plural)
+    return format_html('<data value="{}" title="{}">{}</data>', value, numbers.grouped(value), text)
+
+
+@register.simple_tag
+def moment(at: datetime) -> SafeString:
+    """A date and time: UTC as written by the server, the reader's own zone once the script has run."""
+    return _time(at, "moment", f"{at:%-d %b %Y, %H:%M} UTC")
+
+
+@register.simple_tag
+def day(at: datetime) -> SafeString:
+    return _time(at, "day", f"{at:%-d %b %Y}")
+
+
+@register.simple_tag
+def ago(at: datetime) -> SafeString:
+    return _time(at, "ago", durations.ago(timezone.now() - at))
+
+
+@register.filter
+def spoken(span: timedelta) -> str:
+    return durations.spoken(span)
+
+
+def _time(at: datetime, kind: str, text: str) -> SafeString:
+    utc = at.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" title="{} UTC" data-as="{}">{}</time>',
+        f"{utc:%Y-%m-%dT%H:%M:%SZ}",
+        f"{utc:%-d %b %Y, %H:%M:%S}",
+        kind,
+        text,
+    )

@@ -1,0 +1,64 @@
+"""Viewers by any name they had, and what was counted of them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from streams.admin import COUNTS, OneChannelFilter
+from streamstats.lib.admin import FactAdmin
+from viewers.models import Viewer, ViewerDay, ViewerName, ViewerTotal
+
+
+class SearchByName(FactAdmin):
+    """Facts about a viewer, found by the beginning of any name the viewer ever had."""
+
+    search_fields = ("viewer",)  # shows the box; the search itself is below
+    search_help_text = "The beginning of any name the viewer ever had."
+    viewer_field = "viewer"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        prefix = search_term.strip().removeprefix("@").lower()
+        if not prefix:
+            return queryset, False
+        viewers = ViewerName.objects.beginning_with(prefix).order_by().values("viewer")
+        return queryset.filter(**{f"{self.viewer_field}__in": viewers}), False
+
+
+@admin.register(Viewer)
+class ViewerAdmin(SearchByName):
+    viewer_field = "pk"
+    list_display = ("__str__", "login", "twitch_id", "is_bot", "named_at")
+    ordering = ("login", "pk")
+    fields = ("twitch_id", "login", "display_name", "color", "named_at", "is_bot")
+    readonly_fields = ("twitch_id", "login", "display_name", "color", "named_at")
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whether a viewer is a bot is for people to say."""
+        return request.user.has_perm("viewers.change_viewer")
+
+
+@admin.register(ViewerName)
+class ViewerNameAdmin(SearchByName):
+    list_display = ("login", "display_name", "viewer", "first_seen_at", "last_seen_at")
+    list_select_related = ("viewer",)
+    ordering = ("login", "pk")
+
+
+@admin.register(ViewerTotal)
+class ViewerTotalAdmin(SearchByName):
+    list_display = ("viewer", *COUNTS, "first_seen_at", "last_seen_at", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("viewer", "channel")
+    ordering = ("-messages", "viewer")
+
+
+@admin.register(ViewerDay)
+class ViewerDayAdmin(SearchByName):
+    list_display = ("day", "viewer", *COUNTS, "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("viewer", "channel")
+    ordering = ("-viewer", "-day")

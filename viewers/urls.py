@@ -1,0 +1,8 @@
+from django.urls import path
+
+from viewers import views
+
+app_name = "viewers"
+urlpatterns = [
+    path("c/<channel:channel>/viewers/", views.viewer_list, name="list"),
+]
