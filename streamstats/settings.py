@@ -4,7 +4,9 @@ import warnings
 from pathlib import Path
 
 import environ
+from csp.constants import NONE, SELF
 
+from streamstats.lib.origins import origins
 from streamstats.local.layout import Layout
 from streamstats.local.secret_key import read_or_make_secret_key
 from streamstats.logs import logging_config
@@ -113,3 +115,16 @@ BTTV_URL = env.str("BTTV_URL", default="https://api.betterttv.net/3")
 BTTV_WS_URL = env.str("BTTV_WS_URL", default="wss://sockets.betterttv.net/ws")
 BTTV_CDN_URL = env.str("BTTV_CDN_URL", default="https://cdn.betterttv.net")
 FFZ_URL = env.str("FFZ_URL", default="https://api.frankerfacez.com/v1")
+
+# Emote images come from where the providers keep them: their own addresses above, or hosts that their answers name.
+EMOTE_IMAGE_HOSTS = ["https://cdn.7tv.app", "https://cdn.frankerfacez.com"]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, *EMOTE_IMAGE_HOSTS, *origins(TWITCH_CDN_URL, SEVENTV_URL, BTTV_CDN_URL, BTTV_URL, FFZ_URL)],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
