@@ -25,12 +25,8 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def embedded_servers() -> Iterator[None]:
     """The servers that the settings under test name, unless the environment names others."""
-    servers = Servers(settings.LAYOUT, postgres=settings.EMBEDS_POSTGRES, redis=settings.EMBEDS_REDIS, durable=False)
-    try:
-        servers.start()
+    with Servers(settings.LAYOUT, postgres=settings.EMBEDS_POSTGRES, redis=settings.EMBEDS_REDIS, durable=False):
         yield
-    finally:
-        servers.stop()
 
 
 @pytest.fixture(scope="session")

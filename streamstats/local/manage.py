@@ -103,7 +103,7 @@ def _servers_for(argv: list[str]) -> Iterator[None]:
     from streamstats.local.servers import Servers, available_servers  # noqa: PLC0415
 
     servers = Servers(settings.LAYOUT, postgres=settings.EMBEDS_POSTGRES, redis=settings.EMBEDS_REDIS)
-    with available_servers(settings.LAYOUT, servers, _say):
+    with available_servers(servers, _say):
         if servers.has_new_database and argv[1] != "migrate":
             call_command("migrate", verbosity=0, interactive=False)
         yield

@@ -1,6 +1,7 @@
 """What the embedded servers have in common: start, wait for an answer, stop, and clear up after a crash."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -128,7 +129,7 @@ class EmbeddedServer(ABC):
         text = self.log.read_bytes()[self._log_start :].decode(errors="replace")
         lines = [line for line in text.splitlines() if line.strip()]
         grave = [line for line in lines if "FATAL" in line or "PANIC" in line or "rror" in line]
-        return (grave or lines or ["it said nothing"])[-1].strip()
+        return re.sub(r"^.*(FATAL|PANIC|ERROR): +", "", (grave or lines or ["it said nothing"])[-1]).strip()
 
     def _make_folders(self) -> None:
         self.layout.logs.mkdir(parents=True, exist_ok=True)

@@ -60,9 +60,10 @@ class FileLock:
 
 
 class Servers:
-    """The embedded servers of one home, of those that are wanted."""
+    """The embedded servers of one home, of those that are wanted; they run while this is entered."""
 
     def __init__(self, layout: Layout, *, postgres: bool = True, redis: bool = True, durable: bool = True) -> None:
+        self.layout = layout
         self.postgres = EmbeddedPostgres(layout, durable=durable) if postgres else None
         self.redis = EmbeddedRedis(layout, durable=durable) if redis else None
 
@@ -70,75 +71,53 @@ class Servers:
     def has_new_database(self) -> bool:
         return self.postgres is not None and self.postgres.is_new
 
-    def start(self) -> None:
-        for server in self._wanted():
-            server.start()
-
-    def stop(self) -> None:
-        with ExitStack() as stack:
-            for server in self._wanted():
-                stack.callback(server.stop)
-
     def answer(self) -> bool:
         return all(server.answers() for server in self._wanted())
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for server in self._wanted():
+                server.start()
+                stack.callback(server.stop)
+            self._stop = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.close()
 
     def _wanted(self) -> list[EmbeddedServer]:
         return [server for server in (self.postgres, self.redis) if server]
 
 
-def _home_lock(layout: Layout) -> FileLock:
-    """Held by the one process that starts and stops the servers."""
-    try:
-        return FileLock(layout.home / "servers.lock")
-    except OSError as error:
-        raise LocalError(
-            f"{layout.home} cannot be written to ({error.strerror}): set STREAMSTATS_HOME to a folder of your own"
-        ) from error
-
-
-def _users_lock(layout: Layout) -> FileLock:
-    """Shared by the processes that use servers which another one started."""
-    return FileLock(layout.home / "users.lock")
-
-
 @contextmanager
-def own_servers(layout: Layout, servers: Servers) -> Iterator[None]:
-    """Start the servers and stop them at the end, whoever else may be using them; refuse if they have an owner."""
+def owned_home(layout: Layout) -> Iterator[None]:
+    """Be the one process that may start and stop the servers of this home; refuse if there is one."""
     with _home_lock(layout) as lock:
         if not lock.try_alone():
             raise LocalError(f"{layout.home} is in use by {lock.signature()}: stop that first")
-        with _started(lock, servers):
-            yield
-
-
-@contextmanager
-def available_servers(layout: Layout, servers: Servers, say: Callable[[str], None]) -> Iterator[None]:
-    """Use the servers that run, or start them; those that we started outlast everybody who uses them."""
-    with _home_lock(layout) as lock, _users_lock(layout) as users:
-        if _become_owner_or_user(lock, users, servers):
-            with _started(lock, servers):
-                try:
-                    yield
-                finally:
-                    if not users.try_alone():
-                        say("Another command uses the embedded servers; they stay up until it is done.")
-                        users.wait_alone()
-        else:
-            yield
-
-
-@contextmanager
-def _started(lock: FileLock, servers: Servers) -> Iterator[None]:
-    lock.sign(f"process {os.getpid()} ({' '.join(sys.argv)})")
-    try:
-        servers.start()
+        lock.sign(_who_we_are())
         yield
-    finally:
-        servers.stop()
 
 
-def _become_owner_or_user(lock: FileLock, users: FileLock, servers: Servers) -> bool:
-    """Return True once the lock is ours, False once another's servers answer."""
+@contextmanager
+def available_servers(servers: Servers, say: Callable[[str], None]) -> Iterator[None]:
+    """Use the servers that run, or start them; those that we started outlast everybody who uses them."""
+    with _home_lock(servers.layout) as lock, FileLock(servers.layout.home / "users.lock") as users:
+        if not _becomes_owner(lock, users, servers):
+            yield
+            return
+        lock.sign(_who_we_are())
+        with servers:
+            try:
+                yield
+            finally:
+                if not users.try_alone():
+                    say("another command uses the embedded servers; they stay up until it is done")
+                    users.wait_alone()
+
+
+def _becomes_owner(lock: FileLock, users: FileLock, servers: Servers) -> bool:
+    """Return True once the home is ours, False once the servers of its owner answer."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         if lock.try_alone():
@@ -148,3 +127,16 @@ def _become_owner_or_user(lock: FileLock, users: FileLock, servers: Servers) -> 
             return False
         time.sleep(POLL_SECONDS)
     raise LocalError(f"the servers of {lock.signature()} do not answer")
+
+
+def _home_lock(layout: Layout) -> FileLock:
+    try:
+        return FileLock(layout.home / "servers.lock")
+    except OSError as error:
+        raise LocalError(
+            f"{layout.home} cannot be written to ({error.strerror}): set STREAMSTATS_HOME to a folder of your own"
+        ) from error
+
+
+def _who_we_are() -> str:
+    return f"process {os.getpid()} ({' '.join(sys.argv)})"

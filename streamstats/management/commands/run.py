@@ -7,7 +7,8 @@ import sys
 import urllib.error
 import urllib.request
 from argparse import ArgumentParser
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -51,15 +52,29 @@ class Command(BaseCommand):
         if "MAKELEVEL" in os.environ:  # a `make run` that is killed does not leave us behind
             die_with_parent(signal.SIGTERM)
         try:
-            with own_servers_if_needed():
+            with self._servers():
                 self._run(channel)
         except LocalError as error:
             raise CommandError(str(error)) from error
 
+    @contextmanager
+    def _servers(self) -> Iterator[None]:
+        """Start what is embedded, once nothing else speaks against a start."""
+        if not settings.IS_ONE_MACHINE:
+            check_port()
+            yield
+            return
+        # Only here: a production image has no embedded servers, nor the libraries that look after them.
+        from streamstats.local.servers import Servers, owned_home  # noqa: PLC0415
+
+        with owned_home(settings.LAYOUT):
+            check_port()
+            self.stdout.write("Starting Postgres and Redis ...")
+            with Servers(settings.LAYOUT, postgres=settings.EMBEDS_POSTGRES, redis=settings.EMBEDS_REDIS):
+                yield
+
     def _run(self, channel: str | None) -> None:
         port = int(settings.PORT)
-        if not ports.is_free(port):
-            raise CommandError(f"port {port} is in use by another program: try `PORT={port + 1} make run`")
         self.stdout.write("Preparing the database ...")
         call_command("migrate", verbosity=0, interactive=False)
         if channel is None:
@@ -94,14 +109,10 @@ class Command(BaseCommand):
         raise CommandError(f"{ended.name} ended by itself (code {ended.returncode}); its last words:\n{said}")
 
 
-def own_servers_if_needed() -> AbstractContextManager[None]:
-    if not settings.IS_ONE_MACHINE:
-        return nullcontext()
-    # Only here: a production image has no embedded servers, nor the libraries that look after them.
-    from streamstats.local.servers import Servers, own_servers  # noqa: PLC0415
-
-    servers = Servers(settings.LAYOUT, postgres=settings.EMBEDS_POSTGRES, redis=settings.EMBEDS_REDIS)
-    return own_servers(settings.LAYOUT, servers)
+def check_port() -> None:
+    port = int(settings.PORT)
+    if not ports.is_free(port):
+        raise CommandError(f"port {port} is in use by another program: try `PORT={port + 1} make run`")
 
 
 def fill_demo() -> None:

@@ -1,0 +1,94 @@
+"""A setting that cannot work is named at start, with a hint."""
+
+from pathlib import Path
+
+import pytest
+
+from streamstats import checks
+
+
+def ids(messages):
+    return [message.id for message in messages]
+
+
+def test_the_defaults_are_right():
+    every = [checks.check_database, checks.check_redis, checks.check_services, checks.check_home, checks.check_port]
+    assert [message for check in every for message in check()] == []
+
+
+@pytest.mark.parametrize("key", ["", None])
+def test_a_missing_secret_key_is_named(settings, key):
+    settings.SECRET_KEY = key
+    assert ids(checks.check_secret_key()) == ["streamstats.E001"]
+
+
+def test_a_secret_key_is_enough(settings):
+    settings.SECRET_KEY = "something"
+    assert ids(checks.check_secret_key()) == []
+
+
+@pytest.mark.parametrize("database", [{}, {"ENGINE": "django.db.backends.sqlite3"}])
+def test_another_database_is_refused(monkeypatch, settings, database):
+    monkeypatch.setitem(settings.DATABASES, "default", database)
+    assert ids(checks.check_database()) == ["streamstats.E002"]
+
+
+@pytest.mark.parametrize("url", ["", "redis", "http://127.0.0.1", "redis://", "redis://host:port", "unix://"])
+def test_what_is_not_a_redis_is_refused(settings, url):
+    settings.REDIS_URL = url
+    assert ids(checks.check_redis()) == ["streamstats.E003"]
+
+
+@pytest.mark.parametrize("url", ["redis://:secret@host:6379/2", "rediss://host", "unix:///run/redis.sock?db=1"])
+def test_every_way_to_reach_redis_is_taken(settings, url):
+    settings.REDIS_URL = url
+    assert ids(checks.check_redis()) == []
+
+
+@pytest.mark.parametrize("name", checks.SERVICE_SCHEMES)
+@pytest.mark.parametrize("url", ["", "7tv.io", "ftp://7tv.io", "https://", "ws://", "http://host:port"])
+def test_a_service_needs_a_whole_address(settings, name, url):
+    setattr(settings, name, url)
+    [message] = checks.check_services()
+    assert (message.id, name in message.msg) == ("streamstats.E004", True)
+
+
+@pytest.mark.parametrize("name", ["TWITCH_IRC_URL", "BTTV_WS_URL"])
+def test_a_web_socket_cannot_be_a_page(settings, name):
+    setattr(settings, name, "https://example.org")
+    assert ids(checks.check_services()) == ["streamstats.E004"]
+
+
+def test_a_home_below_a_file_is_refused(settings, tmp_path):
+    (tmp_path / "file").touch()
+    settings.STREAMSTATS_HOME = tmp_path / "file" / "home"
+    assert ids(checks.check_home()) == ["streamstats.E005"]
+
+
+def test_a_home_that_may_not_be_written_to_is_refused(settings, monkeypatch):
+    monkeypatch.setattr("os.access", lambda folder, mode: folder != Path("/"))
+    settings.STREAMSTATS_HOME = Path("/")
+    assert ids(checks.check_home()) == ["streamstats.E005"]
+
+
+def test_a_home_may_be_made_later(settings, tmp_path):
+    settings.STREAMSTATS_HOME = tmp_path / "not" / "yet"
+    assert ids(checks.check_home()) == []
+
+
+@pytest.mark.parametrize("port", ["", "0", "65536", "-1", "http", "80.5"])
+def test_what_is_not_a_port_is_refused(settings, port):
+    settings.PORT = port
+    assert ids(checks.check_port()) == ["streamstats.E006"]
+
+
+@pytest.mark.parametrize("port", ["1", "8000", "65535"])
+def test_a_port_is_taken(settings, port):
+    settings.PORT = port
+    assert ids(checks.check_port()) == []
+
+
+def test_every_message_has_a_hint(settings):
+    settings.SECRET_KEY = settings.REDIS_URL = settings.PORT = settings.FFZ_URL = ""
+    wrong = [checks.check_secret_key, checks.check_redis, checks.check_port, checks.check_services]
+    assert all(message.hint for check in wrong for message in check())
