@@ -80,8 +80,10 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": env.db_url_config(DATABASE_URL or LAYOUT.database_url)}
-# ASGI runs each request on a thread of its own; the pool keeps their connections few and warm.
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 0, "max_size": 10, "timeout": 10}
+# ASGI runs each request on a thread of its own: `streamstats/asgi.py` switches the pool on, which keeps
+# their connections few and warm. Commands and the ingest hold one connection, and see at once when it breaks.
+if env.bool("DATABASE_POOL", default=False):
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 10, "timeout": 10}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
