@@ -12,6 +12,7 @@ from chat.models import (
     DeadLetter,
     Emote,
     EmoteDay,
+    EmoteSet,
     EmoteSetEntry,
     EmoteUsage,
     Message,
@@ -78,6 +79,14 @@ class EmoteSetEntryAdmin(FactAdmin):
     list_display = ("name", "emote", "provider", "channel", "since", "until")
     list_filter = ("provider",)
     list_select_related = ("emote", "channel")
+    ordering = ("-pk",)
+
+
+@admin.register(EmoteSet)
+class EmoteSetAdmin(FactAdmin):
+    list_display = ("provider", "channel", "first_read_at")
+    list_filter = ("provider",)
+    list_select_related = ("channel",)
     ordering = ("-pk",)
 
 

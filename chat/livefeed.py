@@ -7,7 +7,7 @@ state when it is ready for it; what came in between is already part of that stat
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -23,9 +23,11 @@ log = structlog.get_logger(__name__)
 PREFIX = "streamstats:live:"
 HEARTBEAT_SECONDS = 15.0
 PAUSE_SECONDS = 0.5
-RECONNECT_SECONDS = 2000
+RETRY_SECONDS = 2.0
 EMOTES_WITHIN_SECONDS = 600
-EMOTES_SHOWN = 8
+EMOTES_SHOWN = 12
+# What pages are told of a summary. The last two are missing where a batch had no message that counts.
+PARTS = ("at", "total", "today", "minute")
 
 
 class LiveEmote(NamedTuple):
@@ -50,15 +52,15 @@ class Room:
         self.pages: set[Page] = set()
         self.emotes: Window[LiveEmote] = Window(EMOTES_WITHIN_SECONDS)
         self.news = b""
+        self._state: dict[str, Any] = {"channel": channel}
 
     def take(self, summary: Mapping[str, Any], now: float) -> None:
         """Fold in what one commit of the ingest told, and wake the pages."""
         new = {LiveEmote(row["name"], row["url"], row["provider"]): row["uses"] for row in summary["emotes"]}
         self.emotes.add(now, new)
         top = [{**emote._asdict(), "uses": uses} for emote, uses in self.emotes.top(now, EMOTES_SHOWN)]
-        kept = {name: summary[name] for name in ("at", "total", "today", "minute")}
-        state = json.dumps({"channel": self.channel, **kept, "emotes": top}, separators=(",", ":"))
-        self.news = b"event: live\ndata: " + state.encode() + b"\n\n"
+        self._state |= {name: summary[name] for name in PARTS if name in summary} | {"emotes": top}
+        self.news = b"event: live\ndata: " + json.dumps(self._state, separators=(",", ":")).encode() + b"\n\n"
         for page in self.pages:
             page.changed.add(self.channel)
             page.woken.set()
@@ -67,9 +69,15 @@ class Room:
 class LiveFeed:
     """All rooms of this process. Made once; connects when the first page opens, lets go after the last."""
 
-    def __init__(self, connect: Callable[[], "Redis"], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], "Redis"],
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._connect = connect
         self._clock = clock
+        self._pause = pause
         self._rooms: dict[int, Room] = {}
         self._reader: asyncio.Task[None] | None = None
 
@@ -114,7 +122,7 @@ class LiveFeed:
                 await self._listen()
             except (RedisError, OSError) as error:
                 log.warning("live feed lost redis", error=str(error))
-                await asyncio.sleep(RECONNECT_SECONDS / 1000)
+                await self._pause(RETRY_SECONDS)
 
     async def _listen(self) -> None:
         async with self._connect() as redis, redis.pubsub(ignore_subscribe_messages=True) as pubsub:
@@ -149,10 +157,10 @@ async def events(
     *,
     heartbeat: float = HEARTBEAT_SECONDS,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Server-sent events for one page until it is closed: news at most twice a second, else a sign of life."""
     with feed.opened(channels) as page:
-        yield f"retry: {RECONNECT_SECONDS}\n\n".encode()
+        yield f"retry: {RETRY_SECONDS * 1000:.0f}\n\n".encode()
         while True:
             try:
                 async with asyncio.timeout(heartbeat):

@@ -123,7 +123,7 @@ function follow(feed) {
     const news = JSON.parse(event.data);
     for (const part of document.querySelectorAll(`[data-channel="${news.channel}"] [data-live*="."]`)) {
       const [group, name] = part.dataset.live.split(".");
-      if (name in news[group]) show(part, news[group][name]);
+      if (news[group] && name in news[group]) show(part, news[group][name]);
     }
     for (const heard of document.querySelectorAll(`[data-channel="${news.channel}"] [data-heard]`)) heard.textContent = "just now";
     if (pulse) beat(news.minute);

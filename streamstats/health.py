@@ -1,5 +1,6 @@
 """Whether this process lives, and whether everything it needs does."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,14 +12,17 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from redis import Redis, RedisError
-from redis.exceptions import ResponseError
 
-from chat.ingest.queue import GROUP, STREAM
+from chat.ingest.coverage import DECIDED, KEY, Record
+from chat.ingest.queue import STREAM
+from streams.models import Channel
 
 log = structlog.get_logger(__name__)
 
-# Writers ask for lines every few seconds even when there are none.
-WRITER_SILENT_AFTER_MS = 30_000
+SILENT_AFTER_SECONDS = 15
+# What a writer's connection did last. Before Redis 7.2, a group does not tell who asked it in vain.
+QUEUE_COMMANDS = ("xreadgroup", "xautoclaim", "xack", "xdel")
+CHANNELS_ASKED = 50
 # Entries hold up to some hundred lines each: with this many waiting, the writers have fallen behind by minutes.
 BACKLOG_LIMIT = 5_000
 
@@ -42,7 +46,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
             "postgres": _state(_postgres),
             "migrations": _state(_migrations),
             "redis": _state(lambda: _redis(redis)),
-            "ingest": _state(lambda: _ingest(redis)),
+            "reader": _state(lambda: _reader(redis)),
+            "writer": _state(lambda: _writer(redis)),
         }
     ready = all(check["ok"] for check in checks.values())
     return JsonResponse({"ready": ready, "checks": checks}, status=200 if ready else 503)
@@ -78,15 +83,30 @@ def _redis(redis: "Redis") -> dict[str, Any]:
     return {}
 
 
-def _ingest(redis: "Redis") -> dict[str, Any]:
+def _reader(redis: "Redis") -> dict[str, Any]:
+    """Readers write down every two seconds which channels they cover."""
+    logins = list(Channel.objects.followed().values_list("login", flat=True)[:CHANNELS_ASKED])
+    with redis.pipeline(transaction=False) as pipeline:
+        for login in logins:
+            pipeline.hgetall(KEY.format(login))
+        hashes = pipeline.execute()
+    records = [Record.loads(text) for fields in hashes for reader, text in fields.items() if reader != DECIDED]
+    alive_since = (time.time() - SILENT_AFTER_SECONDS) * 1000
+    if logins and not any(record.written_ms > alive_since for record in records):
+        raise NotReady("no reader runs: start `manage.py ingest`")
+    return {}
+
+
+def _writer(redis: "Redis") -> dict[str, Any]:
+    """Writers ask the queue for lines several times a second, even when there are none."""
     backlog = redis.xlen(STREAM)
-    try:
-        writers = redis.xinfo_consumers(STREAM, GROUP)
-    except ResponseError:  # neither stream nor group: no writer ever ran
-        writers = []
-    alive = sum(writer["idle"] < WRITER_SILENT_AFTER_MS for writer in writers)
-    if not alive:
+    asking = [
+        client
+        for client in redis.client_list()
+        if client["cmd"].startswith(QUEUE_COMMANDS) and int(client["idle"]) < SILENT_AFTER_SECONDS
+    ]
+    if not asking:
         raise NotReady("no writer runs: start `manage.py ingest`")
     if backlog > BACKLOG_LIMIT:
         raise NotReady(f"{backlog} batches of lines wait to be stored")
-    return {"writers": alive, "backlog": backlog}
+    return {"backlog": backlog}

@@ -1,0 +1,201 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from chat.models import EmoteUsage
+from chat.tests.crowd import make_emote, make_message
+from streams.models import Channel, ChannelDay, ChannelTotal, Gap
+from streams.tests.cast import make_channel
+from viewers import models
+from viewers.models import ViewerDay, ViewerTotal
+from viewers.tests.cast import make_viewer
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/c/lantern/viewers/"
+TODAY = timezone.now().date()
+
+
+@pytest.fixture
+def channel():
+    return make_channel()
+
+
+def text(client, login="ann"):
+    return client.get(f"{LIST}{login}/").content.decode()
+
+
+def test_totals_are_told_as_a_sentence(client, channel):
+    ChannelTotal.objects.create(channel=channel, messages=5000, chatters=8310)
+    viewer = make_viewer(channel, "ann", 1234)
+    ViewerDay.objects.create(channel=channel, viewer=viewer, day=TODAY, messages=1234)
+    sentence = client.get(f"{LIST}ann/").content.decode().split('class="sentence">')[1]
+    words = " ".join(sentence.split("</p>")[0].replace("<", " <").split())
+    for part in ("1,234 messages", "1 day", "1st of", "8,310 chatters"):
+        assert part in words
+
+
+def test_days_of_the_year_are_squares(client, channel):
+    viewer = make_viewer(channel, "ann")
+    ViewerDay.objects.create(channel=channel, viewer=viewer, day=TODAY, messages=77)
+    squares = client.get(f"{LIST}ann/").context["year"].squares
+    assert [(square.day, square.value) for square in squares] == [(TODAY, 77)]
+
+
+def test_days_before_the_channel_was_followed_are_not_known(client, channel):
+    make_viewer(channel, "ann")
+    ChannelDay.objects.create(channel=channel, day=TODAY - timedelta(days=9), messages=1)
+    year = client.get(f"{LIST}ann/").context["year"]
+    assert year.quiet.count("M") == 10
+
+
+def test_days_that_were_missed_are_not_known(client, channel):
+    make_viewer(channel, "ann")
+    ChannelDay.objects.create(channel=channel, day=TODAY - timedelta(days=900), messages=1)
+    now = timezone.now()
+    Gap.objects.create(
+        channel=channel, started_at=now - timedelta(days=2000), ended_at=now - timedelta(days=300), reason="-"
+    )
+    year = client.get(f"{LIST}ann/").context["year"]
+    assert year.quiet.count("M") in (300, 301)
+
+
+def test_favourite_emotes_are_summed_over_days(client, channel):
+    viewer, kappa, clap = make_viewer(channel, "ann"), make_emote("Kappa"), make_emote("Clap")
+    for back, emote, uses in ((0, kappa, 2), (1, kappa, 3), (0, clap, 4)):
+        day = TODAY - timedelta(days=back)
+        EmoteUsage.objects.create(channel=channel, viewer=viewer, emote=emote, day=day, uses=uses)
+    emotes = client.get(f"{LIST}ann/").context["emotes"]
+    assert [(row["name"], row["count"]) for row in emotes] == [("Kappa", 5), ("Clap", 4)]
+
+
+def test_an_emote_is_an_image_with_its_size(client, channel):
+    viewer = make_viewer(channel, "ann")
+    EmoteUsage.objects.create(channel=channel, viewer=viewer, emote=make_emote("Kappa"), day=TODAY, uses=1)
+    assert 'alt="Kappa" title="Kappa · 7tv" width="96" height="96" loading="lazy"' in text(client)
+
+
+def test_former_names_are_told(client, channel):
+    make_viewer(channel, "ann", formerly="damp_candle")
+    assert "damp_candle" in text(client)
+
+
+def test_a_former_name_leads_to_the_present_one(client, channel):
+    make_viewer(channel, "ann", formerly="damp_candle")
+    answer = client.get(f"{LIST}damp_candle/")
+    assert (answer.status_code, answer["Location"]) == (302, f"{LIST}ann/")
+
+
+def test_a_name_that_two_had_asks_which(client, channel):
+    first, second = make_viewer(channel, "ann", formerly="candle"), make_viewer(channel, "candle")
+    assert {viewer.pk for viewer in client.get(f"{LIST}candle/").context["people"]} == {first.pk, second.pk}
+
+
+def test_the_answer_leads_to_the_page(client, channel):
+    make_viewer(channel, "ann", formerly="candle")
+    second = make_viewer(channel, "candle", 7)
+    assert client.get(f"{LIST}candle/", {"id": second.pk}).context["viewer"] == second
+
+
+def test_the_other_answer_leads_on_to_the_present_name(client, channel):
+    first = make_viewer(channel, "ann", formerly="candle")
+    make_viewer(channel, "candle")
+    answer = client.get(f"{LIST}candle/", {"id": first.pk})
+    assert answer["Location"] == f"{LIST}ann/?id={first.pk}"
+
+
+@pytest.mark.parametrize("chosen", ["x", "\x00", "9" * 5000])
+def test_an_answer_that_was_not_offered_is_not_found(client, channel, chosen):
+    make_viewer(channel, "ann")
+    assert client.get(f"{LIST}ann/", {"id": chosen}).status_code == 404
+
+
+def test_capitals_do_not_matter(client, channel):
+    make_viewer(channel, "ann")
+    assert client.get(f"{LIST}ANN/").status_code == 200
+
+
+def test_who_never_wrote_here_is_not_found_in_words(client, channel):
+    make_viewer(make_channel("elsewhere"), "ann")
+    page = client.get(f"{LIST}ann/")
+    assert page.status_code == 404
+    assert "Nobody called ann has written in the chat of Lantern." in page.content.decode()
+
+
+@pytest.mark.parametrize("name", ["%00", "%FF", "a" * 5000, "%E2%80%AE", "'%22%3Cscript%3E"])
+def test_an_odd_name_is_not_found(client, channel, name):
+    assert client.get(f"{LIST}{name}/").status_code == 404
+
+
+def test_a_channel_of_opt_in_pages_says_so(client, channel):
+    make_viewer(channel, "ann")
+    Channel.objects.update(page_policy=Channel.PagePolicy.OPT_IN)
+    page = client.get(f"{LIST}ann/")
+    assert page.status_code == 404
+    assert "shows only viewers who asked for a page" in page.content.decode()
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "夜空", "\u202egnp"])
+def test_a_hostile_display_name_is_escaped(client, channel, name):
+    make_viewer(channel, "ann", display_name=name)
+    page = text(client)
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+
+
+@pytest.mark.parametrize("login", ["<script>", "with/slash", "夜空", "per%cent", "a?b#c"])
+def test_a_hostile_login_has_a_page_that_its_list_leads_to(client, channel, login):
+    viewer = make_viewer(channel, login, display_name="somebody")
+    page = client.get(LIST).content.decode()
+    address = page.split('class="person" href="')[1].split('"')[0]
+    assert client.get(address).context["viewer"] == viewer
+
+
+def test_a_color_that_is_none_is_not_used(client, channel):
+    make_viewer(channel, "ann", color='"/><x>')
+    assert 'class="plain"' in text(client)
+
+
+def test_what_was_written_is_not_on_the_page(client, channel):
+    make_message(channel, make_viewer(channel, "ann"), timezone.now())
+    assert "secret words" not in text(client)
+
+
+def test_it_costs_ten_queries(client, channel, django_assert_num_queries):
+    viewer = make_viewer(channel, "ann", formerly="candle")
+    for back in range(5):
+        day = TODAY - timedelta(days=back)
+        ViewerDay.objects.create(channel=channel, viewer=viewer, day=day, messages=1)
+        EmoteUsage.objects.create(channel=channel, viewer=viewer, emote=make_emote(f"e{back}"), day=day, uses=1)
+    with django_assert_num_queries(10):
+        client.get(f"{LIST}ann/")
+
+
+# Rank
+
+
+def rank(viewer):
+    return ViewerTotal.objects.get(viewer=viewer).rank()
+
+
+def test_the_rank_counts_those_who_wrote_more(channel):
+    make_viewer(channel, "ann", 10)
+    make_viewer(channel, "equal", 5)
+    assert rank(make_viewer(channel, "bob", 5)) == 2
+
+
+def test_bots_are_passed_over(channel):
+    make_viewer(channel, "nightbot", 10, is_bot=True)
+    assert rank(make_viewer(channel, "bob", 5)) == 1
+
+
+def test_a_bot_has_no_rank(channel):
+    assert rank(make_viewer(channel, "nightbot", 10, is_bot=True)) is None
+
+
+def test_far_behind_there_is_no_rank(channel, monkeypatch):
+    monkeypatch.setattr(models, "RANKED", 2)
+    for number in range(2):
+        make_viewer(channel, f"ahead{number}", 10)
+    assert rank(make_viewer(channel, "bob", 5)) is None

@@ -1,0 +1,197 @@
+"""Every page of the admin opens, quickly, whatever the length of its table."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from chat.models import (
+    ChatEvent,
+    ChatMinute,
+    DeadLetter,
+    EmoteDay,
+    EmoteSet,
+    EmoteSetEntry,
+    EmoteUsage,
+    Message,
+    ModerationEvent,
+    Replay,
+)
+from chat.tests.crowd import make_emote, make_message
+from streams.admin import ChannelAdmin
+from streams.models import ChannelDay, ChannelTotal, Gap, Stream
+from streams.tests.cast import make_channel
+from streamstats.lib.admin import FactAdmin, LargeTableAdmin
+from streamstats.lib.paging import CappedPaginator
+from viewers.admin import ViewerAdmin
+from viewers.models import Viewer, ViewerDay
+from viewers.tests.cast import make_viewer
+
+pytestmark = pytest.mark.django_db
+
+OURS = {"streams", "viewers", "chat"}
+ADMINS = {model.__name__: site for model, site in admin.site._registry.items() if model._meta.app_label in OURS}
+LARGE = ["Message", "ChatEvent", "ViewerDay", "ViewerTotal", "EmoteUsage", "ChatMinute", "ModerationEvent"]
+
+
+@pytest.fixture
+def world():
+    """One row of everything, and two of what a list could ask for one by one."""
+    now, day = timezone.now(), timezone.now().date()
+    for name in ("lantern", "kitchen"):
+        channel = make_channel(name)
+        emote, viewer = make_emote(f"Kappa{name}"), make_viewer(channel, f"ann{name}", formerly=f"damp{name}")
+        ChannelTotal.objects.create(channel=channel, messages=1, last_message_at=now)
+        ChannelDay.objects.create(channel=channel, day=day, messages=1)
+        Stream.objects.create(id=f"s{name}", channel=channel, started_at=now)
+        Gap.objects.create(channel=channel, started_at=now - timedelta(hours=1), ended_at=now, reason="lost")
+        ViewerDay.objects.create(channel=channel, viewer=viewer, day=day, messages=1)
+        EmoteUsage.objects.create(channel=channel, viewer=viewer, emote=emote, day=day, uses=1)
+        EmoteDay.objects.create(channel=channel, emote=emote, day=day, uses=1)
+        EmoteSet.objects.create(channel=channel, provider="7tv", first_read_at=now)
+        EmoteSetEntry.objects.create(channel=channel, emote=emote, provider="7tv", name="Kappa")
+        make_message(channel, viewer, now, emotes=[emote.pk])
+        ChatMinute.objects.create(channel=channel, minute=now.replace(second=0, microsecond=0), messages=1)
+        ChatEvent.objects.create(id=f"n{name}", channel=channel, viewer=viewer, kind="resub", occurred_at=now)
+        ModerationEvent.objects.create(channel=channel, kind="ban", occurred_at=now, target_id=viewer.pk)
+        DeadLetter.objects.create(source=name, raw=b"\xff\x00<script>\x1b[31m", error="no sense", received_at=now)
+        Replay.objects.create(digest=name, name="a file", lines_done=1)
+
+
+def list_of(name):
+    meta = ADMINS[name].model._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
+
+
+def page_of(row):
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def statements(client, address, **query):
+    """What a page asked the database for, without logging in."""
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert client.get(address, query).status_code == 200
+    return [
+        query["sql"] for query in captured if "django_session" not in query["sql"] and "auth_user" not in query["sql"]
+    ]
+
+
+def test_every_model_of_ours_is_there():
+    models = {model.__name__ for label in OURS for model in apps.get_app_config(label).get_models()}
+    assert set(ADMINS) == models
+
+
+@pytest.mark.parametrize("name", ADMINS)
+def test_a_list_costs_few_queries_whatever_its_length(admin_client, world, name):
+    assert len(statements(admin_client, list_of(name))) <= 4
+
+
+@pytest.mark.parametrize("name", ADMINS)
+def test_a_list_has_rows(admin_client, world, name):
+    assert len(admin_client.get(list_of(name)).context["cl"].result_list) in (1, 2, 4)
+
+
+@pytest.mark.parametrize("name", ADMINS)
+def test_a_row_has_a_page_of_few_queries(admin_client, world, name):
+    row = ADMINS[name].model.objects.first()
+    assert len(statements(admin_client, page_of(row))) <= 6
+
+
+@pytest.mark.parametrize("name", [name for name, site in ADMINS.items() if site.search_fields])
+def test_a_search_costs_few_queries(admin_client, world, name):
+    assert len(statements(admin_client, list_of(name), q="damp")) <= 5
+
+
+@pytest.mark.parametrize("name", ADMINS)
+@pytest.mark.parametrize("query", [{}, {"q": "damp"}])
+def test_nothing_is_counted_to_its_end(admin_client, world, name, query):
+    counts = [sql for sql in statements(admin_client, list_of(name), **query) if "COUNT(" in sql.upper()]
+    assert counts
+    assert all(re.search(r"LIMIT 10000\) subquery", sql) for sql in counts)
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_table_is_read_for_one_channel(admin_client, world, name):
+    table = ADMINS[name].model._meta.db_table
+    asked = [sql for sql in statements(admin_client, list_of(name)) if f'FROM "{table}"' in sql]
+    assert asked
+    assert all(f'"{table}"."channel_id" = ' in sql for sql in asked)
+
+
+@pytest.mark.parametrize("name", ADMINS)
+def test_an_order_made_up_in_the_address_is_not_followed(admin_client, world, name):
+    plain, asked = (
+        admin_client.get(list_of(name), query).context["cl"].queryset.query for query in ({}, {"o": "-2.1"})
+    )
+    assert asked.order_by == plain.order_by
+
+
+@pytest.mark.parametrize(("name", "site"), list(ADMINS.items()))
+def test_only_channels_and_bots_can_be_changed(rf, admin_user, name, site):
+    request = rf.get("/")
+    request.user = admin_user
+    changes = (
+        site.has_add_permission(request),
+        site.has_change_permission(request),
+        site.has_delete_permission(request),
+    )
+    kept = {ChannelAdmin: (True, True, False), ViewerAdmin: (False, True, False)}
+    assert changes == kept.get(type(site), (False, False, False))
+
+
+def test_every_admin_is_one_for_large_tables():
+    assert all(isinstance(site, LargeTableAdmin) for site in ADMINS.values())
+    assert all(isinstance(site, FactAdmin) for name, site in ADMINS.items() if name != "Channel")
+
+
+def test_a_viewer_can_be_marked_as_a_bot(admin_client, world):
+    viewer = Viewer.objects.get(login="annlantern")
+    admin_client.post(page_of(viewer), {"is_bot": "on"})
+    assert Viewer.objects.get(pk=viewer.pk).is_bot
+
+
+def test_the_name_of_a_viewer_cannot_be_changed(admin_client, world):
+    viewer = Viewer.objects.get(login="annlantern")
+    admin_client.post(page_of(viewer), {"login": "other"})
+    assert Viewer.objects.get(pk=viewer.pk).login == viewer.login
+
+
+def test_messages_are_found_by_a_former_name(admin_client, world):
+    channel = Message.objects.get(viewer__login="annlantern").channel
+    page = admin_client.get(list_of("Message"), {"q": f"damp{channel.login}", "channel": channel.pk})
+    assert [message.viewer.login for message in page.context["cl"].result_list] == [f"ann{channel.login}"]
+
+
+@pytest.mark.parametrize("typed", ["\x00", "%", "@", "a" * 3000])
+@pytest.mark.parametrize("name", ["Message", "Viewer", "ModerationEvent"])
+def test_odd_searches_do_no_harm(admin_client, world, name, typed):
+    assert admin_client.get(list_of(name), {"q": typed}).status_code == 200
+
+
+@pytest.mark.parametrize("channel", ["x", "0", "9" * 40, ""])
+def test_an_odd_channel_is_the_usual_one(admin_client, world, channel):
+    assert len(admin_client.get(list_of("Message"), {"channel": channel}).context["cl"].result_list) == 1
+
+
+def test_without_a_channel_lists_are_empty(admin_client):
+    assert len(admin_client.get(list_of("Message")).context["cl"].result_list) == 0
+
+
+def test_a_dead_letter_shows_what_came_and_does_nothing(admin_client, world):
+    page = admin_client.get(page_of(DeadLetter.objects.first())).content.decode()
+    assert r"\xff\x00&lt;script&gt;\x1b[31m" in page
+
+
+def test_pages_end_where_counting_does(world, monkeypatch):
+    monkeypatch.setattr(CappedPaginator, "most", 3)
+    assert CappedPaginator(Viewer.objects.order_by("pk"), 2).count == 2
+    monkeypatch.setattr(CappedPaginator, "most", 1)
+    assert CappedPaginator(Viewer.objects.order_by("pk"), 2).count == 1

@@ -1,0 +1,180 @@
+import re
+
+import pytest
+from django.db import connection
+
+from streams.models import Channel
+from streams.tests.cast import make_channel
+from viewers import views
+from viewers.models import ViewerName
+from viewers.tests.cast import make_viewer
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/c/lantern/viewers/"
+HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "\u202egnp.exe", "夜空のネコ", "a" * 64]
+
+
+@pytest.fixture
+def channel():
+    return make_channel()
+
+
+@pytest.fixture
+def long_tables():
+    """Tables in tests are so short that Postgres would rightly read them whole."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+
+
+def logins(response):
+    return [row.viewer.login for row in response.context["rows"]]
+
+
+def all_pages(client, address):
+    """The logins of every page, following the links."""
+    found = []
+    while address:
+        page = client.get(address)
+        found += logins(page)
+        link = re.search(r'rel="next" href="([^"]+)"', page.content.decode())
+        address = LIST + link[1].replace("&amp;", "&") if link else None
+    return found
+
+
+def test_most_messages_come_first(client, channel):
+    make_viewer(channel, "ann", 5)
+    make_viewer(channel, "bob", 50)
+    assert logins(client.get(LIST)) == ["bob", "ann"]
+
+
+def test_only_viewers_of_the_channel_are_listed(client, channel):
+    make_viewer(make_channel("elsewhere"), "ann")
+    assert logins(client.get(LIST)) == []
+
+
+def test_bots_are_left_out(client, channel):
+    make_viewer(channel, "nightbot", 10, is_bot=True)
+    assert logins(client.get(LIST)) == []
+
+
+def test_pages_hold_everybody_once_among_equals(client, channel, monkeypatch):
+    monkeypatch.setattr(views, "PAGE", 2)
+    for number in range(7):
+        make_viewer(channel, f"viewer{number}", messages=3 if number < 5 else 1)
+    assert all_pages(client, LIST) == [f"viewer{number}" for number in range(7)]
+
+
+def test_a_page_costs_two_queries(client, channel, django_assert_num_queries):
+    for number in range(5):
+        make_viewer(channel, f"viewer{number}")
+    with django_assert_num_queries(2):
+        client.get(LIST)
+
+
+def test_nobody_yet_has_words(client, channel):
+    assert "Nobody has written yet" in client.get(LIST).content.decode()
+
+
+def test_the_end_of_the_list_has_words(client, channel):
+    assert "The list ends here" in client.get(LIST, {"after": "1-1"}).content.decode()
+
+
+# Search
+
+
+def test_a_name_is_found_by_its_beginning(client, channel):
+    make_viewer(channel, "mossy_lantern")
+    make_viewer(channel, "other_mossy")
+    assert logins(client.get(LIST, {"q": "MOSSY"})) == ["mossy_lantern"]
+
+
+def test_a_former_name_is_found_and_said(client, channel):
+    make_viewer(channel, "mossy", formerly="damp")
+    page = client.get(LIST, {"q": "dam"})
+    assert logins(page) == ["mossy"]
+    assert "was <bdi>damp</bdi>" in page.content.decode()
+
+
+def test_an_underscore_means_itself(client, channel):
+    make_viewer(channel, "a_b")
+    make_viewer(channel, "axb")
+    assert logins(client.get(LIST, {"q": "a_"})) == ["a_b"]
+
+
+def test_bots_are_found(client, channel):
+    make_viewer(channel, "nightbot", is_bot=True)
+    assert logins(client.get(LIST, {"q": "night"})) == ["nightbot"]
+
+
+def test_names_of_other_channels_are_not_found(client, channel):
+    make_viewer(make_channel("elsewhere"), "mossy")
+    assert logins(client.get(LIST, {"q": "mossy"})) == []
+
+
+def test_found_names_are_paged_once_each(client, channel, monkeypatch):
+    monkeypatch.setattr(views, "PAGE", 2)
+    for number in range(5):
+        make_viewer(channel, f"viewer{number}")
+    assert all_pages(client, f"{LIST}?q=viewer") == [f"viewer{number}" for number in range(5)]
+
+
+def test_a_search_costs_two_queries(client, channel, django_assert_num_queries):
+    for number in range(5):
+        make_viewer(channel, f"viewer{number}")
+    with django_assert_num_queries(2):
+        client.get(LIST, {"q": "view"})
+
+
+def test_a_search_reads_an_index_and_not_every_name(channel, long_tables):
+    plan = ViewerName.objects.in_channel(channel).beginning_with("mossy_").explain()
+    assert "viewername_login" in plan
+    assert "login >= 'mossy_'" in plan.replace("::text", "").replace("(", "").replace(")", "")
+
+
+# What nobody should be able to break
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_escaped(client, channel, name):
+    make_viewer(channel, "harmless", display_name=name)
+    page = client.get(LIST).content.decode()
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+
+
+@pytest.mark.parametrize("login", [*HOSTILE, "with/slash", "", "per%cent"])
+def test_a_hostile_login_still_has_a_list(client, channel, login):
+    make_viewer(channel, login, display_name="somebody")
+    assert client.get(LIST).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "typed", ["\x00", "%", "a" * 5000, "'; drop table", "<script>alert(1)</script>", "\ud7ff", "@"]
+)
+def test_odd_searches_find_nobody(client, channel, typed):
+    make_viewer(channel, "somebody")
+    page = client.get(LIST, {"q": typed})
+    assert (page.status_code, logins(page)) == (200, [])
+
+
+@pytest.mark.parametrize("after", ["x", "1", "-", "1-\x00", "x-1", "-1-1", "9" * 30 + "-1", "1.5-1", "٣-1"])
+def test_a_made_up_place_is_not_found(client, channel, after):
+    assert client.get(LIST, {"after": after}).status_code == 404
+
+
+def test_bytes_that_are_no_text_do_no_harm(client, channel):
+    assert client.get(f"{LIST}?q=%ff%fe").status_code == 200
+
+
+def test_an_unknown_channel_is_not_found_in_words(client, db):
+    page = client.get("/c/nobody/viewers/")
+    assert page.status_code == 404
+    assert "Nobody follows a channel called nobody here." in page.content.decode()
+
+
+def test_a_channel_of_opt_in_pages_says_so(client, channel):
+    Channel.objects.update(page_policy=Channel.PagePolicy.OPT_IN)
+    page = client.get(LIST)
+    assert page.status_code == 404
+    assert "shows only viewers who asked for a page" in page.content.decode()
