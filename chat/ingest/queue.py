@@ -384,6 +384,7 @@ class LineGroup:
                 raise
         if self._had_group:
             log.warning("queue.group_gone", stream=STREAM, hint="Redis lost its data; making the group again")
+            self._held.clear()  # a new entry can have the id of one that is gone
         with suppress(ResponseError):  # BUSYGROUP: another writer was quicker
             self.client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
         return action()

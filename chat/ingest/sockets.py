@@ -33,6 +33,7 @@ class Timing(NamedTuple):
     reconnect_base: float = 1.0
     reconnect_cap: float = 60.0
     refused: float = 30.0  # at least this long after a refused login
+    proof: float = 2.0  # a PONG to end with
     handover: float = 60.0  # an old connection is kept no longer than this after RECONNECT
     tick: float = 0.25
 
@@ -103,9 +104,8 @@ class IrcSession:
         """Return the frame's lines that are chat, joined by a line feed."""
         self.heard_at = now
         # All chat is tagged. A frame with nothing but tagged lines is not looked into: this is the hot path.
-        line_ends = frame.count(b"\n")
-        if frame.startswith(b"@") and frame.count(b"\n@") == line_ends - frame.endswith(b"\n"):
-            return frame.rstrip(b"\r\n") if line_ends <= 1 else frame.rstrip(b"\r\n").replace(b"\r\n", b"\n")
+        if frame.startswith(b"@") and frame.count(b"\n@") == frame.count(b"\n") - frame.endswith(b"\n"):
+            return frame.rstrip(b"\r\n").replace(b"\r\n", b"\n")
         lines = frame.replace(b"\r\n", b"\n").split(b"\n")
         return b"\n".join(line for line in lines if line and (line.startswith(b"@") or not self._handle(line, now)))
 
@@ -118,10 +118,14 @@ class IrcSession:
         elif now - self.heard_at >= self.timing.silence + self.timing.answer:
             self._end(Phase.DEAD, "the connection to Twitch fell silent")
         elif now - self.heard_at >= self.timing.silence and self.pinged_at < self.heard_at:
-            self.pinged_at = now
-            self.outbox.append("PING :streamstats")
+            self.ask(now)
         if self.phase is Phase.READY:
             self._ask_for_joins(now)
+
+    def ask(self, now: float) -> None:
+        """Ask whether anybody is there."""
+        self.pinged_at = now
+        self.outbox.append("PING :streamstats")
 
     def want(self, channels: frozenset[str]) -> None:
         """Set the channels this connection is to be in."""
@@ -271,6 +275,7 @@ class Link:
         reason = self.session.reason or reason
         for channel in list(self.since_ms):
             self._leave(channel, reason)
+        self.session.joins.clear()
         return reason
 
     async def want(self, channels: frozenset[str]) -> None:
@@ -281,10 +286,11 @@ class Link:
     async def close(self, running: "asyncio.Task[str]", reason: str) -> str:
         """End the connection in good order; return why it ended."""
         self.session.reason = self.session.reason or reason
-        if self._socket is None:
-            running.cancel()
+        if socket := self._socket:
+            await self._prove(running)
+            await socket.close()
         else:
-            await self._socket.close()
+            running.cancel()
         with suppress(asyncio.CancelledError):
             await running
         return self.session.reason
@@ -292,6 +298,16 @@ class Link:
     def present(self) -> list[Presence]:
         proof_ms = self._proof_ms()
         return [Presence(channel, since, max(since, proof_ms)) for channel, since in self.since_ms.items()]
+
+    async def _prove(self, running: "asyncio.Task[str]") -> None:
+        """Have the last moments confirmed: a quiet channel may have proved nothing for half a minute."""
+        asked_at = self.outside.monotonic()
+        self.session.ask(asked_at)
+        await self._after()
+        while self.session.heard_at <= asked_at and not running.done():
+            if self.outside.monotonic() - asked_at >= self.outside.timing.proof:
+                return
+            await asyncio.sleep(self.outside.timing.tick)
 
     async def _connect_and_receive(self, http: aiohttp.ClientSession) -> str:
         async with asyncio.timeout(self.outside.timing.answer):
@@ -391,6 +407,7 @@ class Slot:
             while True:
                 link = self.link = Link(self.outside, self.channels, self.limiter)
                 reason = await self._serve(link, http)
+                self.link = None
                 if link.session.was_ready:
                     delays = backoff(timing, chance)
                 delay = next(delays) + (timing.refused if link.session.phase is Phase.REFUSED else 0)
@@ -405,7 +422,7 @@ class Slot:
             await link.want(channels)
 
     def links(self) -> list[Link]:
-        return [*self.retiring, *([self.link] if self.link and self.link not in self.retiring else [])]
+        return [*self.retiring, *([self.link] if self.link else [])]
 
     async def _serve(self, link: Link, http: aiohttp.ClientSession) -> str:
         """Follow one link to its end, or until Twitch wants it replaced: then it goes on beside the next."""
