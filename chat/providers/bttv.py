@@ -18,7 +18,7 @@ from chat.providers import (
     name,
     sequence,
 )
-from chat.providers.live import Event, Missed, Told, Topic
+from chat.providers.conversation import Event, Missed, Told, Topic
 
 ROOM = "room"
 # Not told by the API; Chatterino and BetterTTV's own extension know them by name.

@@ -15,11 +15,11 @@ TIMEOUT_S = 20.0
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
 
-def open_session() -> aiohttp.ClientSession:
+def open_session(timeout_s: float = TIMEOUT_S) -> aiohttp.ClientSession:
     """Open the session that all questions and live sockets share."""
     return aiohttp.ClientSession(
         headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-        timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+        timeout=aiohttp.ClientTimeout(total=timeout_s),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 

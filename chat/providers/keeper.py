@@ -14,16 +14,17 @@ import aiohttp
 import structlog
 
 from chat.providers import BTTV, PROVIDERS, SEVENTV, Change, SetEntry, bttv, seventv, with_changes
+from chat.providers.conversation import Conversation, Event, Missed, Switched, Told, Topic
 from chat.providers.etiquette import Absent, Answer, Failed, Fetched, Key, Timetable
 from chat.providers.http import Asker
-from chat.providers.live import Conversation, Event, LiveSocket, Missed, SocketPool, Switched, Told, Topic
+from chat.providers.live import LiveSocket, SocketPool
 from chat.providers.seventv_live import EventApi, emote_set, user
 from chat.providers.sources import Sources
 
 log = structlog.get_logger(__name__)
 
 LOOK_FOR_CHANNELS_S = 5.0
-TRY_TO_WRITE_S = 5.0
+TRY_TO_WRITE_S = 2.0
 BETWEEN_READS_S = (0.05, 0.25)
 UNKNOWN_FORMAT = Failed("a format we do not know")
 

@@ -1,15 +1,15 @@
-"""Live sockets of the providers: a conversation (what is said, no I/O) and the shell that holds the connection."""
+"""Live sockets of the providers: they hold the connections that conversations are led on."""
 
 import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, NoReturn, Protocol
+from typing import NoReturn
 
 import aiohttp
 import structlog
 
-from chat.providers import Change
+from chat.providers.conversation import Conversation, Event, Topic
 
 log = structlog.get_logger(__name__)
 
@@ -17,67 +17,6 @@ CONNECT_TIMEOUT_S = 20.0
 PING_EVERY_S = 30.0
 STEADY_AFTER_S = 60.0  # a connection that held this long was a good one: the next wait is short again
 MAX_WAIT_S = 300.0
-
-
-class Topic(NamedTuple):
-    """What can be listened to: an emote set, a user, a room."""
-
-    kind: str
-    id: str
-
-
-class Told(NamedTuple):
-    """A set has changed."""
-
-    topic: Topic
-    changes: list[Change]
-
-
-class Switched(NamedTuple):
-    """A user has chosen another set (none: "") for one of the accounts connected to theirs."""
-
-    topic: Topic
-    connection: int
-    set_id: str
-
-
-class Missed(NamedTuple):
-    """Changes of these may have gone unheard."""
-
-    topics: list[Topic]
-
-
-Event = Told | Switched | Missed
-
-
-class Conversation(Protocol):
-    """What is said on one socket. It knows no clock and does no I/O, and never raises on what it hears."""
-
-    max_topics: int
-    """As many topics as one socket may have."""
-    is_leaving: bool
-    """The connection is to be closed, and another one opened."""
-
-    @property
-    def topics(self) -> list[Topic]: ...
-
-    @property
-    def patience_s(self) -> float | None:
-        """Longest silence on a line that is alive."""
-
-    def watch(self, topic: Topic) -> None: ...
-
-    def unwatch(self, topic: Topic) -> None: ...
-
-    def opened(self) -> list[Event]: ...
-
-    def heard(self, text: str) -> list[Event]: ...
-
-    def outgoing(self) -> list[str]:
-        """Return what is to be sent now, once."""
-
-    def closed(self, code: int | None) -> float:
-        """Return the least number of seconds to stay away."""
 
 
 Handle = Callable[[Event], Awaitable[None]]

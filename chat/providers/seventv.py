@@ -42,10 +42,10 @@ def channel_path(twitch_id: str) -> str:
 
 def parse_set(body: object) -> ParsedSet | None:
     """Read one set, such as the one that everybody may use. A set without emotes has no list of them."""
-    emotes = mapping(body).get("emotes") or []
-    if not identifier(mapping(body).get("id")) or not isinstance(emotes, list):
+    emotes = mapping(body).get("emotes")
+    if not identifier(mapping(body).get("id")) or not isinstance(emotes, list | None):
         return None
-    return collect_visible(emotes)
+    return collect(parse_entry(emote) for emote in emotes or () if is_visible(emote))
 
 
 def parse_channel(body: object) -> ParsedSet | None:
@@ -66,11 +66,6 @@ def links(body: object) -> Links:
         user_id=identifier(user.get("id")),
         connection=platforms.index("TWITCH") if "TWITCH" in platforms else 0,
     )
-
-
-def collect_visible(emotes: list[object]) -> ParsedSet | None:
-    """Gather what Twitch viewers see of a set."""
-    return collect(parse_entry(emote) for emote in emotes if is_visible(emote))
 
 
 def is_visible(value: object) -> bool:

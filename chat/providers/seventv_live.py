@@ -7,7 +7,7 @@ from enum import Enum, auto
 import structlog
 
 from chat.providers import Added, Change, Removed, Renamed, identifier, mapping, name, sequence
-from chat.providers.live import Event, Missed, Switched, Told, Topic
+from chat.providers.conversation import Event, Missed, Switched, Told, Topic
 from chat.providers.seventv import is_visible, parse_entry
 
 log = structlog.get_logger(__name__)

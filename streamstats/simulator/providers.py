@@ -72,6 +72,7 @@ class ProviderHub:
         self.has_heartbeats = True
         self.can_resume = True
         self.asked: list[Asked] = []
+        self.waiting = 0  # for a slow answer
         self._faults: dict[tuple[str, str | None], Fault] = {}
         self._sessions: dict[str, _Session] = {}
         self._greeted = 0
@@ -160,6 +161,9 @@ class ProviderHub:
         """Rooms that live BetterTTV sockets joined, such as `twitch:1001`."""
         return set().union(*self._bttv.values())
 
+    def rooms_by_socket(self) -> list[set[str]]:
+        return list(self._bttv.values())
+
     def paths_asked(self, provider: str) -> list[str]:
         return [asked.path for asked in self.asked if asked.provider == provider]
 
@@ -178,11 +182,19 @@ class ProviderHub:
         path = "/" + request.match_info["path"]
         fault = self._faults.get((provider, path)) or self._faults.get((provider, None)) or Fault()
         if fault.until is not None:
-            await fault.until.wait()
+            await self._hold(fault.until)
         response = self._response(provider, path, request, fault)
         self.asked.append(Asked(provider, path, dict(request.headers), response.status))
         await self._note()
         return response
+
+    async def _hold(self, until: asyncio.Event) -> None:
+        self.waiting += 1
+        await self._note()
+        try:
+            await until.wait()
+        finally:
+            self.waiting -= 1
 
     def _response(self, provider: str, path: str, request: web.Request, fault: Fault) -> web.Response:
         if fault.text is not None:
