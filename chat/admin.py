@@ -22,7 +22,6 @@ from chat.models import (
 from streams.admin import OneChannelFilter
 from streamstats.lib.admin import FactAdmin
 from viewers.admin import SearchByName
-from viewers.models import ViewerName
 
 
 @admin.register(Message)
@@ -42,19 +41,12 @@ class ChatEventAdmin(SearchByName):
 
 
 @admin.register(ModerationEvent)
-class ModerationEventAdmin(FactAdmin):
+class ModerationEventAdmin(SearchByName):
+    viewer_field = "target_id"
     list_display = ("occurred_at", "kind", "target_login", "duration_seconds", "reason", "channel")
     list_filter = (OneChannelFilter,)
     list_select_related = ("channel",)
     ordering = ("-occurred_at", "-pk")
-    search_fields = ("target_id",)
-    search_help_text = "The beginning of any name the viewer ever had."
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        names = ViewerName.objects.beginning_with(search_term.strip().removeprefix("@").lower())
-        return queryset.filter(target_id__in=names.order_by().values("viewer")), False
 
 
 @admin.register(ChatMinute)

@@ -10,12 +10,15 @@ from streams.admin import COUNTS, OneChannelFilter
 from streamstats.lib.admin import FactAdmin
 from viewers.models import Viewer, ViewerDay, ViewerName, ViewerTotal
 
+# A single letter begins a good part of all names; sorting what all of their viewers did would take long.
+NAMES_SEARCHED = 1000
+
 
 class SearchByName(FactAdmin):
     """Facts about a viewer, found by the beginning of any name the viewer ever had."""
 
     search_fields = ("viewer",)  # shows the box; the search itself is below
-    search_help_text = "The beginning of any name the viewer ever had."
+    search_help_text = f"The beginning of any name the viewer ever had; the first {NAMES_SEARCHED:,} such names count."
     viewer_field = "viewer"
 
     def get_search_results(
@@ -24,7 +27,7 @@ class SearchByName(FactAdmin):
         prefix = search_term.strip().removeprefix("@").lower()
         if not prefix:
             return queryset, False
-        viewers = ViewerName.objects.beginning_with(prefix).order_by().values("viewer")
+        viewers = ViewerName.objects.beginning_with(prefix).values("viewer")[:NAMES_SEARCHED]
         return queryset.filter(**{f"{self.viewer_field}__in": viewers}), False
 
 
