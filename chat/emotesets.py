@@ -8,6 +8,7 @@ from typing import NamedTuple
 import redis
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from chat.ingest.emotes import SetRow
@@ -224,15 +225,17 @@ def read_bodies(bodies: object) -> list[FileSet]:
 def apply_file(sets: Sequence[FileSet]) -> list[tuple[FileSet, Channel | None, SetChange]]:
     """Write the sets of a file. Raises ValueError for a channel that is not known, and that no set names."""
     logins = {found.twitch_id: found.login for found in sets if found.login}
-    channels: dict[str | None, Channel | None] = {None: None}
-    done = []
     with transaction.atomic():
-        for found in sets:
-            if found.twitch_id is not None and found.twitch_id not in channels:
-                channels[found.twitch_id] = _channel(found.twitch_id, logins.get(found.twitch_id, ""))
-            channel = channels[found.twitch_id]
-            done.append((found, channel, apply_set(channel, found.provider, found.parsed.entries)))
-    return done
+        channels = {id_: _channel(id_, logins.get(id_, "")) for id_ in {found.twitch_id for found in sets} if id_}
+    with transaction.atomic():
+        # All at first: a keeper that holds one of these must not wait for emotes that are written here.
+        theirs = EmoteSet.objects.filter(Q(channel__in=channels.values()) | Q(channel=None))
+        list(theirs.select_for_update().order_by("pk"))
+        return [_apply_found(found, channels.get(found.twitch_id or "")) for found in sets]
+
+
+def _apply_found(found: FileSet, channel: Channel | None) -> tuple[FileSet, Channel | None, SetChange]:
+    return found, channel, apply_set(channel, found.provider, found.parsed.entries)
 
 
 def _channel(twitch_id: str, login: str) -> Channel:

@@ -1,14 +1,18 @@
 """Emote providers on this machine, and a shelf in memory, for tests of what talks to providers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from threading import Thread
 
 from chat.providers import Change, SetEntry, with_changes
 from chat.providers.etiquette import Key
 from chat.providers.keeper import ShelfUnavailable
 from chat.providers.sources import Sources
 from streamstats.simulator.addresses import addresses
+from streamstats.simulator.catalogue import Catalogue
+from streamstats.simulator.server import SimulatedTwitch
 
 
 def sources_on(port: int) -> Sources:
@@ -21,6 +25,23 @@ def sources_on(port: int) -> Sources:
         bttv_cdn_url=found["BTTV_CDN_URL"],
         ffz_url=found["FFZ_URL"],
     )
+
+
+@contextmanager
+def serving(catalogue: Catalogue) -> Iterator[SimulatedTwitch]:
+    """Serve providers from a thread, for code that runs a loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    twitch = SimulatedTwitch(catalogue=catalogue)
+    try:
+        asyncio.run_coroutine_threadsafe(twitch.__aenter__(), loop).result(10)
+        yield twitch
+        asyncio.run_coroutine_threadsafe(twitch.__aexit__(None, None, None), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 class MemoryShelf:

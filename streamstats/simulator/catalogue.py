@@ -51,6 +51,7 @@ class Catalogue:
         """Make a catalogue from (provider, Twitch id of the channel or None) -> emotes."""
         catalogue = cls()
         for (provider, channel_id), emotes in sets.items():
+            catalogue._body(provider, channel_id)
             for emote in emotes:
                 catalogue.add(provider, channel_id, emote)
         return catalogue
@@ -64,10 +65,8 @@ class Catalogue:
 
     def add(self, provider: str, channel_id: str | None, emote: SimEmote) -> Json:
         """Put the emote into the set (which is made if it is not there) and return its entry."""
-        path = path_of(provider, channel_id)
-        body = self.bodies[provider].setdefault(path, _empty_body(provider, channel_id))
         entry = _ENTRIES[provider](emote)
-        _lists(provider, channel_id, body)[0].append(entry)
+        _lists(provider, channel_id, self._body(provider, channel_id))[0].append(entry)
         return entry
 
     def rename(self, provider: str, channel_id: str | None, emote_id: str, name: str) -> tuple[Json, Json]:
@@ -97,6 +96,10 @@ class Catalogue:
         """Return the ids of the 7TV set, and of the 7TV user ("" for the global set)."""
         body = self.bodies["7tv"][path_of("7tv", channel_id)]
         return (body["id"], "") if channel_id is None else (body["emote_set"]["id"], body["user"]["id"])
+
+    def _body(self, provider: str, channel_id: str | None) -> Json:
+        """The body of a set, which is made if it is not there."""
+        return self.bodies[provider].setdefault(path_of(provider, channel_id), _empty_body(provider, channel_id))
 
     def _find(self, provider: str, channel_id: str | None, emote_id: str) -> tuple[list[Json], int]:
         body = self.bodies[provider][path_of(provider, channel_id)]

@@ -17,6 +17,8 @@ from chat.providers.etiquette import Absent, Failed, Fetched
 from chat.providers.http import Asker, open_session
 from streams.models import Channel
 
+NOBODY_WAS_TOLD = "The sets are written, but Redis could not be told, so ingest does not know"
+
 Wanted = tuple[str, Channel | None]
 
 
@@ -41,7 +43,7 @@ class Command(BaseCommand):
             else:
                 self._fetch(_named(channels))
         except redis.RedisError as error:
-            raise CommandError(f"The sets are written, but Redis could not be told: {error}") from error
+            raise CommandError(f"{NOBODY_WAS_TOLD}: {error}") from error
         self.stdout.write("Done.")
 
     def _load(self, file: Path) -> None:
@@ -56,15 +58,22 @@ class Command(BaseCommand):
         """Read each set once; what cannot be read stays as it was."""
         wanted: list[Wanted] = [(provider, channel) for channel in (None, *channels) for provider in PROVIDERS]
         failed = 0
+        untold: redis.RedisError | None = None
         for (provider, channel), parsed in zip(wanted, asyncio.run(_ask(wanted)), strict=True):
             if isinstance(parsed, Failed):
                 failed += 1
                 self.stderr.write(f"{provider:<5} {_name(channel)}: {parsed.reason}")
-            else:
+                continue
+            try:
                 change = apply_set(channel, provider, parsed.entries)
+            except redis.RedisError as error:  # after the commit: the other sets can be written all the same
+                untold = error
+            else:
                 self._report(provider, channel, parsed, change)
         if failed:
             raise CommandError(f"{failed} of {len(wanted)} sets could not be read and stay as they were.")
+        if untold:
+            raise untold
 
     def _report(self, provider: str, channel: Channel | None, parsed: ParsedSet, change: SetChange) -> None:
         line = (
