@@ -32,11 +32,6 @@ class Layout:
         return self.home / "secret_key"
 
     @property
-    def demo_mark(self) -> Path:
-        """Made once the demo's history is complete."""
-        return self.home / "demo"
-
-    @property
     def schedule(self) -> Path:
         """When Celery's beat last did what."""
         return self.home / "schedule"

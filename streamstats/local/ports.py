@@ -3,6 +3,7 @@
 import socket
 
 LOOPBACK = "127.0.0.1"
+HIGHEST = 65535
 
 
 def is_free(port: int) -> bool:
@@ -22,9 +23,14 @@ def answers(port: int) -> bool:
         return client.connect_ex((LOOPBACK, port)) == 0
 
 
+def next_free(port: int) -> int:
+    """Return the first free port after this one, beginning again at 1024 behind the last."""
+    return next(other for other in (*range(port + 1, HIGHEST + 1), *range(1024, port)) if is_free(other))
+
+
 def free_port(preferred: int) -> int:
     """Return the preferred port, or one that the system gives."""
-    if is_free(preferred):
+    if preferred <= HIGHEST and is_free(preferred):
         return preferred
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))

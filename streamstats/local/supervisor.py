@@ -9,9 +9,10 @@ import shlex
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -34,9 +35,17 @@ class Program:
     """One program and what became of it."""
 
     name: str
+    stops_last: bool = False
     pid: int | None = None
     returncode: int | None = None
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+
+    def fate(self) -> str:
+        if self.returncode is None:
+            return "runs"
+        if self.returncode < 0:
+            return f"was ended by {signal.Signals(-self.returncode).name}"
+        return f"ended by itself with code {self.returncode}"
 
     def signal(self, number: signal.Signals) -> None:
         if self.pid and self.returncode is None:
@@ -56,12 +65,20 @@ class Supervisor:
         self._events: SimpleQueue[Message] = SimpleQueue()
         self.is_stop_asked = False
 
-    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
-        """Start a program that dies with this process."""
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        stops_last: bool = False,
+    ) -> None:
+        """Start a program that dies with this process; `stops_last` is for what others complain about when it goes."""
         line = f"exec {shlex.join([*launcher(AS_IS, 'SIGTERM'), *command])}"
         process = Process(line, name=name, colour=next(self._colours), env=dict(environment), cwd=str(folder))
         self._printer.width = max(self._printer.width, len(name))
-        self.programs.append(Program(name))
+        self.programs.append(Program(name, stops_last))
         Thread(target=process.run, args=(self._events,), name=name, daemon=True).start()
 
     def wait_until(self, condition: Callable[[], bool]) -> bool:
@@ -79,12 +96,12 @@ class Supervisor:
     def stop(self) -> None:
         """Ask every program to end, and insist when time is up."""
         self._serve_until(lambda: all(program.pid for program in self.programs))
-        for program in self.programs:
-            program.signal(signal.SIGTERM)
-        self._serve_until(self._all_ended)
-        for program in self.programs:
-            program.signal(signal.SIGKILL)
-        self._serve_until(self._all_ended)
+        for is_last in (False, True):
+            programs = [program for program in self.programs if program.stops_last == is_last]
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                for program in programs:
+                    program.signal(number)
+                self._serve_until(partial(all_ended, programs))
 
     @contextmanager
     def stopping_on_signals(self) -> Iterator[None]:
@@ -101,9 +118,6 @@ class Supervisor:
 
     def _should_stop(self) -> bool:
         return self.is_stop_asked or self.first_ended is not None
-
-    def _all_ended(self) -> bool:
-        return all(program.returncode is not None for program in self.programs)
 
     def _serve_until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + self._stop_seconds
@@ -124,3 +138,7 @@ class Supervisor:
         else:
             program.last_lines.append(message.data.decode(errors="replace").rstrip())
             self._printer.write(message)
+
+
+def all_ended(programs: Iterable[Program]) -> bool:
+    return all(program.returncode is not None for program in programs)

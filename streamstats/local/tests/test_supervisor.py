@@ -11,7 +11,7 @@ import psutil
 import pytest
 from honcho.printer import Printer
 
-from streamstats.local.supervisor import Supervisor
+from streamstats.local.supervisor import Program, Supervisor
 
 SLEEPER = ["/bin/sh", "-c", "echo up; exec sleep 600"]
 STUBBORN = ["/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done"]
@@ -71,6 +71,14 @@ def test_all_are_asked_to_end(supervisor):
     assert [program.returncode for program in supervisor.programs] == [-signal.SIGTERM] * 2
 
 
+def test_what_others_lean_on_ends_last(supervisor):
+    supervisor.start("base", SLEEPER, os.environ, Path(), stops_last=True)
+    start(supervisor, "user", SLEEPER)
+    assert supervisor.wait_until(is_up(supervisor, 0, 1))
+    supervisor.stop()
+    assert supervisor.first_ended.name == "user"
+
+
 def test_one_that_does_not_listen_is_killed(output, tmp_path):
     supervisor = Supervisor(Printer(output), stop_seconds=0.5)
     supervisor.start("stubborn", STUBBORN, os.environ, tmp_path)
@@ -83,6 +91,14 @@ def test_a_stop_right_after_the_start_leaves_nothing(supervisor):
     start(supervisor, "sleeper", SLEEPER)
     supervisor.stop()
     assert not psutil.pid_exists(supervisor.programs[0].pid)
+
+
+@pytest.mark.parametrize(
+    ("returncode", "fate"),
+    [(None, "runs"), (0, "ended by itself with code 0"), (-9, "was ended by SIGKILL")],
+)
+def test_what_became_of_a_program_is_told_in_words(returncode, fate):
+    assert Program("one", returncode=returncode).fate() == fate
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -77,15 +77,17 @@ class Command(BaseCommand):
         port = int(settings.PORT)
         self.stdout.write("Preparing the database ...")
         call_command("migrate", verbosity=0, interactive=False)
+        # The same port each time, if it can be had: stored addresses of emote images contain it.
+        simulator_port = ports.free_port(preferred=port + 1) if channel is None else None
         if channel is None:
-            fill_demo()
+            call_command("demo", port=simulator_port)
         else:
             call_command("follow", channel)
         connection.close()
         supervisor = Supervisor(Printer(sys.stdout, time_format=""))
         with supervisor.stopping_on_signals():
             try:
-                start_programs(supervisor, port, is_demo=channel is None)
+                start_programs(supervisor, port, simulator_port)
                 if supervisor.wait_until(lambda: is_healthy(port)):
                     self._say_ready(port, channel)
                     supervisor.wait()
@@ -105,36 +107,27 @@ class Command(BaseCommand):
         if supervisor.is_stop_asked or ended is None:
             self.stdout.write("Stopped.")
             return
-        said = "\n".join(f"  {line}" for line in ended.last_lines)
-        raise CommandError(f"{ended.name} ended by itself (code {ended.returncode}); its last words:\n{said}")
+        last_words = ["its last words:", *ended.last_lines] if ended.last_lines else ["without a word"]
+        raise CommandError("\n  ".join([f"{ended.name} {ended.fate()},", *last_words]))
 
 
 def check_port() -> None:
     port = int(settings.PORT)
     if not ports.is_free(port):
-        raise CommandError(f"port {port} is in use by another program: try `PORT={port + 1} make run`")
+        raise CommandError(f"port {port} is in use by another program: try `PORT={ports.next_free(port)} make run`")
 
 
-def fill_demo() -> None:
-    """Fill the demo's history, once: an unfinished fill is begun again, which counts nothing twice."""
-    if not settings.LAYOUT.demo_mark.exists():
-        call_command("demo")
-        settings.LAYOUT.demo_mark.touch()
-
-
-def start_programs(supervisor: Supervisor, port: int, *, is_demo: bool) -> None:
+def start_programs(supervisor: Supervisor, port: int, simulator_port: int | None) -> None:
     environment = dict(os.environ)
     environment |= {"STREAMSTATS_HOME": str(settings.STREAMSTATS_HOME), "PYTHONUNBUFFERED": "1", **ROOT_IS_FINE}
     environment.setdefault("LOG_LEVEL", "WARNING")
 
-    def start(name: str, *command: str) -> None:
-        supervisor.start(name, command, environment, PROJECT)
+    def start(name: str, *command: str, stops_last: bool = False) -> None:
+        supervisor.start(name, command, environment, PROJECT, stops_last=stops_last)
 
-    if is_demo:
-        # The same port each time, if it can be had: stored addresses of emote images contain it.
-        simulator_port = ports.free_port(preferred=port + 1)
+    if simulator_port:
         environment = {**addresses(simulator_port), **environment}
-        start("simulator", *MANAGE, "simulate", "--port", str(simulator_port))
+        start("simulator", *MANAGE, "simulate", "--port", str(simulator_port), "--verbosity", "0", stops_last=True)
         supervisor.wait_until(lambda: ports.answers(simulator_port))
     start("ingest", *MANAGE, "ingest")
     start("web", *WEB, "--port", str(port))
