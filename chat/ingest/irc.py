@@ -25,15 +25,8 @@ ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
 MEANING = {":": ";", "s": " ", "r": "\r", "n": "\n"}
 PARAM = "msg-param-"
 ACTION = "\x01ACTION "
-LATEST_MS = 253_402_300_799_000  # the last second of the year 9999
+LATEST_MS = 253_370_764_799_999  # the end of the year 9998: days and months after it can still be named
 MOST_BITS = 2**31 - 1
-KNOWN_TAGS = frozenset(
-    "badge-info badges bits client-nonce color custom-reward-id display-name emote-only emotes first-msg flags id mod"
-    " msg-id reply-parent-display-name reply-parent-msg-body reply-parent-msg-id reply-parent-user-id"
-    " reply-parent-user-login reply-thread-parent-display-name reply-thread-parent-msg-id"
-    " reply-thread-parent-user-id reply-thread-parent-user-login returning-chatter room-id source-badge-info"
-    " source-badges source-id source-only source-room-id subscriber tmi-sent-ts turbo user-id user-type vip".split()
-)
 
 
 def parse(line: str) -> Event:
@@ -63,12 +56,10 @@ def _parse(line: str) -> Event:
 
 def parse_tags(text: str) -> Tags:
     """Split `k=v;k=v`; a tag without `=` is empty; escapes are undone once, from left to right."""
-    flat = text.replace("=", ";").split(";")
-    if len(flat) % 2 == 0 and KNOWN_TAGS.issuperset(flat[::2]):
-        one_by_one = iter(flat)  # twice as fast, and right only where every tag has exactly one "="
-        tags: Tags = dict(zip(one_by_one, one_by_one, strict=True))
-    else:
-        tags = {key: value for key, _, value in (pair.partition("=") for pair in text.split(";"))}
+    tags: Tags = {}
+    for pair in text.split(";"):
+        key, _, value = pair.partition("=")
+        tags[key] = value
     if "\\" in text:
         for key, value in tags.items():
             if "\\" in value:
@@ -105,7 +96,9 @@ def _is_number(text: str) -> bool:
 def _split_params(params: str) -> tuple[str, str]:
     """`#channel :text` -> (channel, text). The colon may be missing before a single word."""
     target, _, text = params.partition(" ")
-    return target.removeprefix("#"), text.removeprefix(":")
+    if target[:1] != "#" or len(target) == 1:
+        raise ValueError(f"no channel in {target[:40]!r}")
+    return target[1:], text.removeprefix(":")
 
 
 def _sent_ms(tags: Tags) -> int:
@@ -146,10 +139,10 @@ def _privmsg(tags: Tags, prefix: str, params: str) -> Event:
     if text[:1] == "\x01" or "\x00" in text:
         text, is_action = _text(text)
     message_id, room_id, user_id, sent_ms = tags["id"], tags["room-id"], tags["user-id"], int(tags["tmi-sent-ts"])
-    if not (message_id and room_id and user_id and 0 < sent_ms <= LATEST_MS):
-        raise ValueError("id, room-id, user-id or tmi-sent-ts is empty or out of range")
+    if not (message_id and room_id and user_id and 0 < sent_ms <= LATEST_MS and channel[:1] == "#" and channel != "#"):
+        raise ValueError("id, room-id, user-id, tmi-sent-ts or channel is empty or out of range")
     source_room = get("source-room-id", "")
-    is_copy = source_room != "" and source_room != room_id
+    is_copy = source_room not in ("", room_id)
     login = prefix.partition("!")[0]
     emotes = get("emotes")
     bits = get("bits")
@@ -240,8 +233,8 @@ def _roomstate(tags: Tags, _prefix: str, params: str) -> Event:
 
 
 def _notice(tags: Tags, _prefix: str, params: str) -> Event:
-    channel, text = _split_params(params)
-    return RoomNotice("" if channel == "*" else channel, tags.get("msg-id", ""), text)
+    target, _, text = params.partition(" ")
+    return RoomNotice("" if target == "*" else target.removeprefix("#"), tags.get("msg-id", ""), text.removeprefix(":"))
 
 
 def _join(_tags: Tags, prefix: str, params: str) -> Event:
@@ -253,8 +246,8 @@ def _part(_tags: Tags, prefix: str, params: str) -> Event:
 
 
 def _names(_tags: Tags, _prefix: str, params: str) -> Event:
-    before, _, names = params.partition(" :")
-    channel = before.rpartition("#")[2]
+    _ourselves, _symbol, rest = params.split(" ", 2)
+    channel, names = _split_params(rest)
     return Membership(channel, tuple(names.split()), True)
 
 
