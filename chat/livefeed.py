@@ -6,9 +6,12 @@ state when it is ready for it; what came in between is already part of that stat
 
 import asyncio
 import json
+import signal
+import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
@@ -80,6 +83,30 @@ class LiveFeed:
         self._pause = pause
         self._rooms: dict[int, Room] = {}
         self._reader: asyncio.Task[None] | None = None
+        self.is_closed = False
+
+    def close(self) -> None:
+        """End every page's stream, and those that come; their browsers ask again, and find the next process."""
+        self.is_closed = True
+        for room in self._rooms.values():
+            for page in room.pages:
+                page.woken.set()
+
+    def close_at_stop(self) -> None:
+        """Close when the server is told to stop: it would wait for its connections, and these never end."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            servers = signal.getsignal(number)
+            if callable(servers):
+                signal.signal(number, partial(self._stop, loop, servers))
+
+    def _stop(
+        self, loop: asyncio.AbstractEventLoop, servers: Callable[[int, Any], object], number: int, frame: Any
+    ) -> None:
+        loop.call_soon_threadsafe(self.close)
+        servers(number, frame)
 
     def is_open(self, channel: int) -> bool:
         return channel in self._rooms
@@ -161,12 +188,13 @@ async def events(
     """Server-sent events for one page until it is closed: news at most twice a second, else a sign of life."""
     with feed.opened(channels) as page:
         yield f"retry: {RETRY_SECONDS * 1000:.0f}\n\n".encode()
-        while True:
+        while not feed.is_closed:
             try:
                 async with asyncio.timeout(heartbeat):
                     await page.woken.wait()
             except TimeoutError:
                 yield b": nothing new\n\n"
                 continue
-            yield feed.news_for(page)
-            await pause(PAUSE_SECONDS)
+            if not feed.is_closed:
+                yield feed.news_for(page)
+                await pause(PAUSE_SECONDS)

@@ -1,7 +1,9 @@
 import asyncio
 import json
+import signal
 from contextlib import aclosing
 
+import pytest
 from django.conf import settings
 from redis.asyncio import Redis
 
@@ -9,6 +11,7 @@ from chat.livefeed import LiveEmote, LiveFeed, Room, events
 
 KAPPA = LiveEmote("Kappa", "https://cdn.example/1", "7tv")
 PATIENCE_SECONDS = 10
+STOPS = [signal.SIGTERM, signal.SIGINT]
 
 
 def summary(messages=1, emotes=()):
@@ -206,3 +209,48 @@ def test_silence_is_filled_with_signs_of_life(redis_client):
             return [await anext(page) for _ in range(3)]
 
     assert with_redis(scenario) == [b"retry: 2000\n\n", b": nothing new\n\n", b": nothing new\n\n"]
+
+
+def test_a_feed_that_closes_ends_its_pages(redis_client):
+    async def scenario(redis):
+        feed = new_feed()
+        async with pages(feed, {7: {}}) as page:
+            await anext(page)
+            feed.close()
+            return [event async for event in page]
+
+    assert with_redis(scenario) == []
+
+
+def test_a_feed_that_was_closed_opens_no_page(redis_client):
+    async def scenario(redis):
+        feed = new_feed()
+        feed.close()
+        async with pages(feed, {7: {}}) as page:
+            return [event async for event in page]
+
+    assert with_redis(scenario) == [b"retry: 2000\n\n"]
+
+
+@pytest.fixture
+def heard():
+    """Signals that the server's own handler was told of."""
+    told: list[int] = []
+    before = {number: signal.signal(number, lambda *args: told.append(args[0])) for number in STOPS}
+    yield told
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_a_server_that_is_stopped_closes_the_feed_and_stops(redis_client, heard, number):
+    async def scenario(redis):
+        feed = new_feed()
+        feed.close_at_stop()
+        async with pages(feed, {7: {}}) as page:
+            await anext(page)
+            signal.raise_signal(number)
+            return [event async for event in page]
+
+    assert with_redis(scenario) == []
+    assert heard == [number]

@@ -1,6 +1,8 @@
 """Server-sent events: the numbers on the pages move without a reload."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from functools import cache
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -48,7 +50,20 @@ def _all_channels() -> Mapping[int, Mapping[LiveEmote, int]]:
 
 def _event_stream(channels: Mapping[int, Mapping[LiveEmote, int]]) -> StreamingHttpResponse:
     return StreamingHttpResponse(
-        events(feed, channels),
+        _events(channels),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+async def _events(channels: Mapping[int, Mapping[LiveEmote, int]]) -> AsyncGenerator[bytes, None]:
+    _listen_for_the_stop()
+    async with aclosing(events(feed, channels)) as stream:
+        async for event in stream:
+            yield event
+
+
+@cache
+def _listen_for_the_stop() -> None:
+    """Only here the server and its loop are known to run."""
+    feed.close_at_stop()
