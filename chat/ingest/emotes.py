@@ -17,6 +17,8 @@ from chat.ingest.events import EmoteRange
 EmoteKey = tuple[str, str, str]
 """(provider, the provider's id, the name as typed)."""
 
+# All rooms that have no sets of their own here, such as those that a shared chat mirrors.
+ELSEWHERE = ""
 # Later ones win.
 PRECEDENCE = ("7tv", "bttv", "ffz")
 # Invisible characters that some clients append to say the same thing twice.
@@ -89,16 +91,12 @@ class EmoteIndex:
             self._rooms[room_id] = tuple(rows)
             self._timelines.pop(room_id, None)
 
-    def knows(self, room_id: str) -> bool:
-        return room_id in self._rooms
-
     def names(self, room_id: str, sent_ms: int) -> Mapping[str, EmoteKey]:
         """The names that were emotes in a room at a moment."""
-        timeline = self._timelines.get(room_id)
+        key = room_id if room_id in self._rooms else ELSEWHERE
+        timeline = self._timelines.get(key)
         if timeline is None:
-            timeline = _Timeline(self._everywhere, self._rooms.get(room_id, ()))
-            if room_id in self._rooms:  # a room we do not follow is not kept in memory
-                self._timelines[room_id] = timeline
+            timeline = self._timelines[key] = _Timeline(self._everywhere, self._rooms.get(room_id, ()))
         return timeline.at(sent_ms)
 
 

@@ -4,6 +4,7 @@ import json
 import uuid
 import zlib
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from chat.ingest.batch import Line, read_lines
 
@@ -70,10 +71,10 @@ def privmsg(
     return f"{tagged(tags, changes)} :{user}!{user}@{user}.tmi.twitch.tv PRIVMSG #{channel} :{text}".encode()
 
 
-def mirrored(text: str = "from elsewhere", *, source: str = "elsewhere", **told: object) -> bytes:
+def mirrored(text: str = "from elsewhere", *, source: str = "elsewhere", **told: Any) -> bytes:
     """A message of a shared chat that was written in another channel."""
     original = {"source_room_id": number_of(source), "source_id": id_of("original", text, source)}
-    return privmsg(text, **{**original, **told})  # type: ignore[arg-type]
+    return privmsg(text, **{**original, **told})
 
 
 def usernotice(
@@ -102,7 +103,7 @@ def gift_bomb(
     *recipients: str, user: str = "alice", at: float = 0, bomb: str = "bomb", **changes: object
 ) -> list[bytes]:
     """A bomb and its members, each a second after the one before."""
-    shared = {"msg_param_community_gift_id": bomb, "msg_param_sub_plan": "1000", **changes}
+    shared: dict[str, Any] = {"msg_param_community_gift_id": bomb, "msg_param_sub_plan": "1000", **changes}
     first = usernotice("submysterygift", user=user, at=at, msg_param_mass_gift_count=len(recipients), **shared)
     members = [
         usernotice("subgift", user=user, at=at + n, msg_param_recipient_id=number_of(recipient), **shared)
