@@ -26,6 +26,10 @@ FAULTS = {
 }
 
 
+class CannotListen(Exception):
+    """The port is not to be had."""
+
+
 class SimulatedTwitch:
     """Serves while it is entered; port 0 takes any free one.
 
@@ -57,9 +61,9 @@ class SimulatedTwitch:
         site = web.TCPSite(self._runner, HOST, self.port)
         try:
             await site.start()
-        except OSError:
+        except OSError as error:
             await self._runner.cleanup()
-            raise
+            raise CannotListen(f"Cannot listen on port {self.port}: {error.strerror}.") from error
         self.port = self._runner.addresses[0][1]
         return self
 

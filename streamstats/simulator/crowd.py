@@ -1,0 +1,220 @@
+"""Everybody who comes to a channel, and when: regulars, newcomers by the week, strangers, raiders."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import pairwise
+from random import Random
+
+from streamstats.simulator.moments import DAY, HOUR, MINUTE, chance, milliseconds, moment, monday_of, start_of, week_of
+from streamstats.simulator.person import Habits, Person, PersonName, Visit, habits, written_name
+from streamstats.simulator.schedule import Broadcast, Schedule
+from streamstats.simulator.words import WORDS
+
+REGULARS, NEWCOMERS_A_WEEK = 150, 34
+DAYS_A_NEWCOMER_STAYS = (0, 0, 0, 0, 6, 14, 21, 50, 90, 130)
+WEEKS_BACK = max(DAYS_A_NEWCOMER_STAYS) // 7 + 1
+ERA = 28 * DAY  # in each, one regular in thirty takes a new name
+ERAS, FIRST_ERA_MS = 160, milliseconds(moment(0).replace(year=2024))
+LAST_FIRST_SUBSCRIPTION = date(2026, 10, 1).toordinal()
+MOST_REMEMBERED = 50_000
+FIRSTS, SECONDS = WORDS["names"]["first"], WORDS["names"]["second"]
+
+
+@dataclass(frozen=True)
+class Raid:
+    at_ms: int
+    leader: Person
+    party: tuple[Person, ...]
+    viewers: int
+
+
+@dataclass
+class Crowd:
+    """The people of one channel. Nothing depends on what was asked before."""
+
+    seed: int
+    schedule: Schedule
+    _cohorts: dict[int, list[Person]] = field(default_factory=dict)
+    _came: dict[tuple[str, int], bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        channel = self.channel = self.schedule.channel
+        name = PersonName(0, channel.login, channel.display_name)
+        self.streamer = Person(channel.twitch_id, (name,), Habits(color="#C77DFF"), role="broadcaster")
+        dice = chance(self.seed, channel.login, "regulars")
+        pairs = [(first, second) for first in FIRSTS for second in SECONDS]
+        chance(self.seed, "names").shuffle(pairs)
+        self._pairs = pairs[int(channel.twitch_id) % 2 :: 2]  # so that two channels share no name
+        self.regulars = [self._regular(dice, rank) for rank in range(round(REGULARS * channel.size))]
+
+    # Who watched.
+
+    def visits(self, broadcast: Broadcast) -> list[Visit]:
+        """Who really watched when."""
+        dice = chance(self.seed, "visits", broadcast.id)
+        people = [person for person in self._around(broadcast.day) if self.came(person, broadcast)]
+        people += [self.stranger(broadcast, number) for number in range(2 if broadcast.is_planned else 12)]
+        visits = [visit for person in people for visit in _visits(dice, person, broadcast)]
+        raid = self.raid(broadcast)
+        for person in (raid.leader, *raid.party) if raid else ():
+            left_ms = raid.at_ms + int((dice.expovariate(1 / 35) + 4) * MINUTE) if raid else 0
+            visits.append(Visit(person, raid.at_ms if raid else 0, min(broadcast.ended_ms, left_ms)))
+        return visits
+
+    def came(self, person: Person, broadcast: Broadcast) -> bool:
+        key = (person.twitch_id, broadcast.started_ms)
+        if key not in self._came:
+            if len(self._came) >= MOST_REMEMBERED:
+                self._came.clear()
+            self._came[key] = self._comes(person, broadcast)
+        return self._came[key]
+
+    def is_new(self, person: Person, broadcast: Broadcast) -> bool:
+        """Whether this is the first planned broadcast since the person arrived."""
+        if person.arrives_on is None or person.arrives_on > broadcast.day:
+            return False
+        return not any(show.day >= person.arrives_on for show in self.schedule.before(broadcast, 1))
+
+    def was_away(self, person: Person, broadcast: Broadcast) -> bool:
+        """Whether somebody who was here once missed the last six evenings."""
+        return not any(self.came(person, show) for show in self.schedule.before(broadcast, 6))
+
+    def streak(self, person: Person, broadcast: Broadcast) -> int:
+        """How many planned broadcasts in a row, this one included."""
+        count = 1
+        for show in self.schedule.before(broadcast, 60):
+            if not self.came(person, show):
+                break
+            count += 1
+        return count
+
+    def raid(self, broadcast: Broadcast) -> Raid | None:
+        dice = chance(self.seed, "raid", broadcast.id)
+        if dice.random() > 0.4:
+            return None
+        length_ms = broadcast.ended_ms - broadcast.started_ms
+        number = dice.randrange(len(WORDS["raiders"]))
+        login = WORDS["raiders"][number]
+        leader = Person(str(61_000_000 + number), (PersonName(0, login, login),), habits(dice), talk=0.1)
+        party = tuple(self.stranger(broadcast, 100 + guest) for guest in range(dice.randrange(6, 22)))
+        at_ms = broadcast.started_ms + int(length_ms * dice.uniform(0.25, 0.8))
+        return Raid(at_ms, leader, party, len(party) * dice.randrange(2, 6) + dice.randrange(9))
+
+    def _around(self, day: int) -> list[Person]:
+        week = week_of(day)
+        newcomers = [person for back in range(WEEKS_BACK + 1) for person in self._cohort(week - back)]
+        return self.regulars + [person for person in newcomers if person.is_around(day)]
+
+    def _comes(self, person: Person, broadcast: Broadcast) -> bool:
+        if not person.is_around(broadcast.day):
+            return False
+        if self.is_new(person, broadcast):
+            return broadcast.is_planned
+        dice = chance(self.seed, "comes", person.twitch_id, broadcast.started_ms)
+        likes_weekday = 0.75 + 0.5 * chance(self.seed, "weekday", person.twitch_id, broadcast.day % 7).random()
+        return dice.random() < person.comes * likes_weekday
+
+    # Who there is.
+
+    def _regular(self, dice: Random, rank: int) -> Person:
+        is_lurker = rank > 3 and dice.random() < 0.22
+        has_subscribed = dice.random() < (0.9 if rank < 40 else 0.35)
+        twitch_id = str(20_000_000 + int(self.channel.twitch_id) % 1000 * 10_000 + rank * 37)
+        own = habits(dice)
+        return Person(
+            twitch_id,
+            self._names(dice, twitch_id, own.language),
+            own,
+            role="moderator" if 2 <= rank < 7 else "vip" if rank in (1, 8, 11, 13, 17, 23, 31) else "viewer",
+            talk=0.0 if is_lurker else 1 / (rank + 3) ** 0.95,
+            comes=max(0.15, 0.9 - rank * 0.006) * dice.uniform(0.6, 1.05),
+            subscribed_on=LAST_FIRST_SUBSCRIPTION - dice.randrange(1400) if has_subscribed else None,
+            plan="3000" if rank == 5 else "2000" if rank % 19 == 4 else dice.choice(("1000", "1000", "Prime")),
+        )
+
+    def _names(self, dice: Random, twitch_id: str, language: str) -> tuple[PersonName, ...]:
+        """The first name and every later one, always taken in the morning when nobody is on air."""
+        names = [self._unused_name(dice, language, 0)]
+        for era in range(ERAS):
+            turn = chance(self.seed, "rename", twitch_id, era)
+            if turn.random() < 1 / 30:
+                since_ms = FIRST_ERA_MS + era * ERA + turn.randrange(28) * DAY + 11 * HOUR
+                names.append(self._unused_name(dice, language, since_ms))
+        return tuple(names)
+
+    def _unused_name(self, dice: Random, language: str, since_ms: int) -> PersonName:
+        first, second = self._pairs.pop()
+        login, display_name = dice.choice(
+            (
+                (f"{first}{second}", f"{first.capitalize()}{second.capitalize()}"),
+                (f"{first}_{second}", f"{first}_{second}"),
+                (f"{second}{first}", f"{second}{first}"),
+                (f"{first}{second}tv", f"{first.capitalize()}{second.capitalize()}TV"),
+                (f"the{first}{second}", f"The{first.capitalize()}{second.capitalize()}"),
+            )
+        )
+        return written_name(dice, language, login, display_name, since_ms)
+
+    def _cohort(self, week: int) -> list[Person]:
+        """People who see the channel for the first time in this week."""
+        if week not in self._cohorts:
+            dice = chance(self.seed, self.channel.login, "cohort", week)
+            pairs = dice.sample(range(len(FIRSTS) * len(SECONDS)), round(NEWCOMERS_A_WEEK * self.channel.size))
+            self._cohorts[week] = [self._newcomer(dice, week, number, pair) for number, pair in enumerate(pairs)]
+        return self._cohorts[week]
+
+    def _newcomer(self, dice: Random, week: int, number: int, pair: int) -> Person:
+        own = habits(dice)
+        number_in_login = 10 + (week * 2 + int(self.channel.twitch_id)) % 90
+        login = f"{FIRSTS[pair % len(FIRSTS)]}{SECONDS[pair // len(FIRSTS)]}{number_in_login}"
+        name = written_name(dice, own.language, login, dice.choice((login, login.capitalize())))
+        arrives_on, stays = monday_of(week) + dice.randrange(7), dice.choice(DAYS_A_NEWCOMER_STAYS)
+        has_subscribed = stays > 10 and dice.random() < 0.45
+        return Person(
+            str(500_000_000 + int(self.channel.twitch_id) % 9 * 40_000_000 + week * 1_000 + number),
+            ((self._given_up(week) if number == 0 else None) or name,),
+            own,
+            talk=0.0 if dice.random() < 0.15 else 0.16 / (1 + 12 * dice.random()),
+            comes=dice.uniform(0.25, 0.8) if stays else 0.0,
+            arrives_on=arrives_on,
+            leaves_on=arrives_on + stays,
+            subscribed_on=arrives_on + dice.randrange(2, 30) if has_subscribed else None,
+            plan=dice.choice(("1000", "1000", "Prime")),
+        )
+
+    def _given_up(self, week: int) -> PersonName | None:
+        """A login that a regular gave up in the week before: it belongs to somebody else now."""
+        start_ms, end_ms = start_of(monday_of(week - 1)), start_of(monday_of(week))
+        for person in self.regulars:
+            for old, new in pairwise(person.names):
+                if start_ms <= new.since_ms < end_ms:
+                    return PersonName(0, old.login, old.login)
+        return None
+
+    def stranger(self, broadcast: Broadcast, number: int) -> Person:
+        """Somebody who is seen this once."""
+        dice = chance(self.seed, "stranger", broadcast.id, number)
+        login = f"{dice.choice(FIRSTS)}{dice.choice(SECONDS)}{broadcast.day % 900 + 100}{number % 10}"
+        minute, side = broadcast.started_ms // MINUTE % 1_000_000, int(self.channel.twitch_id) % 2
+        twitch_id = str(900_000_000 + minute * 2_000 + side * 1_000 + number)
+        name = PersonName(0, login, login.capitalize())
+        own = habits(dice)
+        return Person(
+            twitch_id, (name,), own, talk=0.06 * dice.random(), arrives_on=broadcast.day, leaves_on=broadcast.day
+        )
+
+
+def _visits(dice: Random, person: Person, broadcast: Broadcast) -> list[Visit]:
+    """Most come in the first half hour and stay to the end; some see only a part, some go away for a while."""
+    start_ms, end_ms = broadcast.started_ms, broadcast.ended_ms
+    if dice.random() < 0.3:
+        start_ms += int((end_ms - start_ms) * dice.uniform(0.1, 0.7))
+    start_ms = min(start_ms + int(dice.expovariate(1 / 12) * MINUTE), end_ms - 10 * MINUTE)
+    start_ms = max(start_ms, broadcast.started_ms)
+    if dice.random() < 0.4:
+        end_ms = min(end_ms, start_ms + int((dice.expovariate(1 / 50) + 8) * MINUTE))
+    away_ms = start_ms + int((end_ms - start_ms) * dice.uniform(0.3, 0.6))
+    back_ms = away_ms + dice.randrange(10, 40) * MINUTE
+    if dice.random() < 0.15 and back_ms < end_ms:
+        return [Visit(person, start_ms, away_ms), Visit(person, back_ms, end_ms)]
+    return [Visit(person, start_ms, end_ms)]
