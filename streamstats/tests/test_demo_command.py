@@ -1,0 +1,75 @@
+"""manage.py demo: a history to look at, through the real store."""
+
+import io
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from redis import Redis
+
+from chat.models import ChatEvent, DeadLetter, Emote, EmoteSetEntry, Message
+from streams.models import Channel, Stream
+from streamstats.simulator.world import DEMO
+
+pytestmark = pytest.mark.django_db(transaction=True)  # the store empties its staging tables by committing
+
+
+@pytest.fixture(autouse=True)
+def _as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the settings back that the command points at the simulator."""
+    for name in ("TWITCH_CDN_URL", "SEVENTV_URL", "BTTV_CDN_URL"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(settings, name, getattr(settings, name))
+
+
+def fill(days: int = 3) -> str:
+    out = io.StringIO()
+    call_command("demo", days=days, port=8901, stdout=out)
+    return out.getvalue()
+
+
+def test_it_fills_the_past_days_up_to_now(redis_client: Redis) -> None:
+    said = fill()
+    assert said.endswith("streams of MoonlitMarta. Done.\n")
+    assert Message.objects.filter(channel__twitch_id=DEMO.twitch_id).count() > 500
+    assert ChatEvent.objects.exists()
+    assert not DeadLetter.objects.exists()
+
+
+def test_its_channel_is_followed_and_on_air(redis_client: Redis) -> None:
+    fill()
+    channel = Channel.objects.get(login=DEMO.login)
+    assert (channel.twitch_id, channel.display_name, channel.is_followed) == (DEMO.twitch_id, "MoonlitMarta", True)
+    assert Stream.objects.get(channel=channel, ended_at=None).title
+
+
+def test_its_emotes_have_a_past_and_pictures_from_the_simulator(redis_client: Redis) -> None:
+    fill()
+    assert EmoteSetEntry.objects.filter(channel__login=DEMO.login, since__isnull=False).exists()
+    elsewhere = Emote.objects.exclude(provider="emoji").exclude(image_url__startswith="http://127.0.0.1:8901/cdn/")
+    assert not elsewhere.exists()
+
+
+def test_a_second_run_does_nothing(redis_client: Redis) -> None:
+    fill()
+    count = Message.objects.count()
+    assert fill() == "MoonlitMarta has its history already, nothing to do. Done.\n"
+    assert Message.objects.count() == count
+
+
+def test_a_run_that_was_broken_off_is_completed(redis_client: Redis) -> None:
+    fill()
+    entries = set(EmoteSetEntry.objects.values_list("pk", "since", "until"))
+    Message.objects.filter(pk__in=list(Message.objects.values_list("pk", flat=True)[:100])).delete()
+    count = Message.objects.count()
+    Stream.objects.all().delete()
+    fill()
+    assert Message.objects.count() >= count + 100
+    assert set(EmoteSetEntry.objects.values_list("pk", "since", "until")) == entries
+    assert Stream.objects.exists()
+
+
+@pytest.mark.parametrize("days", [0, 367])
+def test_it_refuses_a_span_that_makes_no_sense(days: int) -> None:
+    with pytest.raises(CommandError, match="--days must be from 1 to 366"):
+        fill(days)
