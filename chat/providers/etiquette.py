@@ -60,9 +60,6 @@ class Timetable:
         self._plans: dict[Key, _Plan] = {}
         self._closed_until: dict[str, float] = {}
 
-    def __contains__(self, key: Key) -> bool:
-        return key in self._plans
-
     def add(self, key: Key) -> None:
         """Read this set from now on, and first of all now."""
         now = self._clock()

@@ -124,12 +124,12 @@ class Keeper:
         self._timetable.add(key)
         self._changed[key.provider].set()
         if key.provider == BTTV and twitch_id is not None:
-            await self._listen_to(key, {bttv.room(twitch_id)})
+            await self._listen_to(key.provider, self._kept[key], {bttv.room(twitch_id)})
 
     async def _let_go(self, key: Key) -> None:
-        await self._listen_to(key, set())
+        kept = self._kept.pop(key)
         self._timetable.discard(key)
-        del self._kept[key]
+        await self._listen_to(key.provider, kept, set())
 
     # Reading sets.
 
@@ -249,17 +249,17 @@ class Keeper:
             return
         kept.links = links
         topics = {emote_set(links.set_id)} if links.set_id else set()
-        await self._listen_to(key, topics | ({user(links.user_id)} if links.user_id else set()))
+        await self._listen_to(key.provider, kept, topics | ({user(links.user_id)} if links.user_id else set()))
 
-    async def _listen_to(self, key: Key, topics: set[Topic]) -> None:
+    async def _listen_to(self, provider: str, kept: _Kept, topics: set[Topic]) -> None:
         """Listen to these for a set, and to nothing else unless another set needs it."""
-        kept = self._kept[key]
         gone, kept.topics = kept.topics - topics, topics
         for topic in sorted(topics):
-            await self._pools[key.provider].watch(topic)
+            if self._listeners(topic):  # it may have been let go while we waited
+                await self._pools[provider].watch(topic)
         for topic in gone:
             if not self._listeners(topic):
-                await self._pools[key.provider].unwatch(topic)
+                await self._pools[provider].unwatch(topic)
 
     def _listeners(self, *topics: Topic) -> list[Key]:
         return [key for key, kept in self._kept.items() if not kept.topics.isdisjoint(topics)]

@@ -1,5 +1,6 @@
 import asyncio
 import copy
+import json
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from chat.providers.http import open_session
 from chat.providers.keeper import Keeper
 from chat.tests.provided import MemoryShelf, sources_on
 from streamstats.simulator.catalogue import Catalogue, SimEmote
-from streamstats.simulator.providers import MALFORMED, NOT_FOUND, SERVER_ERROR, ProviderHub, slow
+from streamstats.simulator.providers import MALFORMED, NOT_FOUND, SERVER_ERROR, Fault, ProviderHub, slow
 from streamstats.simulator.server import SimulatedTwitch
 
 CAT, DOG, EMU = SimEmote("a1", "cat"), SimEmote("a2", "dog"), SimEmote("a3", "emu")
@@ -237,6 +238,75 @@ def test_after_a_switch_the_new_set_is_listened_to():
         await scene.shelf.has("7tv", 1, {"dog", "emu"})
 
     run(play)
+
+
+def test_a_channel_may_switch_to_no_set():
+    async def play(scene):
+        await scene.is_listening()
+        await scene.shelf.has("7tv", 1, {"cat"})
+        await scene.hub.switch_set("1001", None)
+        await scene.shelf.has("7tv", 1, set())
+
+    run(play)
+
+
+def test_a_switch_for_another_account_of_the_user_changes_nothing():
+    async def play(scene):
+        user = scene.hub.catalogue.bodies["7tv"]["/users/twitch/1001"]["user"]
+        user["connections"].insert(0, {"id": "x", "platform": "DISCORD"})
+        await scene.is_listening()
+        await scene.shelf.has("7tv", 1, {"cat"})
+        value = [{"key": "emote_set", "value": {"id": "other"}}]
+        change = {"updated": [{"key": "connections", "index": 0, "value": value}]}
+        body = {"op": 0, "d": {"type": "user.update", "body": {"id": user["id"], **change}}}
+        await scene.hub.say("7tv", json.dumps(body))
+        await scene.hub.add("7tv", "1001", DOG)
+        await scene.shelf.has("7tv", 1, {"cat", "dog"})
+        assert "/emote-sets/other" not in scene.hub.paths_asked("7tv")
+
+    run(play)
+
+
+def test_a_set_that_is_left_while_it_is_read_is_not_written():
+    async def play(scene):
+        await scene.is_listening()
+        await scene.shelf.has("7tv", 1, {"cat"})
+        held = asyncio.Event()
+        scene.hub.fail("7tv", slow(held), "/users/twitch/1001")
+        reading = asyncio.create_task(scene.read_again("7tv"))
+        await scene.hub.until(lambda: scene.hub.waiting == 1)
+        before = copy.deepcopy(scene.hub.catalogue.bodies["7tv"]["/users/twitch/1001"])
+        scene.clock.now += 60
+        await scene.hub.switch_set("1001", [DOG])
+        await scene.shelf.has("7tv", 1, {"dog"})
+        scene.hub.catalogue.bodies["7tv"]["/users/twitch/1001"] = before
+        held.set()
+        await reading
+        assert scene.shelf.names("7tv", 1) == {"dog"}
+
+    run(play)
+
+
+def test_json_in_an_unknown_format_keeps_the_last_known_set():
+    async def play(scene):
+        await scene.shelf.has("ffz", 1, {"ffzCat"})
+        scene.hub.fail("ffz", Fault(text='{"error": "we are moving"}'))
+        await scene.read_again("ffz")
+        assert scene.shelf.names("ffz", 1) == {"ffzCat"}
+
+    run(play)
+
+
+def test_emotes_that_are_not_understood_are_counted_in_the_log(caplog):
+    async def play(scene):
+        await scene.shelf.has("ffz", 1, {"ffzCat"})
+        (room_set,) = scene.hub.catalogue.bodies["ffz"]["/room/id/1001"]["sets"].values()
+        room_set["emoticons"] += [{"id": 5}, None]
+        await scene.read_again("ffz")
+
+    run(play)
+    assert "emotes.malformed" in caplog.text
+    assert "'count': 2" in caplog.text or "count=2" in caplog.text
 
 
 def test_changes_told_while_the_set_was_read_are_not_undone_by_it():

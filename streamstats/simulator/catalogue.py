@@ -81,15 +81,16 @@ class Catalogue:
         entries, index = self._find(provider, channel_id, emote_id)
         return entries.pop(index)
 
-    def switch_set(self, channel_id: str, emotes: Sequence[SimEmote]) -> tuple[str, str]:
-        """Give a channel another 7TV set, as its owner can at once, and return the old and the new set's id."""
+    def switch_set(self, channel_id: str, emotes: Sequence[SimEmote] | None) -> tuple[str, str]:
+        """Give a channel another 7TV set, or none, and return the old and the new set's id."""
         body = self.bodies["7tv"][path_of("7tv", channel_id)]
         old = body["emote_set"]["id"]
-        new = made_up_id("another set", old)
-        body["emote_set_id"] = new
-        body["emote_set"] = {**body["emote_set"], "id": new, "emotes": [_seventv_entry(emote) for emote in emotes]}
+        new = "" if emotes is None else made_up_id("another set", old)
+        entries = [_seventv_entry(emote) for emote in emotes or ()]
+        body["emote_set_id"] = new or None
+        body["emote_set"] = {**body["emote_set"], "id": new, "emotes": entries} if new else None
         for connection in body["user"]["connections"]:
-            connection["emote_set"] = {"id": new}
+            connection["emote_set"] = {"id": new} if new else None
         return old, new
 
     def seventv_ids(self, channel_id: str | None) -> tuple[str, str]:

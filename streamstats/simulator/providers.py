@@ -103,12 +103,12 @@ class ProviderHub:
         elif provider == "bttv":
             await self._bttv_changed(channel_id, "emote_delete", {"emoteId": old["id"]})
 
-    async def switch_set(self, channel_id: str, emotes: Sequence[SimEmote]) -> None:
-        """Let the owner of a channel choose another 7TV set."""
+    async def switch_set(self, channel_id: str, emotes: Sequence[SimEmote] | None) -> None:
+        """Let the owner of a channel choose another 7TV set, or none."""
         old, new = self.catalogue.switch_set(channel_id, emotes)
         user = self.catalogue.bodies["7tv"][path_of("7tv", channel_id)]["user"]
         index = next(i for i, found in enumerate(user["connections"]) if found["platform"] == "TWITCH")
-        value = [{"key": "emote_set", "old_value": {"id": old}, "value": {"id": new}}]
+        value = [{"key": "emote_set", "old_value": {"id": old}, "value": {"id": new} if new else None}]
         change = {"key": "connections", "index": index, "nested": True, "value": value}
         await self._dispatch("user.update", user["id"], {"updated": [change]})
 
