@@ -62,10 +62,12 @@ class Pulse {
     if (index >= 0 && index < this.minutes.length) this.minutes[index] = minute;
   }
 
-  draw() {
-    const highest = Math.max(1, ...this.minutes.map((minute) => minute.messages));
-    const step = this.width / (this.minutes.length - 1);
-    const points = this.minutes.map((minute, index) => `${index * step},${this.height * (1 - minute.messages / highest)}`).join(" ");
+  // The line ends in the estimate, or it would fall to nothing at the start of every minute.
+  draw(now) {
+    const counts = [...this.minutes.slice(0, -1).map((minute) => minute.messages), this.rate(now)];
+    const highest = Math.max(1, ...counts);
+    const step = this.width / (counts.length - 1);
+    const points = counts.map((count, index) => `${index * step},${this.height * (1 - count / highest)}`).join(" ");
     this.line.setAttribute("points", points);
     this.area.setAttribute("points", `0,${this.height} ${points} ${this.width},${this.height}`);
   }
@@ -112,7 +114,7 @@ function follow(feed) {
     const now = Date.now();
     pulse.turn(now);
     if (minute) pulse.take(minute);
-    pulse.draw();
+    pulse.draw(now);
     show(feed.querySelector('[data-live="rate"]'), pulse.rate(now));
     show(feed.querySelector('[data-live="chatters"]'), pulse.chatters());
   }

@@ -29,12 +29,14 @@ def draw(messages: Mapping[datetime, int], chatters: Mapping[datetime, int], now
     writers = [chatters.get(minute, 0) for minute in minutes]
     # This minute is not over: the rest of it is taken from the one before, evenly.
     remaining = 1 - (now - present) / MINUTE
-    line = _points(wrote)
+    rate = round(wrote[-2] * remaining + wrote[-1])
+    # The line ends in the estimate: the bare count would fall to nothing at the start of every minute.
+    line = _points([*wrote[:-1], rate])
     return Pulse(
         started_at=first,
         messages=wrote,
         chatters=writers,
-        rate=round(wrote[-2] * remaining + wrote[-1]),
+        rate=rate,
         chatting=max(writers[-2:]),
         line=line,
         area=f"0,{HEIGHT} {line} {(MINUTES - 1) * STEP},{HEIGHT}",

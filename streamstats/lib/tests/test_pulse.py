@@ -25,4 +25,8 @@ def test_silence_is_a_line_at_the_bottom():
 
 
 def test_the_highest_minute_touches_the_top():
-    assert draw({PRESENT: 4}, {}, NOW).line.endswith(",0.0")
+    assert draw({PRESENT - 59 * MINUTE: 4}, {}, NOW).line.startswith("0,0.0 ")
+
+
+def test_the_line_ends_in_the_rate():
+    assert draw({PRESENT - MINUTE: 4}, {}, NOW).line.endswith(f",{HEIGHT * (1 - 3 / 4):.1f}")
