@@ -60,7 +60,7 @@ class ChannelEmotes:
         """What changes in [start, end), in order."""
         found = []
         for at_ms in sorted(self._moments(start_ms, end_ms)):
-            found += _difference(at_ms, self.sets_at(at_ms - 1), self.sets_at(at_ms))
+            found += difference(at_ms, self.sets_at(at_ms - 1), self.sets_at(at_ms))
         return found
 
     def names_at(self, at_ms: int) -> set[str]:
@@ -109,7 +109,8 @@ def _id(provider: str, name: str) -> str:
     return str(int(made_up[:6], 16)) if provider == "ffz" else made_up
 
 
-def _difference(at_ms: int, old: EmoteSets, new: EmoteSets) -> list[SetChange]:
+def difference(at_ms: int, old: EmoteSets, new: EmoteSets) -> list[SetChange]:
+    """What has to be done to the old sets to make them the new ones."""
     found = []
     for key in new:
         before, after = {e.id: e for e in old[key]}, {e.id: e for e in new[key]}

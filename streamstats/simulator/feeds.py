@@ -11,13 +11,13 @@ from pathlib import Path
 
 import structlog
 
-from streamstats.simulator.emotesets import SetChange
+from streamstats.simulator.emotesets import EmoteSets, SetChange, difference
 from streamstats.simulator.moments import MINUTE, moment
 from streamstats.simulator.providers import with_pictures
 from streamstats.simulator.schedule import SimChannel
 from streamstats.simulator.server import SimulatedTwitch
 from streamstats.simulator.wire import command_and_channel, room_id
-from streamstats.simulator.world import World
+from streamstats.simulator.world import World, catalogue_of
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +45,12 @@ class LiveWorld:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     is_changing_sets: bool = True
     _present: dict[str, set[str]] = field(default_factory=dict)
+    _sets: EmoteSets = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.is_changing_sets:
+            self._sets = self.world.emote_sets(moment(self.now_ms()))
+            self.twitch.providers.catalogue = catalogue_of(self._sets, self.twitch.base_url)
 
     async def play(self) -> None:
         at_ms = self.now_ms()
@@ -57,6 +63,8 @@ class LiveWorld:
                 # After the machine slept there is no catching up: Twitch repeats nothing either.
                 if due_ms > self.now_ms() - TOO_LATE_MS:
                     await deed()
+            if self.is_changing_sets:
+                await self.change_sets(min(at_ms, self.now_ms()))
             if self.now_ms() - at_ms > TOO_LATE_MS:
                 at_ms = self.now_ms()
 
@@ -69,13 +77,20 @@ class LiveWorld:
             minutes = ((at_ms, self.world.present(channel, at_ms)) for at_ms in range(start_ms, end_ms, MINUTE))
             events += [(at_ms, partial(self._come_and_go, channel, present)) for at_ms, present in minutes]
             changes = self.world.emotes[channel].changes(start_ms, end_ms) if self.is_changing_sets else []
-            events += [(change.at_ms, partial(self._change, change)) for change in changes]
+            events += [(at_ms, partial(self.change_sets, at_ms)) for at_ms in sorted({c.at_ms for c in changes})]
         return sorted(events, key=lambda event: event[0])
 
     async def _come_and_go(self, channel: SimChannel, present: set[str]) -> None:
         before = self._present.get(channel.login, set())
         self._present[channel.login] = present
         await self.twitch.irc.come_and_go(channel.login, sorted(present - before), sorted(before - present))
+
+    async def change_sets(self, at_ms: int) -> None:
+        """Make the sets what they are at a moment, whatever was missed before."""
+        new = self.world.emote_sets(moment(at_ms))
+        changes, self._sets = difference(at_ms, self._sets, new), new
+        for change in changes:
+            await self._change(change)
 
     async def _change(self, change: SetChange) -> None:
         provider, channel_id = change.key

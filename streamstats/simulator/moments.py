@@ -16,7 +16,7 @@ def chance(*parts: object) -> Random:
 
 
 def milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * SECOND)
+    return round(moment.timestamp() * SECOND)
 
 
 def moment(at_ms: int) -> datetime:

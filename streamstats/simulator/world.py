@@ -99,10 +99,6 @@ class World:
             sets |= emotes.sets_at(milliseconds(at))
         return sets
 
-    def catalogue(self, at: datetime, base_url: str) -> Catalogue:
-        """What the providers answer at a moment, with pictures from the simulator at that address."""
-        return catalogue_of(self.emote_sets(at), base_url)
-
     def emote_changes(self, channel: SimChannel, start: datetime, end: datetime) -> list[SetChange]:
         return self.emotes[channel].changes(milliseconds(start), milliseconds(end))
 

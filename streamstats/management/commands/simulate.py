@@ -82,11 +82,10 @@ class Command(BaseCommand):
         world = World.watched_at(now, seed)
         rooms = {channel.login: channel.twitch_id for channel in world.channels}
         async with SimulatedTwitch(rooms, catalogue=catalogue, port=port) as twitch:
-            if catalogue is None:
-                twitch.providers.catalogue = world.catalogue(now, twitch.base_url)
+            live = LiveWorld(twitch, world, is_changing_sets=catalogue is None)
             if not is_quiet:
                 self._say_where(twitch)
-            await _until_stopped(twitch.start(LiveWorld(twitch, world, is_changing_sets=catalogue is None).play()))
+            await _until_stopped(twitch.start(live.play()))
 
     async def _send(
         self, port: int, lines: LineFile, catalogue: Catalogue | None, rate: float, after_joins: int

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession
 
 from streamstats.simulator.feeds import CHUNK_MS, LineFile, LiveWorld, send_lines, serve_file
-from streamstats.simulator.moments import milliseconds, moment
+from streamstats.simulator.moments import milliseconds
 from streamstats.simulator.server import SimulatedTwitch
 from streamstats.simulator.tests.client import Chatter, connected, play
 from streamstats.simulator.world import DEMO, World
@@ -110,7 +110,6 @@ def test_the_world_goes_on_from_now() -> None:
         clock = FakeClock(start_ms)
         channels = {channel.login: channel.twitch_id for channel in world.channels}
         async with SimulatedTwitch(channels) as twitch, connected(twitch) as chatter:
-            twitch.providers.catalogue = world.catalogue(EVENING, twitch.base_url)
             await chatter.log_in()
             await chatter.join(DEMO.login)
             twitch.start(LiveWorld(twitch, world, clock.milliseconds, clock.sleep).play())
@@ -121,19 +120,31 @@ def test_the_world_goes_on_from_now() -> None:
 
 def test_emote_sets_change_while_the_world_goes_on() -> None:
     world = World(seed=11)
-    show = next(show for show in world.broadcasts(DEMO, EVENING, EVENING + timedelta(minutes=1)))
+    show = world.broadcasts(DEMO, EVENING, EVENING + timedelta(minutes=1))[0]
     guest = world.emotes[DEMO].guest(show)
     change = next(c for c in world.emotes[DEMO].changes(show.started_ms, show.ended_ms) if c.emote.name == guest)
 
     async def run() -> None:
-        async with SimulatedTwitch({channel.login: channel.twitch_id for channel in world.channels}) as twitch:
-            twitch.providers.catalogue = world.catalogue(moment(show.started_ms), twitch.base_url)
-            live = LiveWorld(twitch, world)
+        async with SimulatedTwitch() as twitch:
+            live = LiveWorld(twitch, world, FakeClock(change.at_ms - 1).milliseconds)
             before = await seventv_names(twitch)
-            for due_ms, deed in live.events(change.at_ms, change.at_ms + 1):
-                if due_ms == change.at_ms:
-                    await deed()
+            await live.change_sets(change.at_ms)
             assert await seventv_names(twitch) - before == {guest}
+
+    asyncio.run(run())
+
+
+def test_sets_are_put_right_after_any_time_missed() -> None:
+    world = World(seed=11)
+
+    async def run() -> None:
+        async with SimulatedTwitch() as twitch:
+            live = LiveWorld(twitch, world, FakeClock(milliseconds(EVENING)).milliseconds)
+            for days in (40, 3):  # a machine that slept, and one whose clock was put back
+                later = EVENING + timedelta(days=days)
+                await live.change_sets(milliseconds(later))
+                present = world.emote_sets(later)["7tv", DEMO.twitch_id]
+                assert await seventv_names(twitch) == {emote.name for emote in present}
 
     asyncio.run(run())
 
