@@ -79,7 +79,7 @@ class LiveSocket:
             async with socket:
                 self._socket = socket
                 await self._listen(socket)
-            return socket.close_code, "closed"
+            return None if socket.close_code is None else int(socket.close_code), "closed"
         except (aiohttp.ClientError, OSError) as error:
             return None, f"{type(error).__name__}: {error}"
         finally:
