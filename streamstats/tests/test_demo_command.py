@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from redis import Redis
 
-from chat.models import ChatEvent, DeadLetter, Emote, EmoteSetEntry, Message
+from chat.models import DeadLetter, Emote, EmoteSetEntry, EmoteUsage, Message
 from streams.models import Channel, Stream
 from streamstats.simulator.world import DEMO
 
@@ -22,7 +22,7 @@ def _as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(settings, name, getattr(settings, name))
 
 
-def fill(days: int = 3) -> str:
+def fill(days: int = 1) -> str:
     out = io.StringIO()
     call_command("demo", days=days, port=8901, stdout=out)
     return out.getvalue()
@@ -31,8 +31,8 @@ def fill(days: int = 3) -> str:
 def test_it_fills_the_past_days_up_to_now(redis_client: Redis) -> None:
     said = fill()
     assert said.endswith("streams of MoonlitMarta. Done.\n")
-    assert Message.objects.filter(channel__twitch_id=DEMO.twitch_id).count() > 500
-    assert ChatEvent.objects.exists()
+    assert Message.objects.filter(channel__twitch_id=DEMO.twitch_id).count() > 100
+    assert EmoteUsage.objects.exists()
     assert not DeadLetter.objects.exists()
 
 
@@ -60,11 +60,11 @@ def test_a_second_run_does_nothing(redis_client: Redis) -> None:
 def test_a_run_that_was_broken_off_is_completed(redis_client: Redis) -> None:
     fill()
     entries = set(EmoteSetEntry.objects.values_list("pk", "since", "until"))
-    Message.objects.filter(pk__in=list(Message.objects.values_list("pk", flat=True)[:100])).delete()
+    Message.objects.filter(pk__in=list(Message.objects.values_list("pk", flat=True)[:50])).delete()
     count = Message.objects.count()
     Stream.objects.all().delete()
     fill()
-    assert Message.objects.count() >= count + 100
+    assert Message.objects.count() >= count + 50
     assert set(EmoteSetEntry.objects.values_list("pk", "since", "until")) == entries
     assert Stream.objects.exists()
 
