@@ -12,12 +12,13 @@ from contextlib import suppress
 from types import FrameType
 from typing import TypeVar
 
+import django.db
 import redis
 import redis.asyncio
 import structlog
 import uvloop
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import connection
 from redis.exceptions import RedisError
 
 from chat import emotekeeper
@@ -34,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 CHANNELS_KEY = "streamstats:ingest:channels"
 POLL_SECONDS = 3.0
+ANSWER_SECONDS = 3.0
 DRAIN_SECONDS = 2.0
 
 T = TypeVar("T")
@@ -106,13 +108,14 @@ class FollowedChannels:
         self.read = read
         self._last: frozenset[str] | None = None
         self._kept: frozenset[str] | None = None
+        self._asking: asyncio.Future[frozenset[str]] | None = None
         self._is_away = False
 
     async def poll(self) -> frozenset[str] | None:
         """Return the channels; None while nobody can say."""
         try:
-            self._last = await in_daemon_thread(self.read)
-        except DatabaseError as error:
+            self._last = await self._ask()
+        except (django.db.Error, TimeoutError) as error:
             if not self._is_away:
                 log.error("postgres.away", error=str(error).strip())
             self._is_away = True
@@ -122,6 +125,15 @@ class FollowedChannels:
             self._is_away = False
         await self._keep(self._last)
         return self._last
+
+    async def _ask(self) -> frozenset[str]:
+        """Ask Postgres; a question without an answer goes on, and is not asked again meanwhile."""
+        self._asking = self._asking or asyncio.ensure_future(in_daemon_thread(self.read))
+        await asyncio.wait({self._asking}, timeout=ANSWER_SECONDS)
+        if not self._asking.done():
+            raise TimeoutError("no answer yet")
+        asked, self._asking = self._asking, None
+        return asked.result()
 
     async def _keep(self, channels: frozenset[str]) -> None:
         if channels == self._kept:

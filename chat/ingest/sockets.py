@@ -20,6 +20,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 CHANNELS_PER_CONNECTION = 50
+LONGEST_NAP = 2.0  # seconds by which the two clocks may drift apart between two ticks
 CAPABILITIES = "twitch.tv/tags twitch.tv/commands"
 Socket: TypeAlias = "aiohttp.ClientWebSocketResponse[Literal[False]]"
 
@@ -127,6 +128,9 @@ class IrcSession:
         self.pinged_at = now
         self.outbox.append("PING :streamstats")
 
+    def give_up(self, reason: str) -> None:
+        self._end(Phase.DEAD, reason)
+
     def want(self, channels: frozenset[str]) -> None:
         """Set the channels this connection is to be in."""
         for channel in self.joins.keys() - channels:
@@ -193,7 +197,7 @@ class IrcSession:
                 self._unanswered(channel, join, now)
             elif join.state in (ChannelState.WAITING, ChannelState.UNANSWERED) and now >= join.due_at:
                 if not self.limiter.take(now):
-                    break
+                    continue
                 join.state, join.due_at = ChannelState.ASKED, now + self.timing.answer
                 asked.append(channel)
         if asked:
@@ -256,6 +260,7 @@ class Link:
         nick = f"justinfan{outside.chance.randrange(10_000, 1_000_000)}"
         self.session = IrcSession(nick, sorted(channels), outside.monotonic(), limiter, outside.timing)
         self.since_ms: dict[str, int] = {}
+        self._wall_ahead = outside.wall() - outside.monotonic()
         self.news = asyncio.Event()  # a channel or the phase changed
         self.replaced = asyncio.Event()  # another link is in all our channels
         self._phase_told = self.session.phase
@@ -320,6 +325,7 @@ class Link:
         async with socket:
             self._socket = socket
             self.session.opened_at = self.session.heard_at = self.outside.monotonic()
+            self._wall_ahead = self.outside.wall() - self.session.heard_at
             ticking = asyncio.create_task(self._tick(socket))
             try:
                 await self._after()
@@ -354,6 +360,7 @@ class Link:
     async def _tick(self, socket: Socket) -> None:
         while self.session.phase is not Phase.DEAD:
             await asyncio.sleep(self.outside.timing.tick)
+            self._compare_clocks()
             self.session.tick(self.outside.monotonic())
             await self._after()
         await socket.close()
@@ -386,7 +393,18 @@ class Link:
         self.outside.left(Presence(channel, since, max(since, self._proof_ms()), reason))
 
     def _proof_ms(self) -> int:
-        return int((self.outside.wall() - (self.outside.monotonic() - self.session.heard_at)) * 1000)
+        return int((self.session.heard_at + self._wall_ahead) * 1000)
+
+    def _compare_clocks(self) -> None:
+        """Give a connection up that the machine slept through: nothing it says now proves that we were there.
+
+        The monotonic clock stands still in that time, and the lines that wait are as old as the sleep.
+        """
+        wall_ahead = self.outside.wall() - self.outside.monotonic()
+        if abs(wall_ahead - self._wall_ahead) > LONGEST_NAP:
+            self.session.give_up("the machine slept, or its clock was set")
+        else:
+            self._wall_ahead = wall_ahead
 
 
 class Slot:

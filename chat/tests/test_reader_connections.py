@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -27,11 +28,11 @@ QUICK = Timing(silence=0.05, answer=0.2, reconnect_base=0.01, reconnect_cap=0.02
 class Reading:
     """A reader of a simulated Twitch, and what it reported."""
 
-    def __init__(self, url, timing=QUICK):
+    def __init__(self, url, timing=QUICK, wall=time.time):
         self.payloads: list[bytes] = []
         self.left: list[Presence] = []
         deliver = lambda payload, _at_ms: self.payloads.append(payload)  # noqa: E731
-        self.chat = ChatReader(Outside(url, deliver, self.left.append, timing, chance=random.Random(7)))
+        self.chat = ChatReader(Outside(url, deliver, self.left.append, timing, wall=wall, chance=random.Random(7)))
         self.chat.limiter = JoinLimiter(joins=1000)
 
     def heard(self, text):
@@ -42,10 +43,10 @@ class Reading:
 
 
 @asynccontextmanager
-async def reading(channels, *, timing=QUICK, follow=None, **options):
+async def reading(channels, *, follow=None, wall=time.time):
     rooms = {channel: str(number) for number, channel in enumerate(channels, 1)}
-    async with SimulatedTwitch(rooms, **options) as twitch:
-        reading = Reading(twitch.irc_url, timing)
+    async with SimulatedTwitch(rooms) as twitch:
+        reading = Reading(twitch.irc_url, wall=wall)
         async with reading.chat as chat:
             await chat.follow(frozenset(channels if follow is None else follow))
             await until(lambda: all(reading.joined(channel) for channel in channels))
@@ -107,6 +108,22 @@ def test_a_quiet_channel_is_not_a_silent_connection():
             since = reader.chat.present()[0].since_ms
             await until(lambda: reader.chat.present()[0].proof_ms > since + 150)
             assert reader.left == []
+
+    run(scenario)
+
+
+def test_it_does_not_claim_to_have_received_what_the_machine_slept_through():
+    asleep = [0.0]
+
+    async def scenario():
+        async with reading(["x"], wall=lambda: time.time() + asleep[0]) as (_, reader):
+            (before,) = reader.chat.present()
+            asleep[0] = 3600.0
+            await until(lambda: reader.left and reader.joined("x"))
+            (gone,), (back,) = reader.left, reader.chat.present()
+            assert gone.reason == "the machine slept, or its clock was set"
+            assert gone.proof_ms < before.since_ms + 60_000
+            assert back.since_ms >= before.since_ms + 3_600_000
 
     run(scenario)
 
