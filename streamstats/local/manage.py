@@ -42,7 +42,7 @@ def execute(argv: list[str]) -> int:
         return INTERRUPTED
     except (LocalError, ImproperlyConfigured) as error:
         _say(str(error))
-    except (DatabaseError, redis.RedisError) as error:
+    except (DatabaseError, redis.RedisError, PermissionError) as error:
         sentence = explain(error)
         if sentence is None or "--traceback" in argv:
             raise
@@ -53,8 +53,10 @@ def execute(argv: list[str]) -> int:
 
 
 def explain(error: Exception) -> str | None:
-    """Say what is the matter where that is the server, or its version; None where it is our mistake."""
+    """Say what is the matter where that is the server, its version or a file; None where it is our mistake."""
     cause = error.__cause__
+    if isinstance(error, PermissionError) and error.filename:
+        return f"{error.filename} may not be used by this user: run as its owner, or name another"
     if isinstance(error, redis.ConnectionError | redis.TimeoutError):
         return f"Redis at {_redis_place(settings.REDIS_URL)} does not answer: {error}"
     if isinstance(cause, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):

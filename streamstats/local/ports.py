@@ -1,6 +1,7 @@
 """Loopback ports: whether one is free, and which."""
 
 import socket
+from itertools import chain
 
 LOOPBACK = "127.0.0.1"
 HIGHEST = 65535
@@ -25,7 +26,7 @@ def answers(port: int) -> bool:
 
 def next_free(port: int) -> int:
     """Return the first free port after this one, beginning again at 1024 behind the last."""
-    return next(other for other in (*range(port + 1, HIGHEST + 1), *range(1024, port)) if is_free(other))
+    return next(other for other in chain(range(port + 1, HIGHEST + 1), range(1024, port)) if is_free(other))
 
 
 def free_port(preferred: int) -> int:

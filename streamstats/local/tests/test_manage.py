@@ -69,6 +69,7 @@ def test_a_home_that_was_named_is_used_for_a_real_channel_too(monkeypatch):
     ("error", "sentence"),
     [
         (caused(OperationalError(str(REFUSED)), REFUSED), r"^Postgres at .* does not answer: .*Connection refused$"),
+        (PermissionError(13, "Permission denied", "/srv/file"), r"^/srv/file may not be used by this user"),
         (redis.ConnectionError("Error 111"), r"^Redis at .* does not answer: Error 111$"),
         (redis.TimeoutError("too slow"), r"^Redis at .* does not answer: too slow$"),
         (caused(ProgrammingError("?"), psycopg.errors.UndefinedTable("?")), r"run `manage\.py migrate`"),
@@ -95,6 +96,7 @@ def test_our_own_sentences_are_said_as_they_are(error, monkeypatch, capsys):
     [
         ZeroDivisionError("ours"),
         redis.ResponseError("ours"),
+        PermissionError("ours"),
         caused(OperationalError("deadlock"), psycopg.errors.DeadlockDetected("deadlock")),
         caused(ProgrammingError("syntax"), psycopg.errors.SyntaxError("syntax")),
     ],

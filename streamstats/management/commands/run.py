@@ -9,6 +9,7 @@ import urllib.request
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any
 
 from django.conf import settings
@@ -48,6 +49,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, channel: str | None, **options: Any) -> None:
         if channel is not None and not CHANNEL_NAME.fullmatch(channel):
             raise CommandError(f"{channel!r} is not the name of a Twitch channel")
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)  # whoever reads along in a file sees it when it is said
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         if "MAKELEVEL" in os.environ:  # a `make run` that is killed does not leave us behind
             die_with_parent(signal.SIGTERM)
