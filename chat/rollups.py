@@ -22,11 +22,12 @@ MESSAGES = """(
     WHERE channel_id = %(channel)s AND sent_at >= %(start)s AND sent_at < %(end)s AND source_channel_id = ''
 ) said"""
 
-# Subscriptions, and gift bombs by the day and giver of their first part (compare `notices.gifts_of`).
+# Subscriptions, and gift bombs by the day and giver of their first part (compare `notices.gifts_of`);
+# the other parts only show that their giver was there.
 SUBS_AND_GIFTS = """
-SELECT viewer_id, occurred_at AS at, 1 AS subs, 0 AS gifts FROM chat_chatevent
+SELECT viewer_id, occurred_at AS at, (kind IN ('sub', 'resub'))::int AS subs, 0 AS gifts FROM chat_chatevent
 WHERE channel_id = %(channel)s AND occurred_at >= %(start)s AND occurred_at < %(end)s AND source_channel_id = ''
-    AND kind IN ('sub', 'resub')
+    AND kind IN ('sub', 'resub', 'subgift', 'submysterygift')
 UNION ALL
 SELECT (array_agg(viewer_id ORDER BY occurred_at, id))[1], min(occurred_at), 0,
     coalesce(max(amount) FILTER (WHERE kind = 'submysterygift'), count(*))

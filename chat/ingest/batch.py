@@ -53,7 +53,7 @@ class Batch:
 
     messages: dict[tuple[str, str], ChatMessage] = field(default_factory=dict)
     notices: dict[str, UserNotice] = field(default_factory=dict)
-    moderation: list[Moderation] = field(default_factory=list)
+    moderation: list[tuple[Line, Moderation]] = field(default_factory=list)
     gaps: list[MissedChat] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
     rooms: dict[str, str] = field(default_factory=dict)
@@ -75,8 +75,10 @@ def _read_irc(raw: bytes) -> Event:
 def _read_gap(raw: bytes) -> MissedChat | Unreadable:
     try:
         told = json.loads(raw)
-        return MissedChat(str(told["channel"]), int(told["from"]), int(told["to"]), str(told["reason"]))
-    except (ValueError, KeyError, TypeError) as error:
+        gap = MissedChat(str(told["channel"]), int(told["from"]), int(told["to"]), str(told["reason"]))
+        f"{gap.channel}{gap.reason}".encode()  # JSON may hold half a character, which is no text
+        return gap
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return Unreadable(f"gap: {type(error).__name__}: {error}")
 
 
@@ -101,7 +103,7 @@ def _sort_rare(batch: Batch, line: Line) -> None:
         case UserNotice():
             batch.notices.setdefault(event.id, event)
         case ViewerCleared() | ChatCleared() | MessageDeleted():
-            batch.moderation.append(event)
+            batch.moderation.append((line, event))
         case MissedChat():
             batch.gaps.append(event)
         case Unreadable():

@@ -9,6 +9,7 @@ from chat.ingest.events import UserNotice
 ANONYMOUS_GIFTER = "274598607"
 SUBSCRIPTIONS = frozenset({"sub", "resub"})
 BOMB, MEMBER = "submysterygift", "subgift"
+COUNTED = SUBSCRIPTIONS | {BOMB, MEMBER}
 AMOUNT_PARAMS = {
     "sub": "cumulative-months",
     "resub": "cumulative-months",

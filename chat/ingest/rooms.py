@@ -1,7 +1,7 @@
 """Which of our channels a line belongs to: the room id is the identity, and the login only its present name."""
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from streams.models import Channel, Gap
 
@@ -30,9 +30,16 @@ class Rooms:
         """Make sure of a channel for every room id -> login; return those not seen before."""
         unknown = [room_id for room_id in rooms if room_id not in self._keys]
         for room_id in unknown:
-            with transaction.atomic():
-                self._keys[room_id] = channel_of_room(room_id, rooms[room_id]).pk
+            try:
+                self._keys[room_id] = _key(room_id, rooms[room_id])
+            except IntegrityError:  # somebody else added it at the same moment
+                self._keys[room_id] = _key(room_id, rooms[room_id])
         return unknown
+
+
+@transaction.atomic
+def _key(room_id: str, login: str) -> int:
+    return channel_of_room(room_id, login).pk
 
 
 def channel_of_room(room_id: str, login: str) -> Channel:

@@ -35,7 +35,8 @@ STAGED_TYPES = ["text", "int8", *["text"] * 4, "int8", "text", *["bool"] * 3, "i
 # Writers of one channel take turns: what a statement saw of a channel holds until the commit.
 LOCK_CHANNELS = "SELECT pg_advisory_xact_lock(7308333, channel::int) FROM unnest(%s::bigint[]) channel ORDER BY channel"
 
-# Only what is new or newer is written; most batches tell nothing new about most viewers.
+# Only what is new or newer is written; most batches tell nothing new about most viewers. When the present
+# names were last told stands with the names, for a late line may tell what was changed back since.
 _UPSERT_VIEWERS = """
 INSERT INTO viewers_viewer (twitch_id, login, display_name, color, named_at, is_bot)
 SELECT told.*, false
@@ -47,6 +48,9 @@ LEFT JOIN viewers_viewer known ON known.twitch_id = told.viewer_id
 WHERE known.twitch_id IS NULL OR (
     known.named_at < told.named_at
     AND (known.login, known.display_name, known.color) IS DISTINCT FROM (told.login, told.display_name, told.color)
+    AND NOT EXISTS (
+        SELECT FROM viewers_viewername name WHERE name.viewer_id = told.viewer_id AND name.last_seen_at > told.named_at
+    )
 )
 ORDER BY told.viewer_id
 ON CONFLICT (twitch_id) DO UPDATE SET
@@ -74,17 +78,18 @@ ON CONFLICT (viewer_id, login) DO UPDATE SET
     last_seen_at = greatest(viewers_viewername.last_seen_at, excluded.last_seen_at)
 """
 
-_TOLD_BY_NOTICES = """
-unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
-    AS notice (viewer_id, login, display_name, color, sent_ms)
-"""
+# Those of messages and those of notices in one go: two would take their locks in two orders.
+_TOLD = """(
+    SELECT viewer_id, login, display_name, color, sent_ms FROM staged
+    UNION ALL
+    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
+) named"""
 
-NAME_WRITERS = (_UPSERT_VIEWERS.format(told="staged"), _UPSERT_NAMES.format(told="staged"))
-NAME_ANNOUNCED = (_UPSERT_VIEWERS.format(told=_TOLD_BY_NOTICES), _UPSERT_NAMES.format(told=_TOLD_BY_NOTICES))
+NAME_VIEWERS = (_UPSERT_VIEWERS.format(told=_TOLD), _UPSERT_NAMES.format(told=_TOLD))
 
-# Who of this batch had not written in a minute before: asked before the messages go in. The bounds of
-# the batch are given as values, so that only the partitions it lies in are looked at; LIMIT keeps the
-# question one probe of `message_by_viewer` per speaker, where NOT EXISTS may become a join over the month.
+# Who of this batch had not written in a minute before: asked before the messages go in. Rows are compared
+# rather than columns, and counted rather than looked for, so that each speaker is one probe of
+# `message_by_viewer` whatever Postgres knows of the table: EXISTS or LIMIT may read a whole minute for each.
 FIND_NEW_SPEAKERS = """
 INSERT INTO new_speaker
 SELECT * FROM (
@@ -92,12 +97,11 @@ SELECT * FROM (
     FROM staged WHERE source_channel_id = ''
 ) speaker
 WHERE (
-    SELECT true FROM chat_message said
-    WHERE said.channel_id = speaker.channel_id AND said.viewer_id = speaker.viewer_id AND said.source_channel_id = ''
-        AND said.sent_at >= speaker.minute AND said.sent_at < speaker.minute + interval '1 minute'
-        AND said.sent_at >= %(first)s AND said.sent_at < %(last)s
-    LIMIT 1
-) IS NULL
+    SELECT count(*) FROM chat_message said
+    WHERE said.channel_id = speaker.channel_id AND said.source_channel_id = ''
+        AND (said.viewer_id, said.sent_at) >= (speaker.viewer_id, speaker.minute)
+        AND (said.viewer_id, said.sent_at) < (speaker.viewer_id, speaker.minute + interval '1 minute')
+) = 0
 """
 
 INSERT_MESSAGES = """
@@ -210,7 +214,7 @@ ON CONFLICT (channel_id) DO UPDATE SET
 RETURNING channel_id, messages, chatters
 """
 
-# What a batch added to each channel, and its ten most used emotes, for the live feed.
+# What a batch added to each channel, and its most used emotes, for the live feed.
 ADDED_TO_CHANNELS = "SELECT channel_id, sum(messages)::bigint, sum(emotes)::bigint FROM tally GROUP BY 1"
 TOP_EMOTES = """
 SELECT channel_id, name, provider, image_url, uses
@@ -219,7 +223,7 @@ FROM (
         row_number() OVER (PARTITION BY channel_id ORDER BY sum(uses) DESC, emote_id) AS place
     FROM emote_tally GROUP BY 1, 2
 ) used JOIN chat_emote ON chat_emote.id = emote_id
-WHERE place <= 10 ORDER BY channel_id, place
+WHERE place <= %s ORDER BY channel_id, place
 """
 
 INSERT_EVENTS = """
@@ -247,12 +251,14 @@ RETURNING id
 """
 
 # Bans and timeouts reach back over everything the viewer wrote; a cleared chat over what could still be seen.
+# The earliest deed that reaches a message removed it, in whatever order they arrive.
 _REMOVE = """
 UPDATE chat_message m SET removed_at = reached.at
 FROM (
     SELECT id, channel_id, sent_at, min(at) AS at FROM ({reached}) reached GROUP BY 1, 2, 3
 ) reached
-WHERE m.id = reached.id AND m.channel_id = reached.channel_id AND m.sent_at = reached.sent_at AND m.removed_at IS NULL
+WHERE m.id = reached.id AND m.channel_id = reached.channel_id AND m.sent_at = reached.sent_at
+    AND (m.removed_at IS NULL OR m.removed_at > reached.at)
 """
 
 # New deeds of moderators: mark what they reach. One arm for each kind, so that each can use its index.
@@ -264,12 +270,14 @@ REMOVE_REACHED = _REMOVE.format(
     UNION ALL
     SELECT m.id, m.channel_id, m.sent_at, e.occurred_at FROM chat_moderationevent e
         JOIN chat_message m ON m.channel_id = e.channel_id AND m.viewer_id = e.target_id AND m.sent_at <= e.occurred_at
-        WHERE e.id = ANY(%(deeds)s) AND e.kind IN ('ban', 'timeout') AND m.removed_at IS NULL
+        WHERE e.id = ANY(%(deeds)s) AND e.kind IN ('ban', 'timeout')
+            AND (m.removed_at IS NULL OR m.removed_at > e.occurred_at)
     UNION ALL
     SELECT m.id, m.channel_id, m.sent_at, e.occurred_at FROM chat_moderationevent e
         JOIN chat_message m ON m.channel_id = e.channel_id
             AND m.sent_at <= e.occurred_at AND m.sent_at > e.occurred_at - interval '1 day'
-        WHERE e.id = ANY(%(deeds)s) AND e.kind = 'clear' AND m.removed_at IS NULL
+        WHERE e.id = ANY(%(deeds)s) AND e.kind = 'clear'
+            AND (m.removed_at IS NULL OR m.removed_at > e.occurred_at)
     """
 )
 

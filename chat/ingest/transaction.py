@@ -1,10 +1,11 @@
 """One batch inside one database transaction: rows, then what they remove, then what they count for."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.db.backends.utils import CursorWrapper
@@ -18,6 +19,8 @@ from chat.models import ChatEvent
 from streams.models import Channel
 
 Rows = list[tuple[Any, ...]]
+
+TOP = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,19 @@ class ChannelNow:
     new: Counted = Counted(0)
     emotes: list[EmoteUse] = field(default_factory=list)
 
+    def after(self, before: "ChannelNow") -> "ChannelNow":
+        """The same, with what an earlier part of the batch added."""
+        uses: Counter[tuple[str, str, str]] = Counter()
+        for emote in (*before.emotes, *self.emotes):
+            uses[emote[:3]] += emote.uses
+        return ChannelNow(
+            total=self.total,
+            day=max(filter(None, (before.day, self.day)), key=itemgetter(0), default=None),
+            minute=max(filter(None, (before.minute, self.minute)), key=itemgetter(0), default=None),
+            new=Counted(before.new.messages + self.new.messages, emotes=before.new.emotes + self.new.emotes),
+            emotes=[EmoteUse(*emote, number) for emote, number in uses.most_common(TOP)],
+        )
+
 
 @dataclass(slots=True)
 class Stored:
@@ -56,11 +72,14 @@ class Stored:
     dead: int = 0
     channels: dict[int, ChannelNow] = field(default_factory=dict)
 
-    def add(self, other: "Stored") -> None:
-        self.lines += other.lines
-        self.messages += other.messages
-        self.dead += other.dead
-        self.channels.update(other.channels)
+    def add(self, later: "Stored") -> None:
+        """Take in what the following lines of the same batch changed."""
+        self.lines += later.lines
+        self.messages += later.messages
+        self.dead += later.dead
+        for channel, now in later.channels.items():
+            before = self.channels.get(channel)
+            self.channels[channel] = now.after(before) if before else now
 
 
 class Transaction:
@@ -75,16 +94,16 @@ class Transaction:
         self.emotes = emotes
 
     def run(self) -> Stored:
-        batch, stored = self.batch, Stored(dead=len(self.batch.dead))
+        batch, stored = self.batch, Stored()
         self._lock_channels()
         is_late = False
         if batch.messages or batch.notices:
             self.cursor.execute(statements.STAGE)
-        if batch.messages:
             self._stage()
-            self._name_writers()
+            self._name_viewers()
+        if batch.messages:
             stored.messages = self._insert_messages()
-            is_late = stored.messages > 0 and self._any_later_deed()
+            is_late = self._any_later_deed()
             self.cursor.execute(statements.TALLY_MESSAGES)
         if batch.notices:
             self._insert_notices()
@@ -97,6 +116,7 @@ class Transaction:
         if batch.gaps:
             self.cursor.execute(statements.INSERT_GAPS, columns(batch.gaps))
         insert_dead(self.cursor, batch.dead)
+        stored.dead = len(batch.dead)
         return stored
 
     def _lock_channels(self) -> None:
@@ -106,23 +126,20 @@ class Transaction:
 
     # Viewers
 
-    def _name_writers(self) -> None:
+    def _name_viewers(self) -> None:
         """Write down who is called what, where a batch tells something new."""
-        for statement in statements.NAME_WRITERS:
-            self.cursor.execute(statement)
-
-    def _name_announced(self) -> None:
-        told = [
+        announced = [
             (notice.user_id, notice.login, notice.display_name, notice.color, notice.sent_ms)
             for notice in self.batch.notices.values()
         ]
-        for statement in statements.NAME_ANNOUNCED:
-            self.cursor.execute(statement, columns(told))
+        for statement in statements.NAME_VIEWERS:
+            self.cursor.execute(statement, columns(announced) or [[], [], [], [], []])
 
     # Messages
 
     def _stage(self) -> None:
-        with self.cursor.cursor.copy(statements.COPY) as copy:
+        # Django passes COPY on as it is: without this a lost connection would be an error of psycopg's.
+        with self.cursor.db.wrap_database_errors, self.cursor.cursor.copy(statements.COPY) as copy:
             copy.set_types(statements.STAGED_TYPES)
             for key, message in self.batch.messages.items():
                 copy.write_row(self._staged(message, self.emotes.get(key)))
@@ -155,27 +172,22 @@ class Transaction:
 
     def _insert_messages(self) -> int:
         """Put the staged messages in; return how many of them were new and count."""
-        times = [message.sent_ms for message in self.batch.messages.values()]
-        first, last = moment(min(times)), moment(max(times))
-        self.cursor.execute(
-            statements.FIND_NEW_SPEAKERS,
-            {"first": first - timedelta(minutes=1), "last": last + timedelta(minutes=1)},
-        )
+        self.cursor.execute(statements.FIND_NEW_SPEAKERS)
         self.cursor.execute(statements.INSERT_MESSAGES)
         return int(self.cursor.rowcount)
 
     # Announcements
 
     def _insert_notices(self) -> None:
-        self._name_announced()
         rows = [self._event_row(notice) for notice in self.batch.notices.values()]
         self.cursor.execute(statements.INSERT_EVENTS, columns(rows))
         fresh = {event_id for (event_id,) in self.cursor.fetchall()}
         counted = [n for n in self.batch.notices.values() if n.id in fresh and not n.source_room_id]
+        # A part of a gift shows its giver even where it is another part that counts.
         tallies = [
-            (self.rooms.key(notice.room_id), viewer, notice.sent_ms, 1, 0)
+            (self.rooms.key(notice.room_id), viewer, notice.sent_ms, int(notice.kind in notices.SUBSCRIPTIONS), 0)
             for notice in counted
-            if notice.kind in notices.SUBSCRIPTIONS and (viewer := notices.viewer_of(notice))
+            if notice.kind in notices.COUNTED and (viewer := notices.viewer_of(notice))
         ]
         tallies += self._gifts(counted, fresh)
         if tallies:
@@ -231,16 +243,20 @@ class Transaction:
         """Write down bans, timeouts and deletions; return the keys of the new ones."""
         by_login = self._channels_by_login()
         rows = []
-        for deed in self.batch.moderation:
+        for line, deed in self.batch.moderation:
             channel = self.rooms.key(deed.room_id) if deed.room_id else by_login.get(deed.channel)
-            if channel is not None:
+            if channel is None:
+                self.batch.dead.append(Dead(line, f"no channel {deed.channel!r} is known"))
+            else:
                 rows.append(_deed_row(channel, deed))
+        if not rows:
+            return []
         self.cursor.execute(statements.INSERT_MODERATION, columns(rows))
         return [key for (key,) in self.cursor.fetchall()]
 
     def _channels_by_login(self) -> dict[str, int]:
         """Channels of deletions that came without a room id."""
-        logins = {deed.channel for deed in self.batch.moderation if not deed.room_id}
+        logins = {deed.channel for _, deed in self.batch.moderation if not deed.room_id}
         if not logins:
             return {}
         return {str(login): key for login, key in Channel.objects.filter(login__in=logins).values_list("login", "pk")}
@@ -275,7 +291,7 @@ class Transaction:
         self.cursor.execute(statements.ADDED_TO_CHANNELS)
         for channel, messages, emotes in self.cursor.fetchall():
             stored.channels[channel].new = Counted(messages, emotes=emotes)
-        self.cursor.execute(statements.TOP_EMOTES)
+        self.cursor.execute(statements.TOP_EMOTES, [TOP])
         for channel, name, provider, url, uses in self.cursor.fetchall():
             stored.channels[channel].emotes.append(EmoteUse(name, provider, url, uses))
 
