@@ -4,38 +4,54 @@ import random
 import uuid
 from collections.abc import Iterator
 
+from chat.providers import SetEntry
+
+LOGIN, ROOM = "bench", "1001"
+VIEWERS = 8_000
 WORDS = (
     "that was so close I can not believe it what a play chat is this real clip it no way he is cracked good game"
     " well played lets go nice try one more please hello from the other side of the world first time here love it"
 ).split()
 THIRD_PARTY = [f"benchEmote{number}" for number in range(200)]
 TWITCH = [("25", "Kappa"), ("354", "4Head"), ("425618", "LUL"), ("305954156", "PogChamp"), ("88", "BibleThump")]
-VIEWERS = 8_000
+# Put in place of the time and of a part of each id, so that a block of lines can be sent again as new ones.
+SENT = "@SENT-AT-MS@@"
+CYCLE = "@CYCLE@@"
 
 
-def emote_rows(room_id: str) -> dict[str, tuple[str, str]]:
-    """Name -> (provider, id) of the third-party emotes that the lines use."""
+def sets() -> dict[str, list[SetEntry]]:
+    """The third-party emotes that the lines use, by provider."""
     providers = ("7tv", "bttv", "ffz")
-    return {name: (providers[n % 3], f"{room_id}{n:04}") for n, name in enumerate(THIRD_PARTY)}
+    return {
+        provider: [
+            SetEntry(provider, f"{number}", name, name, f"https://cdn.example/{number}.webp", False, False)
+            for number, name in enumerate(THIRD_PARTY)
+            if providers[number % 3] == provider
+        ]
+        for provider in providers
+    }
 
 
-def chat_lines(count: int, *, start_ms: int, per_second: int, rooms: int = 1, seed: int = 1) -> Iterator[bytes]:
-    """Yield PRIVMSG lines with unique ids; a few viewers write a lot, most of them little."""
+def chat_lines(count: int, *, seed: int = 1) -> Iterator[str]:
+    """Yield PRIVMSG lines with SENT and CYCLE in them; a few viewers write a lot, most of them little."""
     rng = random.Random(seed)
     weights = [1 / (rank + 30) for rank in range(VIEWERS)]
-    speakers = rng.choices(range(VIEWERS), weights, k=count)
-    for number, speaker in enumerate(speakers):
-        room = 1001 + rng.randrange(rooms)
+    for speaker in rng.choices(range(VIEWERS), weights, k=count):
         text, emotes = _text(rng)
-        sent_ms = start_ms + number * 1000 // per_second
+        message_id = CYCLE + str(uuid.UUID(int=rng.getrandbits(128)))[8:]
         yield (
             f"@badge-info=subscriber/{speaker % 60};badges=subscriber/{speaker % 60 // 6 * 6},bits/1000;"
             f"client-nonce={rng.getrandbits(128):032x};color=#{speaker * 7919 % 0xFFFFFF:06X};"
-            f"display-name=Viewer{speaker};emotes={emotes};first-msg=0;flags=;"
-            f"id={uuid.UUID(int=rng.getrandbits(128))};mod=0;returning-chatter=0;room-id={room};subscriber=1;"
-            f"tmi-sent-ts={sent_ms};turbo=0;user-id={100_000_000 + speaker};user-type= "
-            f":viewer{speaker}!viewer{speaker}@viewer{speaker}.tmi.twitch.tv PRIVMSG #bench{room} :{text}"
-        ).encode()
+            f"display-name=Viewer{speaker};emotes={emotes};first-msg=0;flags=;id={message_id};mod=0;"
+            f"returning-chatter=0;room-id={ROOM};subscriber=1;tmi-sent-ts={SENT};turbo=0;"
+            f"user-id={100_000_000 + speaker};user-type= "
+            f":viewer{speaker}!viewer{speaker}@viewer{speaker}.tmi.twitch.tv PRIVMSG #{LOGIN} :{text}"
+        )
+
+
+def stamped(text: str, cycle: int, sent_ms: int) -> str:
+    """Make lines new: ids of this cycle, sent at this time."""
+    return text.replace(CYCLE, f"{cycle:08x}").replace(SENT, f"{sent_ms:013}")
 
 
 def _text(rng: random.Random) -> tuple[str, str]:

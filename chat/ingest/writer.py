@@ -27,7 +27,7 @@ from chat.ingest.transaction import Stored
 
 log = structlog.get_logger(__name__)
 
-LINES_AT_ONCE = 6000
+LINES_AT_ONCE = 10_000
 BLOCK_MS = 200
 # Entries that another writer has held for so long are taken over.
 ABANDONED_MS = 60_000

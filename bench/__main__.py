@@ -1,0 +1,61 @@
+"""Measures how fast StreamStats is on this machine: `make bench`, or `python -m bench NAME...` for some of it."""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from bench import ingest, parser, rawcopy, replay, versus
+from bench.place import ROOT
+
+Figures = dict[str, float]
+BENCHMARKS: dict[str, tuple[str, Callable[[int], Figures]]] = {
+    "parser": ("Parser, one core", lambda _: parser.measure()),
+    "rawcopy": ("Limit: staged COPY with dedupe and nothing else", lambda _: rawcopy.measure()),
+    "ingest": ("Ingest, socket to commit with all counters", ingest.throughput),
+    "latency": ("Ingest at a steady pace: sending to commit", ingest.latency),
+    "replay": ("manage.py replay", lambda _: replay.measure()),
+    "versus": ("The same stream, read by us and by twitchAPI's Chat", lambda _: versus.measure()),
+}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    options.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
+    options.add_argument("--seconds", type=int, default=60, help="how long the ingest is measured (default 60)")
+    options.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
+    chosen = options.parse_args()
+    unknown = set(chosen.names) - set(BENCHMARKS)
+    if unknown:
+        options.error(f"no benchmark is called {', '.join(sorted(unknown))}")
+    if chosen.json:
+        print(json.dumps(BENCHMARKS[chosen.names[0]][1](chosen.seconds)))
+        return
+    compare({name: run(name, chosen.seconds) for name in chosen.names or BENCHMARKS})
+
+
+def run(name: str, seconds: int) -> Figures:
+    """Measure in a new process, with a home and settings of its own."""
+    print(f"\n{BENCHMARKS[name][0]}", flush=True)
+    began = time.monotonic()
+    command = [sys.executable, "-m", "bench", name, "--seconds", str(seconds), "--json"]
+    answer = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    if answer.returncode:
+        raise SystemExit(f"The benchmark {name} failed.")
+    figures: Figures = json.loads(answer.stdout.splitlines()[-1])
+    for what, value in figures.items():
+        print(f"  {what:<36} {value:>12,.1f}")
+    print(f"  (took {time.monotonic() - began:.0f} s)", flush=True)
+    return figures
+
+
+def compare(results: dict[str, Figures]) -> None:
+    if {"rawcopy", "ingest"} <= results.keys():
+        ratio = results["ingest"]["messages a second"] / results["rawcopy"]["rows a second"]
+        print(f"\nIngest reaches {ratio:.0%} of the raw COPY-with-dedupe rate measured in this run.")
+
+
+if __name__ == "__main__":
+    main()
