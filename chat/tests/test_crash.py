@@ -131,6 +131,7 @@ class Scene:
     def __init__(self, servers, twitch, machine, crowd):
         self.servers = {"redis": servers.redis, "postgres": servers.postgres}
         self.twitch = twitch
+        self.recovered_ms = now_ms()
         self.machine = machine
         self.crowd = crowd
 
@@ -147,8 +148,12 @@ class Scene:
         if victim in self.servers:
             await asyncio.to_thread(self.servers[victim].kill)
             return
+        is_reader = victim.startswith("reader")
+        if is_reader:
+            # Until it has written that down, nobody knows that the other one was there while this one was not.
+            await until(lambda: heartbeats(self.servers["redis"].url) > self.recovered_ms)
         self.machine.kill(victim)
-        if victim.startswith("reader"):
+        if is_reader:
             await self.twitch.irc.wait(lambda: len(self.twitch.irc.members(CHANNEL)) < 2)
 
     async def _start(self, victim):
@@ -163,6 +168,7 @@ class Scene:
         database, last = self.servers["postgres"].url, self.crowd.said[-1]
         while not query(database, f"SELECT FROM chat_message WHERE id = '{last}'"):  # noqa: ASYNC110 - see patience.py
             await asyncio.sleep(0.05)
+        self.recovered_ms = now_ms()
 
 
 VICTIMS = [
@@ -173,7 +179,7 @@ VICTIMS = [
     ("reader-2",),
     ("redis", "writer"),
     ("postgres", "reader-1"),
-    ("redis", "reader-2"),
+    ("reader-2", "redis"),
 ]
 
 
@@ -207,6 +213,22 @@ def test_every_message_is_there_exactly_once_after_every_process_was_killed(serv
     assert (gaps, open_gaps) == ([], [])
 
 
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def coverage(url):
+    with redis.Redis.from_url(url) as client:
+        fields = client.hgetall(KEY.format(CHANNEL))
+    return {reader: Record.loads(text) for reader, text in fields.items() if reader != DECIDED}
+
+
+def heartbeats(url):
+    """When the reader that has been silent for longest wrote last; 0 while one of the two never did."""
+    written = [record.written_ms for record in coverage(url).values()]
+    return min(written) if len(written) == 2 else 0
+
+
 def backlog(url):
     with redis.Redis.from_url(url) as client:
         return client.xlen(STREAM)
@@ -215,16 +237,12 @@ def backlog(url):
 def outcome(servers, machine):
     """What the database says in the end, and the gaps that would still have been found later."""
     database = servers.postgres.url
-    with redis.Redis.from_url(servers.redis.url) as client:
-        fields = client.hgetall(KEY.format(CHANNEL))
-    records = {reader: Record.loads(text) for reader, text in fields.items() if reader != DECIDED}
-    long_after = int(time.time() * 1000) + 3_600_000
     return (
         sorted(id_ for (id_,) in query(database, "SELECT id FROM chat_message")),
         machine.manage("rebuildrollups", "--dry-run"),
         query(database, "SELECT messages, emotes, chatters FROM streams_channeltotal"),
         query(database, "SELECT * FROM streams_gap"),
-        missing(records, 0, long_after)[0],
+        missing(coverage(servers.redis.url), 0, now_ms() + 3_600_000)[0],
     )
 
 
