@@ -12,7 +12,18 @@ app.set_default()
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
+app.conf.update(
+    # A job is done when it is done, not when it was taken: a worker that is killed leaves it to another.
+    # That is safe because running any of our jobs twice is.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    # At a stop: this long to finish, then back into the queue.
+    worker_soft_shutdown_timeout=10,
+    worker_enable_soft_shutdown_on_idle=False,
+)
+
 app.conf.beat_schedule = {
-    # Makes the coming months' tables and drops what is past retention. Early, to be done before the day's chat.
-    "keep partitions": {"task": "chat.tasks.keep_partitions", "schedule": crontab(hour=3, minute=10)},
+    # Makes the coming months' tables and drops what is past retention, in the quietest hour.
+    "keep partitions": {"task": "chat.tasks.keep_partitions", "schedule": crontab(hour=9, minute=10)},
 }

@@ -29,9 +29,9 @@ def next_free(port: int) -> int:
     return next(other for other in chain(range(port + 1, HIGHEST + 1), range(1024, port)) if is_free(other))
 
 
-def free_port(preferred: int) -> int:
+def free_port(preferred: int = 0) -> int:
     """Return the preferred port, or one that the system gives."""
-    if preferred <= HIGHEST and is_free(preferred):
+    if 0 < preferred <= HIGHEST and is_free(preferred):
         return preferred
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))
