@@ -32,6 +32,7 @@ BLOCK_MS = 200
 # Entries that another writer has held for so long are taken over.
 ABANDONED_MS = 60_000
 RETRY_FIRST, RETRY_LAST = 0.1, 2.0
+MOST_DOUBLINGS = 10  # past the thousandth the number would be none any more
 TELL_EVERY = 30
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ class Writer:
         reader = threading.Thread(target=self._read, args=(stop,), name="queue reader")
         reader.start()
         try:
-            if self._persist(lambda: partitions.make(partitions.coming(datetime.now(UTC))), stop):
+            if self._persist(lambda: partitions.make(partitions.coming(datetime.now(UTC))), stop) is not None:
                 self._write_all(stop)
         finally:
             stop.set()
@@ -124,7 +125,7 @@ class Writer:
                 connection.close()
                 if attempt % TELL_EVERY == 0:
                     log.error("postgres.away", error=str(error).strip().splitlines()[0])
-                if stop.wait(min(RETRY_FIRST * 2**attempt, RETRY_LAST)):
+                if stop.wait(min(RETRY_FIRST * 2 ** min(attempt, MOST_DOUBLINGS), RETRY_LAST)):
                     return None
                 continue
             if attempt:
