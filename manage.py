@@ -4,13 +4,8 @@
 import os
 import sys
 
-
-def main() -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streamstats.settings")
-    from streamstats.local.manage import execute
-
-    return execute(sys.argv)
-
+from streamstats.local.manage import execute
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streamstats.settings")
+    sys.exit(execute(sys.argv))

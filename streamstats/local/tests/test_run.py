@@ -26,7 +26,7 @@ class Run:
         self.port = ports.free_port()
         nowhere = ports.free_port()
         self.environment = {
-            "PATH": os.environ["PATH"],
+            **{name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE")},
             "ENV_FILE": os.devnull,
             "STREAMSTATS_HOME": str(layout.home),
             "PORT": str(self.port),
