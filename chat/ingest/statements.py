@@ -88,8 +88,8 @@ _TOLD = """(
 NAME_VIEWERS = (_UPSERT_VIEWERS.format(told=_TOLD), _UPSERT_NAMES.format(told=_TOLD))
 
 # Who of this batch had not written in a minute before: asked before the messages go in. Rows are compared
-# rather than columns, and counted rather than looked for, so that each speaker is one probe of
-# `message_by_viewer` whatever Postgres knows of the table: EXISTS or LIMIT may read a whole minute for each.
+# rather than columns, and asked for in the order of `message_by_viewer`, so that each speaker is one probe
+# of that index whatever Postgres knows of the table: otherwise it may read a whole minute for each.
 FIND_NEW_SPEAKERS = """
 INSERT INTO new_speaker
 SELECT * FROM (
@@ -97,11 +97,12 @@ SELECT * FROM (
     FROM staged WHERE source_channel_id = ''
 ) speaker
 WHERE (
-    SELECT count(*) FROM chat_message said
+    SELECT sent_at FROM chat_message said
     WHERE said.channel_id = speaker.channel_id AND said.source_channel_id = ''
         AND (said.viewer_id, said.sent_at) >= (speaker.viewer_id, speaker.minute)
         AND (said.viewer_id, said.sent_at) < (speaker.viewer_id, speaker.minute + interval '1 minute')
-) = 0
+    ORDER BY said.channel_id, said.viewer_id, said.sent_at LIMIT 1
+) IS NULL
 """
 
 INSERT_MESSAGES = """
