@@ -25,7 +25,9 @@ CREATE TEMP TABLE IF NOT EXISTS tally (
 CREATE TEMP TABLE IF NOT EXISTS emote_tally (
     channel_id bigint, viewer_id text, emote_id int, day date, uses bigint
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE IF NOT EXISTS new_speaker (channel_id bigint, viewer_id text, minute timestamptz) ON COMMIT DELETE ROWS
+CREATE TEMP TABLE IF NOT EXISTS new_speaker (
+    channel_id bigint, viewer_id text, minute timestamptz
+) ON COMMIT DELETE ROWS
 """
 
 COPY = "COPY staged FROM STDIN (FORMAT BINARY)"
@@ -140,7 +142,9 @@ TALLY_EMOTES = f"INSERT INTO emote_tally {BY_EMOTE_AND_DAY.format(messages='fres
 _RAISE = """
     messages = known.messages + excluded.messages, emotes = known.emotes + excluded.emotes,
     bits = known.bits + excluded.bits, subs = known.subs + excluded.subs, gifts = known.gifts + excluded.gifts"""
-_SUMS = "sum(messages)::bigint AS messages, sum(emotes) AS emotes, sum(bits) AS bits, sum(subs) AS subs, sum(gifts) AS gifts"
+_SUMS = """
+    sum(messages)::bigint AS messages, sum(emotes) AS emotes, sum(bits) AS bits, sum(subs) AS subs,
+    sum(gifts) AS gifts"""
 
 # Each returns how many viewers wrote for the first time: those whose row now says just what was added.
 ADD_VIEWER_DAYS = f"""
