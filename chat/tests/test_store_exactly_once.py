@@ -25,7 +25,7 @@ def ready_store() -> Store:
 
 @pytest.fixture
 def store() -> Store:
-    EntryFactory(name="Emote")
+    EntryFactory.create(name="Emote")
     return ready_store()
 
 
@@ -68,7 +68,7 @@ def at_once(store):
     store.write(read(*EVENING))
     found = everything()
     forget_all()
-    EntryFactory(name="Emote", emote=Emote.objects.get(name="Emote"))
+    EntryFactory.create(name="Emote", emote=Emote.objects.get(name="Emote"))
     return found
 
 

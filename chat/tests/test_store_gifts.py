@@ -31,7 +31,7 @@ def test_a_bomb_counts_its_gifts_wherever_the_batch_is_cut(cut):
     assert gifts() == 3
 
 
-@pytest.mark.parametrize("order", permutations(range(len(BOMB))), ids=str)
+@pytest.mark.parametrize("order", list(permutations(range(len(BOMB)))), ids=str)
 def test_a_bomb_counts_its_gifts_in_any_order(order):
     write(*[[BOMB[place]] for place in order])
     assert gifts() == 3

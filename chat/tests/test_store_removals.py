@@ -85,7 +85,7 @@ def test_a_message_after_a_timeout_stays(store):
 TWICE_REMOVED = [RUDE, clearmsg(RUDE_ID, user="erin", at=15), clearchat("erin", at=20, seconds=5)]
 
 
-@pytest.mark.parametrize("order", permutations(range(len(TWICE_REMOVED))), ids=str)
+@pytest.mark.parametrize("order", list(permutations(range(len(TWICE_REMOVED)))), ids=str)
 def test_the_earliest_deed_removed_the_message(store, order):
     for place in order:
         store.write(read(TWICE_REMOVED[place]))
