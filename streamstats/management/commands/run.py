@@ -21,7 +21,7 @@ from honcho.printer import Printer
 from streamstats.local import ports
 from streamstats.local.errors import LocalError
 from streamstats.local.launch import die_with_parent
-from streamstats.local.manage import PROJECT
+from streamstats.local.manage import PROJECT, require_local_packages
 from streamstats.local.supervisor import Supervisor
 from streamstats.simulator.addresses import addresses
 
@@ -67,6 +67,7 @@ class Command(BaseCommand):
             check_port()
             yield
             return
+        require_local_packages()
         # Only here: a production image has no embedded servers, nor the libraries that look after them.
         from streamstats.local.servers import Servers, owned_home  # noqa: PLC0415
 
