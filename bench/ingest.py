@@ -79,7 +79,8 @@ def _watch_commits(url: str, sender: Sender, watch: Watch, done: threading.Event
     from chat.ingest.live import topic
     from streams.models import Channel
 
-    listening: Any = redis.Redis.from_url(url).pubsub(ignore_subscribe_messages=True)
+    client: Any = redis.Redis.from_url(url)
+    listening = client.pubsub(ignore_subscribe_messages=True)
     listening.subscribe(topic(Channel.objects.get().pk))
     while not done.is_set():
         message = listening.get_message(timeout=0.1)

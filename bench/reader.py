@@ -70,9 +70,9 @@ def read(port: int, home: str) -> None:
     os.environ |= {"STREAMSTATS_HOME": home, "TWITCH_IRC_URL": f"http://127.0.0.1:{port}/", "SECRET_KEY": "bench"}
     os.environ |= {"REDIS_URL": Layout(Path(home)).redis_url, "DJANGO_SETTINGS_MODULE": "streamstats.settings"}
     django.setup()
-    import uvloop  # noqa: PLC0415
+    import uvloop
 
-    from chat.ingest.pipeline import read_chat  # noqa: PLC0415 - needs the settings
+    from chat.ingest.pipeline import read_chat
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(read_chat(asyncio.Event(), followed=lambda: frozenset({"chan"})))

@@ -91,7 +91,7 @@ async def _read_theirs(sender: Sender) -> float:
         return time.perf_counter() - began
     finally:
         chat.stop()
-        await twitch.close()
+        await twitch.close()  # type: ignore[no-untyped-call]
         await runner.cleanup()
 
 

@@ -2,14 +2,12 @@
 
 import gzip
 import hashlib
-import io
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 from chat.ingest.batch import read_lines
 from chat.ingest.store import Store
@@ -72,10 +70,9 @@ class ReplayFile:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._file: BinaryIO = sys.stdin.buffer if name == "-" else Path(name).open("rb")
         self.size = None if name == "-" else Path(name).stat().st_size
-        if not isinstance(self._file, io.BufferedReader):
-            self._file = io.BufferedReader(self._file)  # type: ignore[arg-type]
+        # Opened by number, standard input is buffered like a file, so that its beginning can be looked at.
+        self._file: BufferedReader = open(0 if name == "-" else name, "rb", closefd=name != "-")  # noqa: SIM115
         self._is_gzip = self._file.peek(2)[:2] == GZIP_MAGIC
 
     def digest(self) -> str:

@@ -67,6 +67,7 @@ def _delete_messages(channel: Channel, before: datetime) -> int:
     with connection.cursor() as cursor:
         while True:
             cursor.execute(DELETE_SOME, [channel.pk, before, ROWS_AT_ONCE])
-            deleted += cursor.rowcount
-            if cursor.rowcount < ROWS_AT_ONCE:
+            number = int(cursor.rowcount)
+            deleted += number
+            if number < ROWS_AT_ONCE:
                 return deleted

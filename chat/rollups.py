@@ -160,6 +160,9 @@ RECOUNT_TOTALS = {
 }
 
 
+Values = dict[str, int | date]
+
+
 @dataclass(frozen=True)
 class Span:
     """Days [first, end) of a channel."""
@@ -189,7 +192,12 @@ def countable(channel: Channel, first: date | None = None, end: date | None = No
 
 def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counter[str]:
     """Count one day again; return how many rows of each table were wrong."""
-    values = {"channel": channel.pk, "day": day, "start": _midnight(day), "end": _midnight(day + timedelta(days=1))}
+    values: Values = {
+        "channel": channel.pk,
+        "day": day,
+        "start": _midnight(day),
+        "end": _midnight(day + timedelta(days=1)),
+    }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_CHANNELS, [[channel.pk]])
         cursor.execute(COUNT_DAY, values)
@@ -221,7 +229,7 @@ def rebuild(channel: Channel, span: Span, *, dry_run: bool = False) -> Counter[s
     return changed
 
 
-def _run(cursor: CursorWrapper, statement: str, values: dict[str, object]) -> int:
+def _run(cursor: CursorWrapper, statement: str, values: Values) -> int:
     cursor.execute(statement, values)
     return int(cursor.rowcount)
 

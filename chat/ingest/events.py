@@ -6,7 +6,6 @@ Times are milliseconds since the epoch, as Twitch sends them; ids are opaque tex
 from collections.abc import Mapping
 from typing import NamedTuple
 
-
 EmoteRange = tuple[int, int, str]
 """A Twitch emote in a text: code points [start, end), emote id."""
 

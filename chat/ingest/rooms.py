@@ -18,7 +18,7 @@ class Rooms:
         """Key of a channel that was learnt."""
         return self._keys[room_id]
 
-    def keys(self) -> list[int]:
+    def all_keys(self) -> list[int]:
         """Keys of all channels that were learnt."""
         return list(self._keys.values())
 

@@ -36,7 +36,7 @@ class Store:
     def load_all_sets(self) -> None:
         """Load the emote sets of everywhere and of every room met so far, as the database has them."""
         self.load_set(None)
-        for key in self.rooms.keys():
+        for key in self.rooms.all_keys():
             self.load_set(key)
 
     def load_set(self, channel_id: int | None) -> None:
