@@ -82,7 +82,7 @@ class Writer:
                 entries = self.group.read(LINES_AT_ONCE, BLOCK_MS) or self.group.claim(ABANDONED_MS)
                 if entries:
                     self._hand_over(_meaning(entries))
-        except BaseException as error:  # raised by the other thread, when it has seen the end
+        except BaseException as error:  # noqa: BLE001 - raised by the other thread, when it has seen the end
             self._failure = error
         finally:
             self._hand_over(None)
