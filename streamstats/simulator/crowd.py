@@ -5,12 +5,26 @@ from datetime import date
 from itertools import pairwise
 from random import Random
 
-from streamstats.simulator.moments import DAY, HOUR, MINUTE, chance, milliseconds, moment, monday_of, start_of, week_of
+from streamstats.simulator.moments import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    chance,
+    milliseconds,
+    moment,
+    monday_of,
+    start_of,
+    week_of,
+)
 from streamstats.simulator.person import Habits, Person, PersonName, Visit, habits, written_name
 from streamstats.simulator.schedule import Broadcast, Schedule
 from streamstats.simulator.words import WORDS
 
 REGULARS, NEWCOMERS_A_WEEK = 150, 34
+STRANGER_EVERY, WATCHED_STRANGER_EVERY = 40 * MINUTE, 150 * SECOND
+FIRST_STRANGER, MOST_STRANGERS = 200, 600
+STRIDE = 97
 DAYS_A_NEWCOMER_STAYS = (0, 0, 0, 0, 6, 14, 21, 50, 90, 130)
 WEEKS_BACK = max(DAYS_A_NEWCOMER_STAYS) // 7 + 1
 ERA = 28 * DAY  # in each, one regular in thirty takes a new name
@@ -53,8 +67,8 @@ class Crowd:
         """Who really watched when."""
         dice = chance(self.seed, "visits", broadcast.id)
         people = [person for person in self._around(broadcast.day) if self.came(person, broadcast)]
-        people += [self.stranger(broadcast, number) for number in range(2 if broadcast.is_planned else 12)]
         visits = [visit for person in people for visit in _visits(dice, person, broadcast)]
+        visits += self._passing_by(dice, broadcast)
         raid = self.raid(broadcast)
         for person in (raid.leader, *raid.party) if raid else ():
             left_ms = raid.at_ms + int((dice.expovariate(1 / 35) + 4) * MINUTE) if raid else 0
@@ -70,9 +84,11 @@ class Crowd:
         return self._came[key]
 
     def is_new(self, person: Person, broadcast: Broadcast) -> bool:
-        """Whether this is the first planned broadcast since the person arrived."""
+        """Whether this is the first planned broadcast since the person arrived, or the only one they see."""
         if person.arrives_on is None or person.arrives_on > broadcast.day:
             return False
+        if person.arrives_on == person.leaves_on:
+            return True
         return not any(show.day >= person.arrives_on for show in self.schedule.before(broadcast, 1))
 
     def was_away(self, person: Person, broadcast: Broadcast) -> bool:
@@ -99,6 +115,19 @@ class Crowd:
         party = tuple(self.stranger(broadcast, 100 + guest) for guest in range(dice.randrange(6, 22)))
         at_ms = broadcast.started_ms + int(length_ms * dice.uniform(0.25, 0.8))
         return Raid(at_ms, leader, party, len(party) * dice.randrange(2, 6) + dice.randrange(9))
+
+    def _passing_by(self, dice: Random, broadcast: Broadcast) -> list[Visit]:
+        """Strangers who drop in all through a broadcast, for a while each."""
+        length_ms = broadcast.ended_ms - broadcast.started_ms
+        every_ms = WATCHED_STRANGER_EVERY if broadcast.is_watched else STRANGER_EVERY
+        visits = []
+        for number in range(min(length_ms // every_ms, MOST_STRANGERS)):
+            from_ms = broadcast.started_ms + int((number + dice.random()) * every_ms)
+            to_ms = min(from_ms + int((dice.expovariate(1 / 30) + 6) * MINUTE), broadcast.ended_ms)
+            visits.append(
+                Visit(self.stranger(broadcast, FIRST_STRANGER + number), from_ms, min(to_ms, broadcast.ended_ms))
+            )
+        return visits
 
     def _around(self, day: int) -> list[Person]:
         week = week_of(day)
@@ -194,8 +223,10 @@ class Crowd:
     def stranger(self, broadcast: Broadcast, number: int) -> Person:
         """Somebody who is seen this once."""
         dice = chance(self.seed, "stranger", broadcast.id, number)
-        login = f"{dice.choice(FIRSTS)}{dice.choice(SECONDS)}{broadcast.day % 900 + 100}{number % 10}"
         minute, side = broadcast.started_ms // MINUTE % 1_000_000, int(self.channel.twitch_id) % 2
+        pair = (minute + number * STRIDE) % (len(FIRSTS) * len(SECONDS))  # so that no two of them share a name
+        hour = broadcast.started_ms // HOUR * 2 + side
+        login = f"{FIRSTS[pair % len(FIRSTS)]}{SECONDS[pair // len(FIRSTS)]}{hour % 9000 + 1000}"
         twitch_id = str(900_000_000 + minute * 2_000 + side * 1_000 + number)
         name = PersonName(0, login, login.capitalize())
         own = habits(dice)
@@ -205,11 +236,12 @@ class Crowd:
 
 
 def _visits(dice: Random, person: Person, broadcast: Broadcast) -> list[Visit]:
-    """Most come in the first half hour and stay to the end; some see only a part, some go away for a while."""
+    """Most come early and stay to the end; some see only a part, some go away for a while."""
     start_ms, end_ms = broadcast.started_ms, broadcast.ended_ms
+    settles_in = 2 if broadcast.is_watched else 12  # minutes
     if dice.random() < 0.3:
         start_ms += int((end_ms - start_ms) * dice.uniform(0.1, 0.7))
-    start_ms = min(start_ms + int(dice.expovariate(1 / 12) * MINUTE), end_ms - 10 * MINUTE)
+    start_ms = min(start_ms + int(dice.expovariate(1 / settles_in) * MINUTE), end_ms - 10 * MINUTE)
     start_ms = max(start_ms, broadcast.started_ms)
     if dice.random() < 0.4:
         end_ms = min(end_ms, start_ms + int((dice.expovariate(1 / 50) + 8) * MINUTE))

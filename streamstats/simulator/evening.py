@@ -15,9 +15,10 @@ from streamstats.simulator.stage import Line, Stage
 from streamstats.simulator.talk import Talk
 from streamstats.simulator.words import WORDS
 
-MESSAGES_A_MINUTE = 12.5
+MESSAGES_A_MINUTE, WATCHED_MESSAGES_A_MINUTE = 14.5, 36
 USUAL_COMPANY = 75
-WARM_UP, FAREWELL = 25, 9  # minutes
+WARM_UP, WATCHED_WARM_UP, FAREWELL = 25, 2, 9  # minutes
+LOUDEST = 5  # times what is usual
 COMMANDS = tuple(WORDS["commands"])
 
 
@@ -29,12 +30,15 @@ class Minute:
     mood: str
 
 
-def moods(dice: Random, length: int, size: float) -> list[Minute]:
+def moods(dice: Random, show: Broadcast) -> list[Minute]:
     """The rise and fall of an evening: a warm-up, slow waves, and moments that everybody reacts to."""
+    length = (show.ended_ms - show.started_ms) // MINUTE
+    usual = (WATCHED_MESSAGES_A_MINUTE if show.is_watched else MESSAGES_A_MINUTE) * show.channel.size
+    warm_up = WATCHED_WARM_UP if show.is_watched else WARM_UP
     phase, wave = dice.uniform(0, 2 * pi), dice.uniform(35, 70)
     minutes = []
     for number in range(length):
-        pace = MESSAGES_A_MINUTE * size * (0.3 + 0.7 * min(1, number / WARM_UP))
+        pace = usual * (0.3 + 0.7 * min(1, number / warm_up))
         pace *= 1 + 0.3 * sin(phase + number / wave * 2 * pi)
         is_over = number >= length - FAREWELL
         minutes.append(Minute(pace * 1.6 if is_over else pace, "bye" if is_over else "calm"))
@@ -42,7 +46,7 @@ def moods(dice: Random, length: int, size: float) -> list[Minute]:
         at, lasts = dice.randrange(length), dice.randrange(1, 5)
         mood, force = dice.choice(("hype", "hype", "funny", "funny", "sad")), dice.uniform(1.5, 5)
         for number in range(at, min(at + lasts, length - FAREWELL)):
-            minutes[number] = Minute(minutes[number].pace * force, mood)
+            minutes[number] = Minute(min(minutes[number].pace * force, LOUDEST * usual), mood)
     return minutes
 
 
@@ -67,8 +71,8 @@ class Evening:
         plan(stage)
         changes = [change.at_ms for change in self.emotes.changes(show.started_ms + 1, show.ended_ms)]
         self.talk.emotes = self.emotes.names_at(show.started_ms)
-        minutes = moods(self.dice, (show.ended_ms - show.started_ms) // MINUTE, show.channel.size)
-        for number, minute in enumerate(minutes):
+        self._plan_first_words()
+        for number, minute in enumerate(moods(self.dice, show)):
             at_ms = show.started_ms + number * MINUTE
             if changes and changes[0] < at_ms:
                 del changes[0]
@@ -79,6 +83,20 @@ class Evening:
         stage.play_until(show.ended_ms)
         stage.lines.sort(key=lambda line: line.at_ms)
         return stage.lines
+
+    def _plan_first_words(self) -> None:
+        """Whoever is new says hello a little after they came; raiders have come with words of their own."""
+        raid = self.crowd.raid(self.broadcast)
+        raiders = {person.twitch_id for person in raid.party} if raid else set()
+        for visit in self.stage.visits:
+            person = visit.person
+            if person.talk > 0 and person.twitch_id not in raiders and self.crowd.is_new(person, self.broadcast):
+                at_ms = visit.from_ms + self.dice.randrange(20, 240) * SECOND
+                self.stage.later(min(at_ms, visit.to_ms - 1), partial(self._say_hello, person=person))
+
+    def _say_hello(self, at_ms: int, person: Person) -> None:
+        if not self.stage.has_spoken(person):
+            self._greet(at_ms, person)
 
     def _chatter(self, start_ms: int, minute: Minute) -> None:
         company = len(self.stage.present) / USUAL_COMPANY / self.broadcast.channel.size

@@ -257,7 +257,7 @@ def announcement(stage: Stage, at_ms: int) -> None:
 def advert(stage: Stage, at_ms: int) -> None:
     """Somebody nobody knows advertises, and is gone seconds later."""
     spammer = stage.crowd.stranger(stage.broadcast, 900 + stage.dice.randrange(90))
-    said = stage.say(at_ms, spammer, stage.dice.choice(WORDS["adverts"]), first_msg=1)
+    said = stage.say(at_ms, spammer, stage.dice.choice(WORDS["adverts"]))
     if said is None:
         return
     at_ms += stage.dice.randrange(800, 5000)

@@ -10,7 +10,7 @@ from streamstats.simulator.words import WORDS
 
 # Monday to Sunday: how gladly the streamer goes on air.
 WEEKDAYS = (0.3, 0.9, 0.4, 0.9, 1.3, 1.2, 0.8)
-POP_UP_LENGTH = 4 * HOUR
+POP_UP_LENGTH = 5 * HOUR
 WEEKS_BEFORE = 16
 MOST_REMEMBERED = 200
 
@@ -35,6 +35,7 @@ class Broadcast:
     ended_ms: int
     is_planned: bool
     shared_ms: tuple[int, int] | None = None
+    is_watched: bool = field(default=False, compare=False)  # somebody looks at the demo: more comes, and sooner
 
     @property
     def id(self) -> str:
@@ -119,10 +120,11 @@ class Schedule:
         start_ms += dice.randrange(40 * 60) * 1000
         end_ms = start_ms + int(dice.uniform(180, 300)) * MINUTE
         shared_ms = (start_ms + 50 * MINUTE, start_ms + 140 * MINUTE) if is_sharing else None
-        return Broadcast(self.channel, start_ms, end_ms, True, shared_ms)
+        is_watched = self.watched_from_ms is not None and end_ms > self.watched_from_ms
+        return Broadcast(self.channel, start_ms, end_ms, True, shared_ms, is_watched)
 
     def _pop_ups(self, start_ms: int, end_ms: int) -> list[Broadcast]:
-        """Cut the time between two evenings into broadcasts of about four hours."""
+        """Cut the time between two evenings into broadcasts of about five hours."""
         count = max(1, round((end_ms - start_ms) / POP_UP_LENGTH))
         edges = [start_ms + (end_ms - start_ms) * part // count // 1000 * 1000 for part in range(count)] + [end_ms]
-        return [Broadcast(self.channel, a, b, False) for a, b in pairwise(edges) if b > a]
+        return [Broadcast(self.channel, a, b, False, is_watched=True) for a, b in pairwise(edges) if b > a]

@@ -182,6 +182,16 @@ def test_a_first_message_comes_once_and_first(messages: list[ChatMessage]) -> No
         spoken.add(message.user_id)
 
 
+def test_whoever_is_seen_once_says_so_with_the_first_message(messages: list[ChatMessage]) -> None:
+    """Strangers, who have the highest ids."""
+    said_before: set[str] = set()
+    for message in messages:
+        if int(message.user_id) >= 900_000_000 and not message.source_room_id:
+            assert message.is_first == (message.user_id not in said_before)
+            said_before.add(message.user_id)
+    assert len(said_before) > 100
+
+
 def test_some_take_new_names_and_nobody_has_two_at_once(messages: list[ChatMessage]) -> None:
     logins: dict[str, list[str]] = defaultdict(list)
     for message in messages:
@@ -247,6 +257,19 @@ def test_somebody_is_always_on_air_while_the_demo_is_watched() -> None:
     assert shows[0].started_ms <= milliseconds(START)
     assert shows[-1].ended_ms >= milliseconds(END)
     assert all(before.ended_ms == after.started_ms for before, after in pairwise(shows))
+
+
+def test_who_starts_the_demo_finds_a_lively_chat_at_any_hour() -> None:
+    for hour in range(0, 48, 5):
+        now = START + timedelta(days=2, hours=hour)
+        lines = World.watched_at(now, seed=11).history(now, now + timedelta(minutes=10))
+        assert 250 < len(list(lines)) < 1800
+
+
+def test_new_people_keep_turning_up_while_the_demo_is_watched() -> None:
+    now = START + timedelta(days=2, hours=3)
+    lines = World.watched_at(now, seed=11).history(now, now + timedelta(hours=1))
+    assert sum(b";first-msg=1;" in line for line in lines) > 12
 
 
 def test_what_was_planned_stays_when_the_demo_is_watched(world: World) -> None:
