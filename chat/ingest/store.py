@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import date
 
 import structlog
-from django.conf import settings
 from django.db import DataError, IntegrityError, connection, transaction
 
 from chat import partitions
@@ -103,7 +102,7 @@ class Store:
         first_names = {(provider, emote_id): name for provider, emote_id, name in sorted(unknown)}
         Emote.objects.bulk_create(
             [
-                Emote(provider=provider, provider_id=emote_id, name=name[:128], image_url=image_url(provider, emote_id))
+                Emote(provider=provider, provider_id=emote_id, name=name[:128])
                 for (provider, emote_id), name in first_names.items()
             ],
             ignore_conflicts=True,
@@ -122,10 +121,3 @@ class Store:
         if missing:
             partitions.make(missing)
             self._months |= missing
-
-
-def image_url(provider: str, emote_id: str) -> str:
-    """Where the picture of an emote is that no set told us of."""
-    if provider == "twitch":
-        return f"{settings.TWITCH_CDN_URL}/emoticons/v2/{emote_id}/default/dark/2.0"
-    return ""

@@ -16,6 +16,7 @@ from chat.ingest.events import ChatCleared, ChatMessage, MessageDeleted, UserNot
 from chat.ingest.notices import Gift, Giver, gifts_of
 from chat.ingest.rooms import Rooms
 from chat.models import ChatEvent
+from chat.models.emote import picture
 from streams.models import Channel
 
 Rows = list[tuple[Any, ...]]
@@ -292,7 +293,8 @@ class Transaction:
         for channel, messages, emotes in self.cursor.fetchall():
             stored.channels[channel].new = Counted(messages, emotes=emotes)
         self.cursor.execute(statements.TOP_EMOTES, [TOP])
-        for channel, name, provider, url, uses in self.cursor.fetchall():
+        for channel, name, provider, provider_id, told, uses in self.cursor.fetchall():
+            url = picture(provider, provider_id, told)
             stored.channels[channel].emotes.append(EmoteUse(name, provider, url, uses))
 
 

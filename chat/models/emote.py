@@ -3,7 +3,10 @@
 from datetime import date
 from typing import Any, ClassVar, Self, TypedDict, cast
 
+from django.conf import settings
 from django.db import models
+from django.db.models import F, Value
+from django.db.models.functions import Concat
 
 from streams.models import Channel
 from viewers.models import Viewer
@@ -17,6 +20,14 @@ class Provider(models.TextChoices):
     EMOJI = "emoji", "Emoji"
 
 
+TWITCH_PICTURE = "/emoticons/v2/{}/default/dark/2.0"
+
+
+def picture(provider: str, provider_id: str, told: str) -> str:
+    """Where the picture of an emote is: as its provider told us, or where Twitch has it today."""
+    return settings.TWITCH_CDN_URL + TWITCH_PICTURE.format(provider_id) if provider == Provider.TWITCH else told
+
+
 class Emote(models.Model):
     """An emote. Provider and the provider's id are its identity; its name may change."""
 
@@ -24,6 +35,7 @@ class Emote(models.Model):
     provider = models.CharField(max_length=8, choices=Provider)
     provider_id = models.CharField(max_length=64, db_collation="C")
     name = models.CharField(max_length=128, db_collation="C", help_text="The newest name; sets may use an alias.")
+    # Where its provider told us the picture is. Twitch tells nothing: see `url`.
     image_url = models.CharField(max_length=500, blank=True)
     is_zero_width = models.BooleanField(default=False)
     is_animated = models.BooleanField(default=False)
@@ -40,6 +52,10 @@ class Emote(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.provider})"
+
+    @property
+    def url(self) -> str:
+        return picture(self.provider, self.provider_id, self.image_url)
 
 
 class EmoteSet(models.Model):
@@ -113,11 +129,14 @@ class EmoteUsesQuerySet(models.QuerySet[Any]):
 
     def most_used(self) -> "models.QuerySet[Any, EmoteCount]":
         """Each emote once, with the sum of its uses, the most used first."""
+        before, after = TWITCH_PICTURE.split("{}")
+        at_twitch = Concat(Value(settings.TWITCH_CDN_URL + before), F("emote__provider_id"), Value(after))
+        is_twitch = models.When(emote__provider=Provider.TWITCH, then=at_twitch)
         emotes = self.values(
             "emote",
-            name=models.F("emote__name"),
-            url=models.F("emote__image_url"),
-            provider=models.F("emote__provider"),
+            name=F("emote__name"),
+            url=models.Case(is_twitch, default=F("emote__image_url"), output_field=models.CharField()),
+            provider=F("emote__provider"),
         )
         summed = emotes.annotate(count=models.Sum("uses")).order_by("-count", "emote")
         return cast("models.QuerySet[Any, EmoteCount]", summed)

@@ -190,11 +190,18 @@ def test_emotes_are_counted_for_viewer_and_channel():
     assert list(EmoteDay.objects.values_list("uses", flat=True)) == [3]
 
 
-def test_an_emote_of_twitch_gets_its_picture():
+def test_an_emote_of_twitch_has_its_picture_where_twitch_has_it_now(settings):
     Store().write(read(privmsg("Kappa", emotes="25:0-4")))
     emote = Emote.objects.get()
     assert (emote.provider, emote.provider_id, emote.name) == ("twitch", "25", "Kappa")
-    assert emote.image_url.endswith("/emoticons/v2/25/default/dark/2.0")
+    settings.TWITCH_CDN_URL = "http://elsewhere"
+    assert emote.url == "http://elsewhere/emoticons/v2/25/default/dark/2.0"
+
+
+def test_pages_and_the_live_feed_name_the_same_picture_of_an_emote_of_twitch():
+    stored = Store().write(read(privmsg("Kappa", emotes="25:0-4")))
+    (told,) = next(iter(stored.channels.values())).emotes
+    assert told.url == EmoteDay.objects.all().most_used()[0]["url"] == Emote.objects.get().url
 
 
 def test_an_emoji_with_and_without_its_variation_selector_is_one():
