@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
@@ -16,6 +17,8 @@ from chat.models import Replay
 LINES_AT_ONCE = 4000
 FINGERPRINT_BYTES = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
+# What reading a file that is not as it should be may raise.
+DAMAGE = (OSError, EOFError, zlib.error)
 
 
 @dataclass(slots=True)
@@ -47,7 +50,7 @@ def replay_lines(
     result = ReplayResult(skipped=progress.lines_done if progress else 0)
     number = result.skipped
     remaining = islice(iter(lines), number, None)
-    while batch := list(islice(remaining, LINES_AT_ONCE)):
+    for batch in _batches(remaining):
         now_ms = time.time_ns() // 1_000_000
         read = read_lines(source, "irc", now_ms, (line.rstrip(b"\r\n") for line in batch), number)
         if new := store.meet(read):
@@ -63,6 +66,22 @@ def replay_lines(
             progress.save(update_fields=["lines_done", "updated_at"])
         on_progress(number)
     return result
+
+
+def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Cut lines into batches. What stands before damage comes out before the damage is told."""
+    batch: list[bytes] = []
+    try:
+        for line in lines:
+            batch.append(line)
+            if len(batch) == LINES_AT_ONCE:
+                yield batch
+                batch = []
+    except DAMAGE:
+        yield batch
+        raise
+    if batch:
+        yield batch
 
 
 class ReplayFile:

@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.core.management import call_command
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from chat.emotesets import apply_file, read_bodies
 from chat.models import EmoteSet, Replay
-from chat.replay import ReplayFile, ReplayResult, replay_lines
+from chat.replay import DAMAGE, ReplayFile, ReplayResult, replay_lines
 from streams.models import Channel
 
 
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         progress = None if file == "-" else self._progress(lines, again=again)
         try:
             result = self._replay(lines, progress, should_fetch=not (no_fetch or emotes))
-        except (OSError, EOFError) as error:
+        except DAMAGE as error:
             raise CommandError(f"{file} is damaged: {error}. What came before is stored.") from error
         finally:
             lines.close()
@@ -76,7 +77,7 @@ class Command(BaseCommand):
             task = bar.add_task("Replaying", total=lines.size, lines=0)
             return replay_lines(
                 lines,
-                source=f"replay {progress.digest[:16] if progress else 'standard input'}",
+                source=f"replay {progress.digest[:16] if progress else f'at {datetime.now(UTC).isoformat()}'}",
                 progress=progress,
                 on_progress=lambda done: bar.update(task, completed=lines.position(), lines=done),
                 on_new_channels=self._fetch_emotes if should_fetch else lambda channels: None,
