@@ -92,7 +92,5 @@ def _named(used: Counter[int]) -> dict[LiveEmote, int]:
     top = dict(used.most_common(TOP_EMOTES))
     emotes = Emote.objects.in_bulk(top)
     return {
-        LiveEmote(emote.name, emote.url, emote.provider): uses
-        for pk, uses in top.items()
-        if (emote := emotes.get(pk))
+        LiveEmote(emote.name, emote.url, emote.provider): uses for pk, uses in top.items() if (emote := emotes.get(pk))
     }
