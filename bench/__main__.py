@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[int], Figures]]] = {
     "rawcopy": ("Limit: staged COPY with dedupe and nothing else", lambda _: rawcopy.measure()),
     "ingest": ("Ingest, socket to commit with all counters", ingest.throughput),
     "latency": ("Ingest at a steady pace: sending to commit", ingest.latency),
+    "outage": ("Postgres killed for 30 s at 1,000 messages/s", lambda _: ingest.outage()),
     "replay": ("manage.py replay", lambda _: replay.measure()),
     "versus": ("The same stream, read by us and by twitchAPI's Chat", lambda _: versus.measure()),
 }

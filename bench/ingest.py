@@ -21,15 +21,18 @@ import redis
 from bench import lines
 from bench.place import installation, manage
 from bench.sender import Pace, Sender
+from streamstats.local.servers import Servers
 
 PORT = 8197
 WARM_UP_SECONDS = 5
+OUTAGE_SECONDS = 30
 
 
 @dataclass
 class Watch:
-    """What was seen while the ingest ran."""
+    """What was seen while the ingest ran, and the servers it ran on."""
 
+    servers: Servers
     commits: list[tuple[int, float]] = field(default_factory=list)
     """(messages committed so far, when)."""
     lags: list[int] = field(default_factory=list)
@@ -41,13 +44,13 @@ class Watch:
 @contextmanager
 def ingesting(sender: Sender) -> Iterator[Watch]:
     """Run sender, reader and writer, watched."""
-    with installation(TWITCH_IRC_URL=f"http://127.0.0.1:{sender.port}/irc") as layout:
+    with installation(TWITCH_IRC_URL=f"http://127.0.0.1:{sender.port}/irc") as servers:
         _prepare()
         parts = [manage("ingest", "--role", role, "--skip-checks") for role in ("reader", "writer")]
         sending = sender.start()
-        watch, done = Watch(), threading.Event()
+        watch, done = Watch(servers), threading.Event()
         watchers = [
-            threading.Thread(target=_watch_commits, args=(layout.redis_url, sender, watch, done)),
+            threading.Thread(target=_watch_commits, args=(servers.layout.redis_url, sender, watch, done)),
             threading.Thread(target=_watch_machine, args=([part.pid for part in parts], sender, watch, done)),
         ]
         for watcher in watchers:
@@ -138,6 +141,52 @@ def latency(seconds: int, per_second: int = 2000) -> dict[str, float]:
         "95th percentile (ms)": waits[len(waits) * 95 // 100] * 1000,
         "longest (ms)": waits[-1] * 1000,
     }
+
+
+def outage(per_second: int = 1000) -> dict[str, float]:
+    """Postgres is killed for half a minute while chat goes on: what is lost, and how soon the rest is stored."""
+    number = per_second * (OUTAGE_SECONDS + 20)
+    sender = Sender(PORT, Pace(per_second=per_second, lines_per_frame=5, frames_per_block=4, limit=number))
+    with ingesting(sender) as watch:
+        postgres = watch.servers.postgres
+        if postgres is None:
+            raise SystemExit("This is measured on an embedded Postgres only.")
+        sender.go.set()
+        _wait_for_commit(watch)
+        time.sleep(WARM_UP_SECONDS)
+        postgres.kill()
+        time.sleep(OUTAGE_SECONDS)
+        behind = sender.sent.value - sender.committed.value
+        postgres.start()
+        back = time.monotonic()
+        while sender.sent.value - sender.committed.value > per_second and time.monotonic() < back + 60:
+            time.sleep(0.05)
+        caught_up = time.monotonic() - back
+        while sender.committed.value < number and time.monotonic() < back + 120:
+            time.sleep(0.1)
+        return {
+            "waiting when Postgres came back": behind,
+            "caught up after (s)": caught_up,
+            "messages lost": number - _stored(),
+            "counters that differ from a recount": _wrong_counters(),
+        }
+
+
+def _stored() -> int:
+    from django.db import connection
+
+    connection.close()  # it broke when the server was killed
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(DISTINCT id) FROM chat_message")
+        return int(cursor.fetchone()[0])
+
+
+def _wrong_counters() -> int:
+    from chat.rollups import countable, rebuild
+    from streams.models import Channel
+
+    channel = Channel.objects.get()
+    return sum(rebuild(channel, countable(channel), dry_run=True).values())
 
 
 def _wait_for_commit(watch: Watch) -> None:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def installation(**environment: str) -> Iterator[Layout]:
+def installation(**environment: str) -> Iterator[Servers]:
     """Start servers as `make run` does, migrate, and set Django up on them."""
     home = Path(tempfile.mkdtemp(prefix="streamstats-bench-"))
     layout = Layout(home)
@@ -27,12 +27,12 @@ def installation(**environment: str) -> Iterator[Layout]:
     os.environ |= {"STREAMSTATS_HOME": str(home), "DJANGO_SETTINGS_MODULE": "streamstats.settings", **environment}
     os.environ |= {"SECRET_KEY": "bench", "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING")}
     try:
-        with owned_home(layout), Servers(layout):
+        with owned_home(layout), Servers(layout) as servers:
             django.setup()
             from django.core.management import call_command
 
             call_command("migrate", verbosity=0)
-            yield layout
+            yield servers
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

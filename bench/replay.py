@@ -9,8 +9,8 @@ LINES = 300_000
 
 
 def measure() -> dict[str, float]:
-    with installation() as layout:
-        file = layout.home / "lines.irc"
+    with installation() as servers:
+        file = servers.layout.home / "lines.irc"
         now_ms = int(time.time() * 1000) - LINES
         with file.open("w", encoding="utf-8", newline="") as out:
             for number, line in enumerate(chat_lines(LINES)):
