@@ -167,6 +167,11 @@ def is_outdated(record: Record, decided_ms: int, now_ms: int) -> bool:
     return is_spent and now_ms - record.written_ms > GONE_MS
 
 
+def vouch(client: "redis.Redis", channel: str, reader: str, span: Span) -> None:
+    """Write down what came in without a reader: from its end to where a reader begins there is a gap."""
+    client.hset(KEY.format(channel), reader, Record(span.end_ms, is_open=False, spans=(span,)).dumps())
+
+
 class Verdict(NamedTuple):
     """What can be said about one channel now."""
 

@@ -1,15 +1,20 @@
 """manage.py demo: a history to look at, through the real store."""
 
 import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from redis import Redis
 
+from chat.ingest.coverage import KEY, Record, Span, missing
 from chat.models import DeadLetter, Emote, EmoteSetEntry, EmoteUsage, Message
 from streams.models import Channel, Stream
-from streamstats.simulator.world import DEMO
+from streams.tests.cast import make_channel
+from streamstats.simulator.moments import moment
+from streamstats.simulator.world import DEMO, World
 
 pytestmark = pytest.mark.django_db(transaction=True)  # the store empties its staging tables by committing
 
@@ -67,6 +72,28 @@ def test_a_run_that_was_broken_off_is_completed(redis_client: Redis) -> None:
     assert Message.objects.count() >= count + 50
     assert set(EmoteSetEntry.objects.values_list("pk", "since", "until")) == entries
     assert Stream.objects.exists()
+
+
+def test_what_is_missing_after_it_until_a_reader_begins_is_a_gap(redis_client: Redis) -> None:
+    fill()
+    written: Any = redis_client.hget(KEY.format(DEMO.login), "demo")
+    records = {"demo": Record.loads(written)}
+    end_ms = records["demo"].spans[-1].end_ms
+    records["reader"] = Record(end_ms + 60_000, True, (Span(end_ms + 5000, end_ms + 60_000),))
+    gaps, _ = missing(records, decided_ms=0, now_ms=end_ms + 60_000)
+    assert gaps == [Span(end_ms, end_ms + 5000, "the reader was not running")]
+    assert Message.objects.order_by("-sent_at").values_list("sent_at", flat=True)[0] <= moment(end_ms)
+
+
+def test_a_later_run_ends_what_went_off_air_and_begins_what_is_on(redis_client: Redis) -> None:
+    then = datetime.now(UTC) - timedelta(days=3)
+    (show,) = World.watched_at(then).broadcasts(DEMO, then, then + timedelta(milliseconds=1))
+    channel = make_channel(DEMO.login, twitch_id=DEMO.twitch_id)
+    Stream.objects.create(id=show.id, channel=channel, started_at=moment(show.started_ms))
+    fill()
+    ended, on_air = Stream.objects.order_by("started_at")
+    assert ended.ended_at == moment(show.ended_ms)
+    assert (on_air.ended_at, on_air.started_at <= datetime.now(UTC)) == (None, True)
 
 
 @pytest.mark.parametrize("days", [0, 367])

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from redis import Redis
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from chat.emotesets import apply_set, read_bodies
+from chat.ingest.coverage import Span, vouch
 from chat.ingest.rooms import channel_of_room
 from chat.models import EmoteSet
 from chat.replay import ReplayResult, replay_lines
@@ -23,6 +25,7 @@ from streamstats.simulator.world import DEFAULT_SEED, DEMO, World, catalogue_of
 
 DAYS = 30
 MOST_DAYS = 366
+MOMENT = timedelta(milliseconds=1)
 
 
 class Command(BaseCommand):
@@ -39,18 +42,24 @@ class Command(BaseCommand):
     def handle(self, *, seed: int, days: int, port: int | None, **_options: object) -> None:
         if not 1 <= days <= MOST_DAYS:
             raise CommandError(f"--days must be from 1 to {MOST_DAYS}.")
-        if Stream.objects.filter(channel__twitch_id=DEMO.twitch_id).exists():
+        end = datetime.now(UTC)
+        channel = Channel.objects.filter(twitch_id=DEMO.twitch_id, streams__isnull=False).first()
+        if channel:
+            renew_streams(channel, seed, end)
             self.stdout.write(f"{DEMO.display_name} has its history already, nothing to do. Done.")
             return
         point_at_simulator(int(settings.PORT) + 1 if port is None else port)
-        end = datetime.now(UTC)
         start, world = end - timedelta(days=days), World.watched_at(end, seed)
         channel = follow_demo_channel()
         with transaction.atomic():
             fill_emote_sets(world, channel, start, end)
-        result = self._fill_chat(world, start, end)
-        streams = fill_streams(world, channel, start, end)
-        self.stdout.write(f"{result.messages:,} messages in {streams} streams of {DEMO.display_name}. Done.")
+        messages = self._fill_chat(world, start, end).messages
+        now = datetime.now(UTC)  # filling took its time, and the chat went on
+        messages += replay_lines(world.history(end, now), source="demo").messages
+        with Redis.from_url(settings.REDIS_URL) as client:
+            vouch(client, DEMO.login, "demo", Span(milliseconds(start), milliseconds(now)))
+        streams = fill_streams(world, channel, start, now)
+        self.stdout.write(f"{messages:,} messages in {streams} streams of {DEMO.display_name}. Done.")
 
     def _fill_chat(self, world: World, start: datetime, end: datetime) -> ReplayResult:
         columns = (
@@ -109,6 +118,16 @@ def apply_sets(sets: EmoteSets, owners: dict[str | None, Channel | None], at: da
     base_url = settings.SEVENTV_URL.removesuffix("/7tv")
     for found in read_bodies(catalogue_of(sets, base_url).bodies):
         apply_set(owners[found.twitch_id], found.provider, found.parsed.entries, at)
+
+
+def renew_streams(channel: Channel, seed: int, now: datetime) -> None:
+    """End what went off air while nobody looked, and begin what is on air now."""
+    for stream in channel.streams.filter(ended_at=None):
+        shows = World(seed, stream.started_at).broadcasts(DEMO, stream.started_at, stream.started_at + MOMENT)
+        ended_at = moment(shows[0].ended_ms) if shows else now
+        if ended_at <= now:
+            Stream.objects.filter(pk=stream.pk).update(ended_at=ended_at)
+    fill_streams(World.watched_at(now, seed), channel, now, now + MOMENT)
 
 
 def fill_streams(world: World, channel: Channel, start: datetime, end: datetime) -> int:
