@@ -31,6 +31,8 @@ function show(element, number) {
     element.value = number;
     element.title = count.format(number);
   }
+  const nouns = element.closest("[data-channel]").querySelectorAll(`[data-noun="${element.dataset.live}"]`);
+  for (const noun of nouns) noun.textContent = number === 1 ? noun.dataset.one : noun.dataset.many;
   element.classList.remove("moved");
   void element.offsetWidth; // lets the animation start again
   element.classList.add("moved");

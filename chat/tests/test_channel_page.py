@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -48,6 +49,14 @@ def test_today_and_all_time_are_told(client, channel, now):
     page = text(client)
     assert "98,765" in page
     assert "4,321" in page
+
+
+def test_one_message_is_not_called_messages(client, channel, now):
+    ChannelTotal.objects.create(channel=channel, messages=1, chatters=2)
+    ChatMinute.objects.create(channel=channel, minute=now.replace(second=0, microsecond=0), messages=1, chatters=1)
+    nouns = dict(re.findall(r'data-noun="([a-z.]+)"[^>]*>(\w+)<', text(client)))
+    assert nouns["rate"] == nouns["total.messages"] == "message"
+    assert (nouns["total.chatters"], nouns["today.messages"]) == ("chatters", "messages")
 
 
 def test_minutes_become_bars(client, channel, now):

@@ -25,4 +25,8 @@ def ordinal(number: int) -> str:
 
 def counted(number: int, singular: str, plural: str = "") -> str:
     """1 -> "1 message", 2 -> "2 messages"; the plural is given where it is not the singular with an s."""
-    return f"{compact(number)} {singular if number == 1 else plural or singular + 's'}"
+    return f"{compact(number)} {noun(number, singular, plural)}"
+
+
+def noun(number: int, singular: str, plural: str = "") -> str:
+    return singular if number == 1 else plural or singular + "s"

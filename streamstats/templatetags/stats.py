@@ -35,6 +35,18 @@ def count(value: int, singular: str, plural: str = "") -> SafeString:
 
 
 @register.simple_tag
+def noun(value: int, singular: str, live: str) -> SafeString:
+    """The noun of a number that stands elsewhere, and that `live` moves."""
+    return format_html(
+        '<span data-noun="{}" data-one="{}" data-many="{}">{}</span>',
+        live,
+        singular,
+        numbers.noun(2, singular),
+        numbers.noun(value, singular),
+    )
+
+
+@register.simple_tag
 def moment(at: datetime) -> SafeString:
     """A date and time: UTC as written by the server, the reader's own zone once the script has run."""
     return _time(at, "moment", f"{at:%-d %b %Y, %H:%M} UTC")
