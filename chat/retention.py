@@ -37,10 +37,13 @@ def expire(now: datetime, *, dry_run: bool = False) -> Expired:
     if days["longest"] is None:
         return expired
     expired.months = _past(now - timedelta(days=days["longest"]))
+    kept_from = [(channel, now - timedelta(days=channel.retention_days)) for channel in Channel.objects.order_by("pk")]
     if not dry_run:
+        for channel, before in kept_from:
+            _stop_recounting(channel, before)
         partitions.drop(expired.months)
-    for channel in Channel.objects.order_by("pk"):
-        _expire_channel(channel, now - timedelta(days=channel.retention_days), expired, dry_run=dry_run)
+    for channel, before in kept_from:
+        _expire_channel(channel, before, expired, dry_run=dry_run)
     dead = DeadLetter.objects.filter(received_at__lt=now - timedelta(days=days["shortest"]))
     expired.dead = dead.count() if dry_run else dead.delete()[0]
     return expired
@@ -51,6 +54,11 @@ def _past(before: datetime) -> list[date]:
     return sorted(m for m in partitions.existing() if partitions.next_month(m) <= before.date())
 
 
+def _stop_recounting(channel: Channel, before: datetime) -> None:
+    """Say which messages are gone before any of them is. They do not come back with a longer retention."""
+    Channel.objects.filter(pk=channel.pk).exclude(messages_kept_from__gte=before).update(messages_kept_from=before)
+
+
 def _expire_channel(channel: Channel, before: datetime, expired: Expired, *, dry_run: bool) -> None:
     texts = ChatEvent.objects.filter(channel=channel, occurred_at__lt=before).exclude(text="")
     if dry_run:
@@ -59,7 +67,6 @@ def _expire_channel(channel: Channel, before: datetime, expired: Expired, *, dry
         return
     expired.messages += _delete_messages(channel, before)
     expired.texts += texts.update(text="")
-    Channel.objects.filter(pk=channel.pk).update(messages_kept_from=before)
 
 
 def _delete_messages(channel: Channel, before: datetime) -> int:

@@ -5,15 +5,17 @@ run beside them. A recount of what was counted right changes nothing; a dry run 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 
 from chat.ingest.statements import LOCK_CHANNELS
-from chat.models import Message
+from chat.models import ChatEvent, Message
 from chat.numbers import BY_EMOTE_AND_DAY, BY_MINUTE, BY_VIEWER_AND_DAY
 from streams.models import Channel
 
@@ -139,7 +141,8 @@ WHERE known.first_seen_at > excluded.first_seen_at OR known.last_seen_at < exclu
 """
 
 RECOUNT_TOTALS = {
-    "viewer totals": f"""
+    "viewer totals": (
+        f"""
         UPDATE viewers_viewertotal known SET {", ".join(f"{name} = days.{name}" for name in COUNTS)}
         FROM (
             SELECT viewer_id, {", ".join(f"sum({name}) AS {name}" for name in COUNTS)}
@@ -147,16 +150,28 @@ RECOUNT_TOTALS = {
         ) days
         WHERE known.channel_id = %(channel)s AND known.viewer_id = days.viewer_id
             AND ({_KNOWN}) <> ({", ".join(f"days.{name}" for name in COUNTS)})
-    """,
-    "channel totals": f"""
-        INSERT INTO streams_channeltotal AS known (channel_id, chatters, {_ALL})
+        """,
+        f"""
+        UPDATE viewers_viewertotal known SET {_ZERO}
+        WHERE channel_id = %(channel)s AND ({_KNOWN}) <> (0, 0, 0, 0, 0) AND NOT EXISTS (
+            SELECT FROM viewers_viewerday WHERE channel_id = %(channel)s AND viewer_id = known.viewer_id
+        )
+        """,
+    ),
+    "channel totals": (
+        f"""
+        INSERT INTO streams_channeltotal AS known (channel_id, chatters, last_message_at, {_ALL})
         SELECT %(channel)s,
             (SELECT count(*) FROM viewers_viewertotal WHERE channel_id = %(channel)s AND messages > 0),
+            (SELECT max(last_seen_at) FROM viewers_viewertotal WHERE channel_id = %(channel)s),
             {", ".join(f"coalesce(sum({name}), 0)" for name in COUNTS)}
         FROM streams_channelday WHERE channel_id = %(channel)s HAVING count(*) > 0
-        ON CONFLICT (channel_id) DO UPDATE SET chatters = excluded.chatters, {_SET}
+        ON CONFLICT (channel_id) DO UPDATE SET chatters = excluded.chatters,
+            last_message_at = greatest(known.last_message_at, excluded.last_message_at), {_SET}
         WHERE (known.chatters, {_KNOWN}) <> (excluded.chatters, {_EXCLUDED})
-    """,
+            OR known.last_message_at IS DISTINCT FROM greatest(known.last_message_at, excluded.last_message_at)
+        """,
+    ),
 }
 
 
@@ -179,15 +194,20 @@ class Span:
 
 def countable(channel: Channel, first: date | None = None, end: date | None = None) -> Span:
     """The days of a channel that can be counted again: those whose messages are all still there."""
-    times = Message.objects.filter(channel=channel).order_by("sent_at").values_list("sent_at", flat=True)
-    oldest, newest = times.first(), times.last()
-    if oldest is None or newest is None:
+    messages, events = Message.objects.filter(channel=channel), ChatEvent.objects.filter(channel=channel)
+    heard = [_day(at) for at in (*_ends(messages, "sent_at"), *_ends(events, "occurred_at"))]
+    if not heard:
         return Span(date.min, date.min)
-    whole_from = _day(oldest)
-    if channel.messages_kept_from and channel.messages_kept_from > _midnight(whole_from):
-        whole_from = _day(channel.messages_kept_from) + timedelta(days=1)
-    after = _day(newest) + timedelta(days=1)
+    whole_from, after = min(heard), max(heard) + timedelta(days=1)
+    if channel.messages_kept_from:
+        whole_from = max(whole_from, _day(channel.messages_kept_from - datetime.resolution) + timedelta(days=1))
     return Span(max(first or whole_from, whole_from), min(end or after, after))
+
+
+def _ends(rows: QuerySet[Any], field: str) -> list[datetime]:
+    """The first and the last time of rows, where there are any."""
+    times = rows.order_by(field).values_list(field, flat=True)
+    return [at for at in (times.first(), times.last()) if at is not None]
 
 
 def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counter[str]:
@@ -201,10 +221,7 @@ def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counte
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_CHANNELS, [[channel.pk]])
         cursor.execute(COUNT_DAY, values)
-        changed = {
-            name: sum(_run(cursor, statement, values) for statement in statements)
-            for name, statements in RECOUNT_DAY.items()
-        }
+        changed = _run_all(cursor, RECOUNT_DAY, values)
         changed["viewers seen"] = _run(cursor, SEE_VIEWERS, values)
         cursor.execute("DROP TABLE recount")
         transaction.set_rollback(dry_run)
@@ -215,7 +232,7 @@ def rebuild_totals(channel: Channel, *, dry_run: bool = False) -> Counter[str]:
     """Sum the days of a channel up again; return how many totals were wrong."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_CHANNELS, [[channel.pk]])
-        changed = {name: _run(cursor, statement, {"channel": channel.pk}) for name, statement in RECOUNT_TOTALS.items()}
+        changed = _run_all(cursor, RECOUNT_TOTALS, {"channel": channel.pk})
         transaction.set_rollback(dry_run)
     return Counter(changed)
 
@@ -227,6 +244,11 @@ def rebuild(channel: Channel, span: Span, *, dry_run: bool = False) -> Counter[s
         changed.update(rebuild_day(channel, day, dry_run=dry_run))
     changed.update(rebuild_totals(channel, dry_run=dry_run))
     return changed
+
+
+def _run_all(cursor: CursorWrapper, statements: Mapping[str, Iterable[str]], values: Values) -> dict[str, int]:
+    """Run the statements of each table; return how many of its rows they changed."""
+    return {table: sum(_run(cursor, statement, values) for statement in of_it) for table, of_it in statements.items()}
 
 
 def _run(cursor: CursorWrapper, statement: str, values: Values) -> int:

@@ -39,7 +39,7 @@ EVENING = [
     privmsg("after midnight Emote", user="alice", at=MIDNIGHT),
     privmsg("another channel", user="alice", at=10, channel="another"),
     privmsg("Emote", user="bob", at=11, channel="another"),
-    privmsg("much later", user="bob", at=40 * DAY),
+    privmsg("next month", user="bob", at=18 * DAY),
 ]
 
 
