@@ -10,6 +10,7 @@ PARENT = "chat_message"
 DEFAULT = "chat_message_default"
 # Any number will do, as long as only partition work takes it: one partition is made at a time.
 LOCK = 7_308_332
+TWITCH_BEGAN = date(2011, 6, 1)
 
 
 def month_of(moment: datetime) -> date:
@@ -46,6 +47,15 @@ def coming(now: datetime, ahead: int = 3) -> list[date]:
     for _ in range(ahead):
         months.append(next_month(months[-1]))
     return months
+
+
+def believable(months: Iterable[date], now: datetime) -> list[date]:
+    """Months that chat can be from: since Twitch began, and not later than those that are made ahead.
+
+    A file can say any time; what it says of other months waits in the default partition.
+    """
+    latest = coming(now)[-1]
+    return sorted(month for month in months if TWITCH_BEGAN <= month <= latest)
 
 
 def make(months: Iterable[date]) -> list[date]:

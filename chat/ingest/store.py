@@ -5,7 +5,7 @@ and counted is the same.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
 import structlog
 from django.db import DataError, IntegrityError, connection, transaction
@@ -119,5 +119,5 @@ class Store:
         days = {message.sent_ms // MS_PER_DAY for message in batch.messages.values()}
         missing = {partitions.month_of(moment(day * MS_PER_DAY)) for day in days} - self._months
         if missing:
-            partitions.make(missing)
+            partitions.make(partitions.believable(missing, datetime.now(UTC)))
             self._months |= missing
