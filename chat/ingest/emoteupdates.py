@@ -1,5 +1,8 @@
 """Keeps the emote index of a store as the database has it, told over Redis when a set changes."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import redis
 import structlog
 from redis.client import PubSub
@@ -11,6 +14,7 @@ log = structlog.get_logger(__name__)
 
 TOPIC = "streamstats:emotes"
 GLOBAL = b"global"
+CONFIRM_SECONDS = 1.0
 
 
 class EmoteUpdates:
@@ -19,29 +23,36 @@ class EmoteUpdates:
     def __init__(self, client: "redis.Redis") -> None:
         self.client = client
         self._listening: PubSub | None = None
+        self._is_all_due = True
+        self._due: set[int | None] = set()
 
     def apply(self, store: Store) -> None:
-        """Load again what has changed since the last call, without waiting."""
+        """Load again what has changed since the last call, without waiting. What cannot be loaded stays due."""
         try:
-            changed = self._changed()
+            self._hear()
         except (RedisError, OSError) as error:
             if self._listening is not None:
                 log.warning("emotes.unheard", error=str(error))
             self._listening = None
-            return
-        if changed is None:
+        if self._is_all_due:
             store.load_all_sets()
-        for key in changed or ():
-            store.load_set(None if key == GLOBAL else int(key))
+            self._is_all_due = False
+            self._due.clear()
+        for channel in list(self._due):
+            store.load_set(channel)
+            self._due.discard(channel)
 
-    def _changed(self) -> set[bytes] | None:
-        """Keys of channels whose set changed; None if anything may have."""
+    def _hear(self) -> None:
         if self._listening is None:
-            pubsub: PubSub = self.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+            pubsub: PubSub = self.client.pubsub()  # type: ignore[no-untyped-call]
             pubsub.subscribe(TOPIC)
+            self._take(pubsub.get_message(timeout=CONFIRM_SECONDS))
             self._listening = pubsub
-            return None
-        changed: set[bytes] = set()
         while (message := self._listening.get_message(timeout=0)) is not None:
-            changed.add(message["data"])
-        return changed
+            self._take(message)
+
+    def _take(self, message: Mapping[str, Any] | None) -> None:
+        if message is None or message["type"] == "subscribe":  # nobody knows what was said before that
+            self._is_all_due = True
+        else:
+            self._due.add(None if message["data"] == GLOBAL else int(message["data"]))
