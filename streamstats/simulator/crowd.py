@@ -225,8 +225,8 @@ class Crowd:
         dice = chance(self.seed, "stranger", broadcast.id, number)
         minute, side = broadcast.started_ms // MINUTE % 1_000_000, int(self.channel.twitch_id) % 2
         pair = (minute + number * STRIDE) % (len(FIRSTS) * len(SECONDS))  # so that no two of them share a name
-        hour = broadcast.started_ms // HOUR * 2 + side
-        login = f"{FIRSTS[pair % len(FIRSTS)]}{SECONDS[pair // len(FIRSTS)]}{hour % 9000 + 1000}"
+        suffix = (minute * 7919 + number * 3571) % 9900 + 100
+        login = f"{FIRSTS[pair % len(FIRSTS)]}{SECONDS[pair // len(FIRSTS)]}{suffix}"
         twitch_id = str(900_000_000 + minute * 2_000 + side * 1_000 + number)
         name = PersonName(0, login, login.capitalize())
         own = habits(dice)

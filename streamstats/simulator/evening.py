@@ -18,7 +18,7 @@ from streamstats.simulator.words import WORDS
 MESSAGES_A_MINUTE, WATCHED_MESSAGES_A_MINUTE = 14.5, 36
 USUAL_COMPANY = 75
 WARM_UP, WATCHED_WARM_UP, FAREWELL = 25, 2, 9  # minutes
-LOUDEST = 5  # times what is usual
+LOUDEST = 4  # times what is usual
 COMMANDS = tuple(WORDS["commands"])
 
 
