@@ -41,13 +41,14 @@ function show(element, number) {
 // The last sixty minutes. The line moves left as minutes pass, whether or not anybody writes.
 class Pulse {
   constructor(svg) {
-    const [messages, chatters] = [svg.dataset.messages, svg.dataset.chatters].map((text) => text.split(" ").map(Number));
-    this.line = svg.querySelector("polyline");
-    this.area = svg.querySelector("polygon");
+    const [messages, chatters] = [svg.dataset.messages, svg.dataset.chatters].map((text) => text.split(" "));
+    this.line = svg.querySelector(".line");
+    this.area = svg.querySelector(".area");
     this.width = svg.viewBox.baseVal.width;
     this.height = svg.viewBox.baseVal.height;
     this.first = Number(svg.dataset.first) / 60;
-    this.minutes = messages.map((count, index) => ({ messages: count, chatters: chatters[index] }));
+    // "-" is a minute that was not received.
+    this.minutes = messages.map((count, index) => ({ messages: count === "-" ? null : Number(count), chatters: Number(chatters[index]) }));
   }
 
   turn(now) {
@@ -67,11 +68,24 @@ class Pulse {
   // The line ends in the estimate, or it would fall to nothing at the start of every minute.
   draw(now) {
     const counts = [...this.minutes.slice(0, -1).map((minute) => minute.messages), this.rate(now)];
-    const highest = Math.max(1, ...counts);
+    const highest = Math.max(1, ...counts); // a minute not received is null, and null is less
     const step = this.width / (counts.length - 1);
-    const points = counts.map((count, index) => `${index * step},${this.height * (1 - count / highest)}`).join(" ");
-    this.line.setAttribute("points", points);
-    this.area.setAttribute("points", `0,${this.height} ${points} ${this.width},${this.height}`);
+    let [line, area, pen] = ["", "", ""];
+    counts.forEach((count, index) => {
+      const x = index * step;
+      if (count !== null) {
+        if (!pen) area += `M${x},${this.height} `;
+        pen = `${x},${this.height * (1 - count / highest)} `;
+        line += (index && counts[index - 1] !== null ? "" : "M") + pen;
+        area += pen;
+      }
+      if (pen && (counts[index + 1] ?? null) === null) {
+        area += `${x},${this.height}Z`;
+        pen = "";
+      }
+    });
+    this.line.setAttribute("d", line);
+    this.area.setAttribute("d", area);
   }
 
   // As streamstats/lib/pulse.py does it: the rest of this minute is taken from the one before.

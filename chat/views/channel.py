@@ -1,7 +1,6 @@
 """A channel as it is now."""
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -31,14 +30,16 @@ TOP_EMOTES = 12
 def overview(request: HttpRequest, channel: str) -> HttpResponse:
     found = listed_channel(channel)
     now = timezone.now()
-    messages, chatters = _minutes(found, now)
+    span = activity.last_hours(now, HOURS, BUCKET)
+    messages, chatters = _minutes(found, span)
+    gaps = _gaps(found, span)
     recent = recent_chat(found, now)
     this_week = EmoteDay.objects.filter(channel=found).since(now.date() - timedelta(days=6))
     context = {
         "channel": found,
         "today": found.days.filter(day=now.date()).first() or ChannelDay(channel=found, day=now.date()),
-        "pulse": pulse.draw(messages, chatters, now),
-        "activity": _activity(found, messages, now),
+        "pulse": pulse.draw(messages, chatters, now, gaps),
+        "activity": activity.draw(span, now, messages, gaps, width=720, height=120),
         "emotes_now": [{**emote._asdict(), "count": uses} for emote, uses in recent.emotes.items()],
         "emotes_week": this_week.most_used()[:TOP_EMOTES],
         "newcomers": recent.newcomers if found.shows_viewers else [],
@@ -55,22 +56,16 @@ class Recent(NamedTuple):
     newcomers: list[tuple[Viewer, datetime]]
 
 
-def _minutes(channel: Channel, now: datetime) -> tuple[dict[datetime, int], dict[datetime, int]]:
-    """Messages, and chatters, in each minute of the last hours."""
-    span = activity.last_hours(now, HOURS, BUCKET)
+def _minutes(channel: Channel, span: activity.Span) -> tuple[dict[datetime, int], dict[datetime, int]]:
+    """Messages, and chatters, in each minute."""
     rows = ChatMinute.objects.filter(channel=channel, minute__gte=span.started_at, minute__lt=span.ended_at)
     counts = list(rows.values_list("minute", "messages", "chatters"))
     return {minute: messages for minute, messages, _ in counts}, {minute: chatters for minute, _, chatters in counts}
 
 
-def _activity(channel: Channel, messages: Mapping[datetime, int], now: datetime) -> activity.Activity:
-    span = activity.last_hours(now, HOURS, BUCKET)
-    gaps = _gaps(channel, span.started_at, span.ended_at)
-    return activity.draw(span, now, messages, gaps, width=720, height=120)
-
-
-def _gaps(channel: Channel, start: datetime, end: datetime) -> list[activity.Gap]:
-    rows = Gap.objects.filter(channel=channel, started_at__lt=end, ended_at__gt=start).order_by("started_at")
+def _gaps(channel: Channel, span: activity.Span) -> list[activity.Gap]:
+    rows = Gap.objects.filter(channel=channel, started_at__lt=span.ended_at, ended_at__gt=span.started_at)
+    rows = rows.order_by("started_at")
     return [activity.Gap(*row) for row in rows.values_list("started_at", "ended_at", "reason")]
 
 

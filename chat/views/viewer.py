@@ -15,7 +15,7 @@ from streamstats.lib import activity, year
 from viewers.access import channel_with_viewers
 from viewers.models import Viewer, ViewerDay, ViewerTotal
 
-FAVOURITES = 12
+FAVOURITES = 24
 
 
 @require_safe
