@@ -97,6 +97,8 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
+DATETIME_FORMAT = "j M Y, H:i:s"  # in the admin, where seconds tell messages apart
+DATE_FORMAT = "j M Y"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"

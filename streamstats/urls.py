@@ -9,6 +9,9 @@ from streamstats import health
 register_converter(ChannelLogin, "channel")
 register_converter(ViewerLogin, "viewer")
 
+admin.site.site_header = admin.site.site_title = "StreamStats"
+admin.site.index_title = "Administration"
+
 urlpatterns = [
     path("", include("streams.urls")),
     path("", include("viewers.urls")),
