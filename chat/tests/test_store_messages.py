@@ -242,26 +242,26 @@ def test_a_set_that_was_loaded_again_counts_from_then_on():
 
 
 @pytest.fixture
-def no_month_of_2031():
+def no_month_of_2015():
     yield
-    partitions.drop([date(2031, 5, 1)])
+    partitions.drop([date(2015, 5, 1)])
 
 
-IN_2031 = "1936000000000"
+IN_2015 = "1431000000000"
 
 
-def test_a_month_is_made_with_its_first_message(no_month_of_2031):
-    Store().write(read(privmsg(tmi_sent_ts=IN_2031)))
-    assert date(2031, 5, 1) in partitions.existing()
+def test_a_month_is_made_with_its_first_message(no_month_of_2015):
+    Store().write(read(privmsg(tmi_sent_ts=IN_2015)))
+    assert date(2015, 5, 1) in partitions.existing()
 
 
-def test_a_month_that_went_away_costs_no_message(no_month_of_2031):
+def test_a_month_that_went_away_costs_no_message(no_month_of_2015):
     store = Store()
-    store.write(read(privmsg("one", tmi_sent_ts=IN_2031)))
-    partitions.drop([date(2031, 5, 1)])
-    store.write(read(privmsg("two", tmi_sent_ts=IN_2031)))
+    store.write(read(privmsg("one", tmi_sent_ts=IN_2015)))
+    partitions.drop([date(2015, 5, 1)])
+    store.write(read(privmsg("two", tmi_sent_ts=IN_2015)))
     assert Message.objects.get().text == "two"
-    partitions.make([date(2031, 5, 1)])
+    partitions.make([date(2015, 5, 1)])
     assert Message.objects.get().text == "two"
 
 
