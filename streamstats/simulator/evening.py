@@ -15,7 +15,7 @@ from streamstats.simulator.stage import Line, Stage
 from streamstats.simulator.talk import Talk
 from streamstats.simulator.words import WORDS
 
-MESSAGES_A_MINUTE, WATCHED_MESSAGES_A_MINUTE = 14.5, 36
+MESSAGES_A_MINUTE, WATCHED_MESSAGES_A_MINUTE = 14.5, 44
 USUAL_COMPANY = 75
 WARM_UP, WATCHED_WARM_UP, FAREWELL = 25, 2, 9  # minutes
 LOUDEST = 4  # times what is usual
@@ -35,11 +35,12 @@ def moods(dice: Random, show: Broadcast) -> list[Minute]:
     length = (show.ended_ms - show.started_ms) // MINUTE
     usual = (WATCHED_MESSAGES_A_MINUTE if show.is_watched else MESSAGES_A_MINUTE) * show.channel.size
     warm_up = WATCHED_WARM_UP if show.is_watched else WARM_UP
+    swell = 0.15 if show.is_watched else 0.3
     phase, wave = dice.uniform(0, 2 * pi), dice.uniform(35, 70)
     minutes = []
     for number in range(length):
         pace = usual * (0.3 + 0.7 * min(1, number / warm_up))
-        pace *= 1 + 0.3 * sin(phase + number / wave * 2 * pi)
+        pace *= 1 + swell * sin(phase + number / wave * 2 * pi)
         is_over = number >= length - FAREWELL
         minutes.append(Minute(pace * 1.6 if is_over else pace, "bye" if is_over else "calm"))
     for _ in range(max(2, length // 22)):
