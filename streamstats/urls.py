@@ -1,7 +1,9 @@
 """Every address of the site."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path, register_converter
+from django.views.generic import RedirectView
 
 from streams.converters import ChannelLogin, ViewerLogin
 from streamstats import health
@@ -17,6 +19,7 @@ urlpatterns = [
     path("", include("viewers.urls")),
     path("", include("chat.urls")),
     path("admin/", admin.site.urls),
+    path("favicon.ico", RedirectView.as_view(url=static("favicon.svg"))),  # the admin's pages name none
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

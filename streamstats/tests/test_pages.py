@@ -67,3 +67,8 @@ def test_an_error_page_needs_no_database(view):
 
 def test_nothing_of_the_models_waits_for_a_migration(db):
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_browsers_that_ask_for_an_icon_get_one(client):
+    answer = client.get("/favicon.ico", follow=True)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/svg+xml")
