@@ -4,8 +4,10 @@ The same line may come any number of times, in any order, from any number of wri
 and counted is the same.
 """
 
+import threading
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 import structlog
 from django.db import DataError, IntegrityError, connection, transaction
@@ -23,14 +25,23 @@ log = structlog.get_logger(__name__)
 MS_PER_DAY = 86_400_000
 
 
+class Prepared(NamedTuple):
+    """Lines that only have to be committed: sorted, with the keys of the emotes in every message that shows any."""
+
+    lines: Sequence[Line]
+    batch: Batch
+    emotes: dict[tuple[str, str], list[int]]
+
+
 class Store:
-    """The one door to the tables of chat. Not for several threads."""
+    """The one door to the tables of chat. One thread may prepare lines while another commits."""
 
     def __init__(self) -> None:
         self.index = EmoteIndex()
         self.rooms = Rooms()
         self._emotes: dict[EmoteKey, int] = {}
         self._months: set[date] = set()
+        self._preparing = threading.Lock()
 
     def load_all_sets(self) -> None:
         """Load the emote sets of everywhere and of every room met so far, as the database has them."""
@@ -55,9 +66,22 @@ class Store:
         return new
 
     def write(self, lines: Sequence[Line]) -> Stored:
+        """Store lines."""
+        return self.commit(self.prepare(lines))
+
+    def prepare(self, lines: Sequence[Line]) -> Prepared:
+        """Find out all that can be known of lines beforehand; what is new of it is written down, and stays."""
+        batch = sort_lines(lines)
+        with self._preparing:
+            self._meet(batch)
+            self._make_partitions(batch)
+            return Prepared(lines, batch, self._find_emotes(batch))
+
+    def commit(self, prepared: Prepared) -> Stored:
         """Store lines. One that Postgres refuses is found by halving, and buried; the others are stored."""
+        lines = prepared.lines
         try:
-            return self._write(lines)
+            return self._commit(prepared)
         except (DataError, IntegrityError) as error:
             if len(lines) == 1:
                 return self._bury(lines[0], error)
@@ -73,14 +97,10 @@ class Store:
             insert_dead(cursor, [Dead(line, reason)])
         return Stored(lines=1, dead=1)
 
-    def _write(self, lines: Sequence[Line]) -> Stored:
-        batch = sort_lines(lines)
-        self._meet(batch)
-        emotes = self._find_emotes(batch)
-        self._make_partitions(batch)
+    def _commit(self, prepared: Prepared) -> Stored:
         with transaction.atomic(), connection.cursor() as cursor:
-            stored = Transaction(cursor, self.rooms, batch, emotes).run()
-        stored.lines = len(lines)
+            stored = Transaction(cursor, self.rooms, prepared.batch, prepared.emotes).run()
+        stored.lines = len(prepared.lines)
         return stored
 
     def _find_emotes(self, batch: Batch) -> dict[tuple[str, str], list[int]]:

@@ -1,7 +1,7 @@
 """The writer: takes raw lines off the queue, and acknowledges them once Postgres has committed them.
 
-Two threads take turns on the work: one reads lines and finds out what they mean while the other waits
-for Postgres with the batch before. Batches are committed in the order in which they were read.
+Two threads share the work: one reads lines and finds out what they mean while the other waits for
+Postgres with the batch before. Batches are committed in the order in which they were read.
 """
 
 import queue
@@ -22,7 +22,7 @@ from chat.ingest import live
 from chat.ingest.batch import Line, read_lines
 from chat.ingest.emoteupdates import EmoteUpdates
 from chat.ingest.queue import Entry, LineGroup
-from chat.ingest.store import Store
+from chat.ingest.store import Prepared, Store
 from chat.ingest.transaction import Stored
 
 log = structlog.get_logger(__name__)
@@ -39,10 +39,10 @@ T = TypeVar("T")
 
 
 class ReadBatch(NamedTuple):
-    """Entries of the queue, and the lines in them."""
+    """Entries of the queue, and what is to be committed of them."""
 
     ids: list[bytes]
-    lines: list[Line]
+    prepared: Prepared
 
 
 class Writer:
@@ -80,12 +80,20 @@ class Writer:
             while not stop.is_set():
                 self._acknowledge()
                 entries = self.group.read(LINES_AT_ONCE, BLOCK_MS) or self.group.claim(ABANDONED_MS)
-                if entries:
-                    self._hand_over(_meaning(entries))
+                if entries and (batch := self._persist(partial(self._prepare, entries), stop)):
+                    self._hand_over(batch)
         except BaseException as error:  # noqa: BLE001 - raised by the other thread, when it has seen the end
             self._failure = error
         finally:
+            connection.close()
             self._hand_over(None)
+
+    def _prepare(self, entries: Iterable[Entry]) -> ReadBatch:
+        self.updates.apply(self.store)
+        lines: list[Line] = []
+        for entry in entries:
+            lines += read_lines(entry.id.decode(), entry.source, entry.received_ms, entry.lines)
+        return ReadBatch([entry.id for entry in entries], self.store.prepare(lines))
 
     def _hand_over(self, batch: ReadBatch | None) -> None:
         while not self._is_over.is_set():
@@ -102,19 +110,15 @@ class Writer:
         if ids:
             self.group.ack(ids)
 
-    # The writing thread: the only one that talks to Postgres.
+    # The writing thread: the only one that commits lines.
 
     def _write_all(self, stop: threading.Event) -> None:
         while (batch := self._ready.get()) is not None:
-            stored = self._persist(partial(self._write, batch), stop)
+            stored = self._persist(partial(self.store.commit, batch.prepared), stop)
             if stored is None:
                 return  # not acknowledged: the next writer gets it
             self._committed.put(batch.ids)
             self._publish(stored)
-
-    def _write(self, batch: ReadBatch) -> Stored:
-        self.updates.apply(self.store)
-        return self.store.write(batch.lines)
 
     def _persist(self, deed: Callable[[], T], stop: threading.Event) -> T | None:
         """Do something with Postgres, however long it is away; None if it still was at the stop."""
@@ -138,12 +142,3 @@ class Writer:
             live.publish(self.client, stored.channels, datetime.now(UTC))
         except (RedisError, OSError) as error:
             log.warning("live.unpublished", error=str(error))  # pages show it with the next batch
-
-
-def _meaning(entries: Iterable[Entry]) -> ReadBatch:
-    ids: list[bytes] = []
-    lines: list[Line] = []
-    for entry in entries:
-        ids.append(entry.id)
-        lines += read_lines(entry.id.decode(), entry.source, entry.received_ms, entry.lines)
-    return ReadBatch(ids, lines)
