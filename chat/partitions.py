@@ -1,16 +1,32 @@
 """Monthly partitions of the messages: made ahead, and dropped when nobody may keep their text any longer."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
-from django.db import connection, transaction
+import structlog
+from django.db import OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 from psycopg import sql
+from psycopg.errors import LockNotAvailable
+
+log = structlog.get_logger(__name__)
 
 PARENT = "chat_message"
 DEFAULT = "chat_message_default"
 # Any number will do, as long as only partition work takes it: one partition is made at a time.
 LOCK = 7_308_332
+# Who waits to change a table makes everybody wait who comes after; not for longer than this.
+PATIENCE = "2s"
 TWITCH_BEGAN = date(2011, 6, 1)
+
+
+class Outcome(NamedTuple):
+    """What became of months: those that were made or dropped, and those that had to wait for somebody who reads."""
+
+    done: list[date]
+    busy: list[date]
 
 
 def month_of(moment: datetime) -> date:
@@ -58,23 +74,50 @@ def believable(months: Iterable[date], now: datetime) -> list[date]:
     return sorted(month for month in months if TWITCH_BEGAN <= month <= latest)
 
 
-def make(months: Iterable[date]) -> list[date]:
+def make(months: Iterable[date]) -> Outcome:
     """Make the partitions that are missing, moving in what waited in the default one."""
-    missing = sorted(set(months) - set(existing()))
-    return [month for month in missing if _make(month)]
+    return _each(set(months) - set(existing()), _make)
+
+
+def drop(months: Iterable[date]) -> Outcome:
+    """Drop whole months, text and all."""
+    return _each(set(months) & set(existing()), _drop)
+
+
+def _each(months: Iterable[date], deed: Callable[[date], bool]) -> Outcome:
+    """Do something with months. The first that somebody holds on to ends it: the others would stop readers too."""
+    left, done = sorted(months), []
+    for number, month in enumerate(left):
+        try:
+            if deed(month):
+                done.append(month)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, LockNotAvailable):
+                raise
+            log.warning("partitions.busy", month=f"{month:%Y-%m}")
+            return Outcome(done, left[number:])
+    return Outcome(done, [])
+
+
+@contextmanager
+def _tables_locked(mode: str) -> Iterator[CursorWrapper]:
+    """One partition at a time, and all take the table before its partitions, as those do who read and write."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
+        cursor.execute(f"LOCK TABLE ONLY {PARENT} IN {mode} MODE")
+        # Rows may not appear in the default partition while another takes over a part of it.
+        cursor.execute(f"LOCK TABLE {DEFAULT} IN ACCESS EXCLUSIVE MODE")
+        yield cursor
 
 
 def _make(month: date) -> bool:
     """Make one partition; False where somebody else just did."""
     start, end = _bounds(month)
     name, default = sql.Identifier(name_of(month)), sql.Identifier(DEFAULT)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        cursor.execute("SELECT to_regclass(%s) IS NULL", [name_of(month)])
-        if not cursor.fetchone()[0]:
+    with _tables_locked("SHARE UPDATE EXCLUSIVE") as cursor:
+        if _is_there(cursor, month):
             return False
-        # Rows may not appear in the default partition between moving them and attaching the new one.
-        cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(default))
         cursor.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(name, sql.Identifier(PARENT)))
         cursor.execute(
             sql.SQL(
@@ -91,13 +134,18 @@ def _make(month: date) -> bool:
     return True
 
 
-def drop(months: Iterable[date]) -> None:
-    """Drop whole months, text and all."""
-    names = existing()
-    with connection.cursor() as cursor:
-        for month in sorted(months):
-            if month in names:
-                cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(names[month])))
+def _drop(month: date) -> bool:
+    """Drop one partition; False where somebody else just did."""
+    with _tables_locked("ACCESS EXCLUSIVE") as cursor:
+        if not _is_there(cursor, month):
+            return False
+        cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name_of(month))))
+    return True
+
+
+def _is_there(cursor: CursorWrapper, month: date) -> bool:
+    cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [name_of(month)])
+    return bool(cursor.fetchone()[0])
 
 
 def _bounds(month: date) -> tuple[datetime, datetime]:

@@ -25,6 +25,8 @@ class Expired:
     """What was removed, or would be."""
 
     months: list[date] = field(default_factory=list)
+    busy: list[date] = field(default_factory=list)
+    """Months that somebody was reading. They are empty, and go the next time."""
     messages: int = 0
     texts: int = 0
     dead: int = 0
@@ -41,7 +43,7 @@ def expire(now: datetime, *, dry_run: bool = False) -> Expired:
     if not dry_run:
         for channel, before in kept_from:
             _stop_recounting(channel, before)
-        partitions.drop(expired.months)
+        expired.months, expired.busy = partitions.drop(expired.months)
     for channel, before in kept_from:
         _expire_channel(channel, before, expired, dry_run=dry_run)
     dead = DeadLetter.objects.filter(received_at__lt=now - timedelta(days=days["shortest"]))

@@ -17,4 +17,10 @@ def keep_partitions() -> None:
     now = datetime.now(UTC)
     made = partitions.make(partitions.coming(now))
     expired = expire(now)
-    log.info("partitions.kept", made=len(made), dropped=len(expired.months), messages=expired.messages)
+    log.info(
+        "partitions.kept",
+        made=len(made.done),
+        dropped=len(expired.months),
+        left_for_next_time=len(made.busy) + len(expired.busy),
+        messages=expired.messages,
+    )

@@ -6,7 +6,7 @@ and counted is the same.
 
 import threading
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import structlog
@@ -23,6 +23,8 @@ from chat.models import Emote
 log = structlog.get_logger(__name__)
 
 MS_PER_DAY = 86_400_000
+# How long messages wait in the default partition when somebody who reads stopped the making of their month.
+MONTHS_AGAIN = timedelta(minutes=1)
 
 
 class Prepared(NamedTuple):
@@ -41,6 +43,7 @@ class Store:
         self.rooms = Rooms()
         self._emotes: dict[EmoteKey, int] = {}
         self._months: set[date] = set()
+        self._make_months_from = datetime.min.replace(tzinfo=UTC)
         self._preparing = threading.Lock()
 
     def load_all_sets(self) -> None:
@@ -138,6 +141,9 @@ class Store:
         """Make the months these messages belong to. Without one they wait in the default partition."""
         days = {message.sent_ms // MS_PER_DAY for message in batch.messages.values()}
         missing = {partitions.month_of(moment(day * MS_PER_DAY)) for day in days} - self._months
-        if missing:
-            partitions.make(partitions.believable(missing, datetime.now(UTC)))
-            self._months |= missing
+        now = datetime.now(UTC)
+        if missing and now >= self._make_months_from:
+            made = partitions.make(partitions.believable(missing, now))
+            self._months |= missing.difference(made.busy)
+            if made.busy:
+                self._make_months_from = now + MONTHS_AGAIN

@@ -1,7 +1,8 @@
 """manage.py partitions: make the coming months, drop what is past retention."""
 
 from argparse import ArgumentParser
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 
 from django.core.management.base import BaseCommand
 
@@ -20,17 +21,19 @@ class Command(BaseCommand):
 
     def handle(self, *, dry_run: bool, **_options: object) -> None:
         now = datetime.now(UTC)
-        missing = sorted(set(partitions.coming(now)) - set(partitions.existing()))
-        made = missing if dry_run else partitions.make(partitions.coming(now))
-        for month in made:
-            self.stdout.write(f"{month:%Y-%m}: {'would be made' if dry_run else 'made'}")
+        if dry_run:
+            self._tell(sorted(set(partitions.coming(now)) - set(partitions.existing())), "would be made")
+        else:
+            made = partitions.make(partitions.coming(now))
+            self._tell(made.done, "made")
+            self._tell(made.busy, "somebody reads the messages; made the next time")
         self._report(expire(now, dry_run=dry_run), dry_run=dry_run)
         self.stdout.write("Done.")
 
     def _report(self, expired: Expired, *, dry_run: bool) -> None:
         would = "would be " if dry_run else ""
-        for month in expired.months:
-            self.stdout.write(f"{month:%Y-%m}: {would}dropped")
+        self._tell(expired.months, f"{would}dropped")
+        self._tell(expired.busy, "somebody reads the messages; dropped the next time")
         for what, number in (
             ("messages", expired.messages),
             ("event texts", expired.texts),
@@ -38,3 +41,7 @@ class Command(BaseCommand):
         ):
             if number:
                 self.stdout.write(f"{number:,} {what} past retention {would}removed")
+
+    def _tell(self, months: Iterable[date], what: str) -> None:
+        for month in months:
+            self.stdout.write(f"{month:%Y-%m}: {what}")
