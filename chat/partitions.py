@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -79,9 +80,9 @@ def make(months: Iterable[date]) -> Outcome:
     return _each(set(months) - set(existing()), _make)
 
 
-def drop(months: Iterable[date]) -> Outcome:
-    """Drop whole months, text and all."""
-    return _each(set(months) & set(existing()), _drop)
+def drop(months: Iterable[date], may_drop: Callable[[date], bool] = lambda month: True) -> Outcome:
+    """Drop whole months, text and all, of which `may_drop` still says so when nobody can write to them any more."""
+    return _each(set(months) & set(existing()), partial(_drop, may_drop))
 
 
 def _each(months: Iterable[date], deed: Callable[[date], bool]) -> Outcome:
@@ -113,7 +114,7 @@ def _tables_locked(mode: str) -> Iterator[CursorWrapper]:
 
 def _make(month: date) -> bool:
     """Make one partition; False where somebody else just did."""
-    start, end = _bounds(month)
+    start, end = bounds(month)
     name, default = sql.Identifier(name_of(month)), sql.Identifier(DEFAULT)
     with _tables_locked("SHARE UPDATE EXCLUSIVE") as cursor:
         if _is_there(cursor, month):
@@ -134,10 +135,10 @@ def _make(month: date) -> bool:
     return True
 
 
-def _drop(month: date) -> bool:
-    """Drop one partition; False where somebody else just did."""
+def _drop(may_drop: Callable[[date], bool], month: date) -> bool:
+    """Drop one partition; False where somebody else just did, or where it may not be dropped."""
     with _tables_locked("ACCESS EXCLUSIVE") as cursor:
-        if not _is_there(cursor, month):
+        if not _is_there(cursor, month) or not may_drop(month):
             return False
         cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name_of(month))))
     return True
@@ -148,6 +149,6 @@ def _is_there(cursor: CursorWrapper, month: date) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def _bounds(month: date) -> tuple[datetime, datetime]:
+def bounds(month: date) -> tuple[datetime, datetime]:
     after = next_month(month)
     return datetime(month.year, month.month, 1, tzinfo=UTC), datetime(after.year, after.month, 1, tzinfo=UTC)

@@ -29,6 +29,7 @@ class ReplayResult:
     skipped: int = 0
     messages: int = 0
     dead: int = 0
+    expired: int = 0
 
 
 def replay_lines(
@@ -61,6 +62,7 @@ def replay_lines(
         result.lines += len(batch)
         result.messages += stored.messages
         result.dead += stored.dead
+        result.expired += stored.expired
         if progress:
             progress.lines_done = number
             progress.save(update_fields=["lines_done", "updated_at"])

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from django.db import connection
-from django.db.models import Max, Min
+from django.db import connection, transaction
+from django.db.models import Exists, Max, Min, OuterRef, QuerySet
 
 from chat import partitions
+from chat.ingest.statements import LOCK_CHANNELS
 from chat.models import ChatEvent, DeadLetter, Message
 from streams.models import Channel
 
@@ -39,13 +40,12 @@ def expire(now: datetime, *, dry_run: bool = False) -> Expired:
     if days["longest"] is None:
         return expired
     expired.months = _past(now - timedelta(days=days["longest"]))
-    kept_from = [(channel, now - timedelta(days=channel.retention_days)) for channel in Channel.objects.order_by("pk")]
-    if not dry_run:
-        for channel, before in kept_from:
-            _stop_recounting(channel, before)
-        expired.months, expired.busy = partitions.drop(expired.months)
-    for channel, before in kept_from:
-        _expire_channel(channel, before, expired, dry_run=dry_run)
+    before = {channel: now - timedelta(days=channel.retention_days) for channel in Channel.objects.order_by("pk")}
+    if dry_run:
+        expired.messages = sum(_old(channel, before[channel]).count() for channel in before)
+        expired.texts = sum(_old_texts(channel, before[channel]).count() for channel in before)
+    else:
+        _forget(before, expired)
     dead = DeadLetter.objects.filter(received_at__lt=now - timedelta(days=days["shortest"]))
     expired.dead = dead.count() if dry_run else dead.delete()[0]
     return expired
@@ -56,19 +56,42 @@ def _past(before: datetime) -> list[date]:
     return sorted(m for m in partitions.existing() if partitions.next_month(m) <= before.date())
 
 
-def _stop_recounting(channel: Channel, before: datetime) -> None:
-    """Say which messages are gone before any of them is. They do not come back with a longer retention."""
-    Channel.objects.filter(pk=channel.pk).exclude(messages_kept_from__gte=before).update(messages_kept_from=before)
+def _old(channel: Channel, before: datetime) -> QuerySet[Message]:
+    return Message.objects.filter(channel=channel, sent_at__lt=before)
 
 
-def _expire_channel(channel: Channel, before: datetime, expired: Expired, *, dry_run: bool) -> None:
-    texts = ChatEvent.objects.filter(channel=channel, occurred_at__lt=before).exclude(text="")
-    if dry_run:
-        expired.messages += Message.objects.filter(channel=channel, sent_at__lt=before).count()
-        expired.texts += texts.count()
-        return
-    expired.messages += _delete_messages(channel, before)
-    expired.texts += texts.update(text="")
+def _old_texts(channel: Channel, before: datetime) -> QuerySet[ChatEvent]:
+    return ChatEvent.objects.filter(channel=channel, occurred_at__lt=before).exclude(text="")
+
+
+def _forget(before: dict[Channel, datetime], expired: Expired) -> None:
+    losing = [channel for channel in before if _note_loss(channel, before[channel])]
+    expired.months, expired.busy = partitions.drop(expired.months, may_drop=_is_noted)
+    for channel in losing:
+        expired.messages += _delete_messages(channel, before[channel])
+    for channel, moment in before.items():
+        expired.texts += _old_texts(channel, moment).update(text="")
+
+
+def _note_loss(channel: Channel, before: datetime) -> bool:
+    """Say which messages are gone before any of them is; False where there are none.
+
+    Under the lock of those who count and store: they never see a day of which only a part is left and
+    take it for whole. What is gone does not come back with a longer retention.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_CHANNELS, [[channel.pk]])
+        if not _old(channel, before).exists():
+            return False
+        Channel.objects.filter(pk=channel.pk).exclude(messages_kept_from__gte=before).update(messages_kept_from=before)
+    return True
+
+
+def _is_noted(month: date) -> bool:
+    """Whether all that have messages in a month say that they are gone: some may have come in only now."""
+    start, end = partitions.bounds(month)
+    said = Message.objects.filter(channel=OuterRef("pk"), sent_at__gte=start, sent_at__lt=end)
+    return not Channel.objects.exclude(messages_kept_from__gte=end).filter(Exists(said)).exists()
 
 
 def _delete_messages(channel: Channel, before: datetime) -> int:

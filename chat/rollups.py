@@ -200,8 +200,12 @@ def countable(channel: Channel, first: date | None = None, end: date | None = No
         return Span(date.min, date.min)
     whole_from, after = min(heard), max(heard) + timedelta(days=1)
     if channel.messages_kept_from:
-        whole_from = max(whole_from, _day(channel.messages_kept_from - datetime.resolution) + timedelta(days=1))
+        whole_from = max(whole_from, _first_whole_day(channel.messages_kept_from))
     return Span(max(first or whole_from, whole_from), min(end or after, after))
+
+
+def _first_whole_day(kept_from: datetime) -> date:
+    return _day(kept_from - datetime.resolution) + timedelta(days=1)
 
 
 def _ends(rows: QuerySet[Any], field: str) -> list[datetime]:
@@ -211,7 +215,7 @@ def _ends(rows: QuerySet[Any], field: str) -> list[datetime]:
 
 
 def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counter[str]:
-    """Count one day again; return how many rows of each table were wrong."""
+    """Count one day again, if its messages are all there; return how many rows of each table were wrong."""
     values: Values = {
         "channel": channel.pk,
         "day": day,
@@ -220,6 +224,10 @@ def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counte
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_CHANNELS, [[channel.pk]])
+        # Asked again under the lock: retention may have come to this day since the span was chosen.
+        kept_from = Channel.objects.values_list("messages_kept_from", flat=True).get(pk=channel.pk)
+        if kept_from and day < _first_whole_day(kept_from):
+            return Counter()
         cursor.execute(COUNT_DAY, values)
         changed = _run_all(cursor, RECOUNT_DAY, values)
         changed["viewers seen"] = _run(cursor, SEE_VIEWERS, values)

@@ -3,7 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -71,6 +71,7 @@ class Stored:
     lines: int = 0
     messages: int = 0
     dead: int = 0
+    expired: int = 0
     channels: dict[int, ChannelNow] = field(default_factory=dict)
 
     def add(self, later: "Stored") -> None:
@@ -78,6 +79,7 @@ class Stored:
         self.lines += later.lines
         self.messages += later.messages
         self.dead += later.dead
+        self.expired += later.expired
         for channel, now in later.channels.items():
             before = self.channels.get(channel)
             self.channels[channel] = now.after(before) if before else now
@@ -97,6 +99,8 @@ class Transaction:
     def run(self) -> Stored:
         batch, stored = self.batch, Stored()
         self._lock_channels()
+        if batch.messages or batch.notices:
+            batch, stored.expired = self._leave_out_expired()
         is_late = False
         if batch.messages or batch.notices:
             self.cursor.execute(statements.STAGE)
@@ -124,6 +128,20 @@ class Transaction:
         channels = {self.rooms.key(room) for room in self.batch.rooms}
         if channels:
             self.cursor.execute(statements.LOCK_CHANNELS, [sorted(channels)])
+
+    def _leave_out_expired(self) -> tuple[Batch, int]:
+        """Take out what is older than what its channel has kept; return the rest, and how much it was."""
+        channels = {self.rooms.key(room): room for room in self.batch.rooms}
+        self.cursor.execute(statements.KEPT_FROM, [list(channels)])
+        kept_from = {channels[key]: ms for key, ms in self.cursor.fetchall()}
+        lines = len(self.batch.messages) + len(self.batch.notices)
+        if kept_from:
+            self.batch = replace(
+                self.batch,
+                messages={id_: m for id_, m in self.batch.messages.items() if m.sent_ms >= kept_from.get(m.room_id, 0)},
+                notices={id_: n for id_, n in self.batch.notices.items() if n.sent_ms >= kept_from.get(n.room_id, 0)},
+            )
+        return self.batch, lines - len(self.batch.messages) - len(self.batch.notices)
 
     # Viewers
 

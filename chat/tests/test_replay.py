@@ -11,9 +11,10 @@ from django.core.management import CommandError, call_command
 from chat.ingest.store import Store
 from chat.models import DeadLetter, EmoteUsage, Message, Replay
 from chat.replay import LINES_AT_ONCE, ReplayFile, replay_lines
+from chat.retention import expire
 from chat.tests.evening import EVENING
 from chat.tests.factories import EntryFactory
-from chat.tests.lines import privmsg
+from chat.tests.lines import DAY, moment, privmsg
 from chat.tests.tables import counted_again, counters, everything
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -129,6 +130,12 @@ def test_a_file_that_has_grown_is_read_to_its_new_end(file):
 def test_the_same_file_under_another_name_is_done_already(file):
     replay(file)
     assert "0 lines read" in replay(file.rename(file.with_name("other.irc")))
+
+
+def test_lines_past_retention_are_told(file):
+    replay(file)
+    expire(moment(400 * DAY))
+    assert "100 lines are past retention and were not stored." in replay(file, again=True)
 
 
 # Interrupted

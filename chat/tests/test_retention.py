@@ -2,18 +2,22 @@
 
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from chat import partitions, retention
+from chat.ingest.statements import LOCK_CHANNELS
 from chat.ingest.store import Store
 from chat.models import ChatEvent, DeadLetter, Message
-from chat.rollups import countable
+from chat.rollups import countable, rebuild
 from chat.tests.factories import ChannelFactory
 from chat.tests.lines import DAY, NOON, moment, privmsg, read, usernotice
-from chat.tests.tables import channel, counters
+from chat.tests.patience import until_in_threads
+from chat.tests.tables import channel, counters, everything
+from chat.tests.writers import in_thread, waiting
 from streams.models import Channel
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -140,13 +144,87 @@ def test_what_is_gone_is_noted_before_it_goes(spoken, monkeypatch):
     assert channel().messages_kept_from == moment(48 * DAY)
 
 
-def _power_cut(_months: object) -> None:
+def _power_cut(_months: object, **_options: object) -> None:
     raise InterruptedError
 
 
 def test_a_dry_run_notes_nothing(spoken):
     retention.expire(moment(40 * DAY), dry_run=True)
     assert channel().messages_kept_from is None
+
+
+def test_a_channel_that_lost_nothing_keeps_no_date(spoken):
+    retention.expire(moment(20 * DAY))
+    assert (channel().messages_kept_from, channel("another").messages_kept_from) == (None, None)
+
+
+def test_only_channels_that_lost_messages_keep_a_date(spoken):
+    retention.expire(moment(40 * DAY))
+    assert (channel().messages_kept_from, channel("another").messages_kept_from) == (moment(10 * DAY), None)
+
+
+def test_a_month_is_left_to_messages_that_came_in_only_now(spoken, monkeypatch):
+    real = partitions.drop
+
+    def late(*arguments: Any, **options: Any) -> partitions.Outcome:
+        Store().write(read(privmsg("day 0", at=0, channel="newcomer")))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(partitions, "drop", late)
+    ChannelFactory.create(login="newcomer", retention_days=60)
+    assert MARCH not in retention.expire(moment(78 * DAY)).months
+    assert days_left("newcomer") == [0]
+
+
+def test_a_recount_that_began_before_leaves_alone_what_is_gone(spoken):
+    before, span = counters(), countable(channel())
+    retention.expire(moment(40 * DAY))
+    rebuild(channel(), span)
+    assert counters() == before
+
+
+def test_what_is_gone_is_noted_after_the_count_that_is_under_way(spoken):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_CHANNELS, [[channel().pk]])
+        expiring = in_thread(retention.expire, moment(40 * DAY))
+        until_in_threads(waiting(1))
+        assert (channel().messages_kept_from, len(days_left())) == (None, 40)
+    assert expiring.result().messages == 10
+
+
+# Lines that come again afterwards
+
+
+def test_lines_that_are_past_retention_are_not_counted_again(spoken):
+    retention.expire(moment(40 * DAY))
+    before = everything()
+    Store().write(read(*[privmsg(f"day {day}", at=day * DAY) for day in range(40)]))
+    assert everything() == before
+
+
+def test_lines_that_are_past_retention_are_told():
+    Store().write(read(privmsg("day 0")))
+    retention.expire(moment(400 * DAY))
+    lines = [privmsg("day 0"), privmsg("more", at=1), usernotice("sub", at=2), privmsg("new", at=400 * DAY)]
+    stored = Store().write(read(*lines))
+    assert (stored.expired, stored.messages, ChatEvent.objects.count()) == (3, 1, 0)
+
+
+def test_a_line_of_the_very_moment_is_kept(spoken):
+    retention.expire(moment(40 * DAY))
+    lines = [privmsg("too old", at=10 * DAY - 0.001), privmsg("kept", at=10 * DAY)]
+    assert Store().write(read(*lines)).expired == 1
+    assert Message.objects.filter(text="kept").exists()
+
+
+def test_another_channel_is_none_the_worse(spoken):
+    retention.expire(moment(40 * DAY))
+    stored = Store().write(read(privmsg("day 3", at=3 * DAY), privmsg("day 3", at=3 * DAY, channel="another")))
+    assert (stored.expired, days_left("another")) == (1, [0, 1, 3, 39])
+
+
+def test_an_old_capture_is_stored_where_nothing_was_removed():
+    assert Store().write(read(privmsg("day -2600", at=-2600 * DAY))).messages == 1
 
 
 # The command

@@ -95,4 +95,6 @@ class Command(BaseCommand):
     def _report(self, result: ReplayResult) -> None:
         if result.dead:
             self.stderr.write(f"{result.dead:,} lines could not be read; the admin lists them under dead letters.")
+        if result.expired:
+            self.stderr.write(f"{result.expired:,} lines are past retention and were not stored.")
         self.stdout.write(f"{result.lines:,} lines read, {result.messages:,} new messages. Done.")
