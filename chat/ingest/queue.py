@@ -345,9 +345,11 @@ class LineGroup:
         return self._hold(answer[1])
 
     def _acknowledge(self) -> None:
-        with self.client.pipeline(transaction=True) as pipeline:
-            pipeline.xack(STREAM, GROUP, *self._done)
+        # Not in a transaction: a full Redis refuses those, whatever is in them, and this is what makes room.
+        with self.client.pipeline(transaction=False) as pipeline:
+            # In this order: an entry that is pending and gone is passed over, one that nobody will read would stay.
             pipeline.xdel(STREAM, *self._done)  # the stream holds what is not committed yet, and nothing else
+            pipeline.xack(STREAM, GROUP, *self._done)
             pipeline.execute()
         self._held.difference_update(self._done)
         self._done.clear()

@@ -284,6 +284,15 @@ def test_a_full_redis_is_as_good_as_none(own_redis, own_client, tmp_path):
     assert stored(own_client) == numbered(10)
 
 
+def test_a_full_redis_can_be_emptied(own_client):
+    writer = LineGroup(own_client, "w")
+    writer.read(10, 1)
+    own_client.xadd(STREAM, {"source": "irc", "at": 1, "lines": b"a"})
+    own_client.config_set("maxmemory", "1")
+    writer.ack([entry.id for entry in writer.read(10, 1)])
+    assert own_client.xlen(STREAM) == 0
+
+
 class RefusesSome:
     """A Redis that takes the first entry of a pipeline, and refuses the rest of it once."""
 

@@ -17,7 +17,9 @@ SETTINGS: dict[str, str] = {
     "port": "0",
     "unixsocketperm": "700",
     "daemonize": "no",
-    # What is queued here exists nowhere else yet, so it is never thrown out to make room.
+    # What is queued here exists nowhere else yet, so it is never thrown out to make room. A full Redis refuses,
+    # and readers spool; without a limit it would grow until the kernel kills it.
+    "maxmemory": "1gb",
     "maxmemory-policy": "noeviction",
     "save": "",
     "auto-aof-rewrite-percentage": "100",

@@ -40,6 +40,10 @@ def test_it_is_set_up_for_keeps_and_for_this_machine_only(client):
     assert {name: client.config_get(name)[name] for name in wanted} == wanted
 
 
+def test_it_is_full_before_the_machine_is(client):
+    assert client.config_get("maxmemory") == {"maxmemory": str(1024**3)}
+
+
 def test_a_server_that_lost_its_supervisor_is_replaced(server, client, layout):
     lost = psutil.Process(server.pid)
     client.set("kept", "yes")
