@@ -14,6 +14,7 @@ from typing import ClassVar
 import psutil
 
 from streamstats.local.errors import LocalError
+from streamstats.local.fate import fate
 from streamstats.local.identity import Identity, identity_for, private_folder
 from streamstats.local.launch import launcher
 from streamstats.local.layout import Layout
@@ -106,6 +107,16 @@ class EmbeddedServer(ABC):
         if self._process:
             kill_tree(self._process)
             self._process = None
+
+    def fate(self) -> str | None:
+        """How it ended, if it did so unasked."""
+        returncode = self._process.poll() if self._process else None
+        return None if returncode is None else fate(returncode)
+
+    def start_again(self) -> None:
+        """Return once a new process answers in place of one that ended."""
+        self.kill()
+        self.start()
 
     def spawn(self, program: Path, arguments: list[str]) -> psutil.Popen:
         """Run a program as the server's identity, in a session of its own: a Ctrl-C is for us, not for it."""

@@ -4,6 +4,7 @@ import fcntl
 import os
 import sys
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ from streamstats.local.server import EmbeddedServer
 POLL_SECONDS = 0.1
 # A server that repairs a crash may take this long before it answers somebody else's first question.
 WAIT_SECONDS = 300
+# A server that ends more often than this has a reason that another start does not remove.
+RESTARTS = 3
+RESTARTS_SECONDS = 60
 
 
 class FileLock:
@@ -66,6 +70,7 @@ class Servers:
         self.layout = layout
         self.postgres = EmbeddedPostgres(layout, durable=durable) if postgres else None
         self.redis = EmbeddedRedis(layout, durable=durable) if redis else None
+        self._restarted: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=RESTARTS))
 
     @property
     def has_new_database(self) -> bool:
@@ -73,6 +78,21 @@ class Servers:
 
     def answer(self) -> bool:
         return all(server.answers() for server in self._wanted())
+
+    def revive(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        """Start again, and say so, what ended unasked; refuse where that did not help before."""
+        for server in self._wanted():
+            if fate := server.fate():
+                self._count_restart(server, fate, clock())
+                say(f"{server.name} {fate} (see {server.log}). Starting it again ...")
+                server.start_again()
+                say(f"{server.name} answers again.")
+
+    def _count_restart(self, server: EmbeddedServer, fate: str, now: float) -> None:
+        before = self._restarted[server.name]
+        if len(before) == RESTARTS and now - before[0] < RESTARTS_SECONDS:
+            raise LocalError(f"{server.name} {fate}, {RESTARTS + 1} times within a minute (see {server.log})")
+        before.append(now)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:

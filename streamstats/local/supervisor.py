@@ -23,6 +23,7 @@ from honcho.colour import get_colours
 from honcho.printer import Message, Printer
 from honcho.process import Process
 
+from streamstats.local.fate import fate
 from streamstats.local.launch import AS_IS, launcher
 
 TICK_SECONDS = 0.1
@@ -41,11 +42,7 @@ class Program:
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def fate(self) -> str:
-        if self.returncode is None:
-            return "runs"
-        if self.returncode < 0:
-            return f"was ended by {signal.Signals(-self.returncode).name}"
-        return f"ended by itself with code {self.returncode}"
+        return "runs" if self.returncode is None else fate(self.returncode)
 
     def signal(self, number: signal.Signals) -> None:
         if self.pid and self.returncode is None:
@@ -54,12 +51,16 @@ class Program:
 
 
 class Supervisor:
-    """Runs programs until one ends or a stop is asked for, then ends them all."""
+    """Runs programs until one ends or a stop is asked for, then ends them all.
 
-    def __init__(self, printer: Printer, *, stop_seconds: float = 20) -> None:
+    `watch` is called over and over meanwhile: it looks after what the programs lean on, and raises if it cannot.
+    """
+
+    def __init__(self, printer: Printer, *, watch: Callable[[], None] = lambda: None, stop_seconds: float = 20) -> None:
         self.programs: list[Program] = []
         self.first_ended: Program | None = None
         self._printer = printer
+        self._watch = watch
         self._stop_seconds = stop_seconds
         self._colours = get_colours()
         self._events: SimpleQueue[Message] = SimpleQueue()
@@ -84,6 +85,7 @@ class Supervisor:
     def wait_until(self, condition: Callable[[], bool]) -> bool:
         """Serve events until the condition holds; False if a stop was asked for, or a program ended, before."""
         while not self._should_stop():
+            self._watch()
             if condition():
                 return True
             self._serve_event()

@@ -1,6 +1,11 @@
 """A home's servers have one owner at a time, and others may use them."""
 
+import os
+import signal
+from collections.abc import Iterator
+
 import pytest
+from redis import Redis
 
 from streamstats.local import servers as local_servers
 from streamstats.local.errors import LocalError
@@ -88,3 +93,56 @@ def test_servers_that_never_answer_are_given_up(layout, monkeypatch):
     monkeypatch.setattr(local_servers, "WAIT_SECONDS", 0)
     with owned_home(layout), pytest.raises(LocalError, match="do not answer"):
         available_servers(RecordedServers(layout), unheard).__enter__()
+
+
+# A server that dies
+
+
+@pytest.fixture
+def redis_alone(layout) -> Iterator[Servers]:
+    with Servers(layout, postgres=False, durable=False) as servers:
+        yield servers
+
+
+def lose(server, number=signal.SIGKILL):
+    os.kill(server.pid, number)
+    os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)  # how it ended is for its owner to learn
+
+
+def test_servers_that_run_are_left_alone(redis_alone):
+    before = redis_alone.redis.pid
+    redis_alone.revive(unheard)
+    assert redis_alone.redis.pid == before
+
+
+def test_a_server_that_was_killed_is_started_again(redis_alone):
+    lose(redis_alone.redis)
+    redis_alone.revive(lambda sentence: None)
+    with Redis.from_url(redis_alone.redis.url) as client:
+        assert client.ping()
+
+
+@pytest.mark.parametrize(
+    ("number", "fate"), [(signal.SIGKILL, "was ended by SIGKILL"), (signal.SIGTERM, "ended by itself with code 0")]
+)
+def test_a_new_start_is_said_with_its_reason(redis_alone, number, fate):
+    heard: list[str] = []
+    lose(redis_alone.redis, number)
+    redis_alone.revive(heard.append)
+    assert heard == [f"Redis {fate} (see {redis_alone.redis.log}). Starting it again ...", "Redis answers again."]
+
+
+def lose_four_times(servers, every_seconds):
+    for number in range(4):
+        lose(servers.redis)
+        servers.revive(lambda sentence: None, lambda at=number * every_seconds: at)
+
+
+def test_a_server_that_dies_again_and_again_is_given_up(redis_alone):
+    with pytest.raises(LocalError, match=r"^Redis was ended by SIGKILL, 4 times within a minute \(see .*redis\.log\)$"):
+        lose_four_times(redis_alone, every_seconds=10)
+
+
+def test_a_server_that_dies_now_and_then_is_not_given_up(redis_alone):
+    lose_four_times(redis_alone, every_seconds=20)
+    assert redis_alone.answer()

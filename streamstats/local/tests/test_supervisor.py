@@ -11,6 +11,7 @@ import psutil
 import pytest
 from honcho.printer import Printer
 
+from streamstats.local.errors import LocalError
 from streamstats.local.supervisor import Program, Supervisor
 
 SLEEPER = ["/bin/sh", "-c", "echo up; exec sleep 600"]
@@ -99,6 +100,14 @@ def test_a_stop_right_after_the_start_leaves_nothing(supervisor):
 )
 def test_what_became_of_a_program_is_told_in_words(returncode, fate):
     assert Program("one", returncode=returncode).fate() == fate
+
+
+def test_what_cannot_be_looked_after_ends_the_waiting(output):
+    def watch():
+        raise LocalError("it is lost")
+
+    with pytest.raises(LocalError, match="it is lost"):
+        Supervisor(Printer(output), watch=watch).wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -7,7 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any
@@ -55,17 +55,17 @@ class Command(BaseCommand):
         if "MAKELEVEL" in os.environ:  # a `make run` that is killed does not leave us behind
             die_with_parent(signal.SIGTERM)
         try:
-            with self._servers():
-                self._run(channel)
+            with self._servers() as watch:
+                self._run(channel, watch)
         except LocalError as error:
             raise CommandError(str(error)) from error
 
     @contextmanager
-    def _servers(self) -> Iterator[None]:
-        """Start what is embedded, once nothing else speaks against a start."""
+    def _servers(self) -> Iterator[Callable[[], None]]:
+        """Start what is embedded, once nothing else speaks against a start; give what looks after it from then on."""
         if not settings.IS_ONE_MACHINE:
             check_port()
-            yield
+            yield lambda: None
             return
         require_local_packages()
         # Only here: a production image has no embedded servers, nor the libraries that look after them.
@@ -74,10 +74,10 @@ class Command(BaseCommand):
         with owned_home(settings.LAYOUT):
             check_port()
             self.stdout.write("Starting Postgres and Redis ...")
-            with Servers(settings.LAYOUT, postgres=settings.EMBEDS_POSTGRES, redis=settings.EMBEDS_REDIS):
-                yield
+            with Servers(settings.LAYOUT, postgres=settings.EMBEDS_POSTGRES, redis=settings.EMBEDS_REDIS) as servers:
+                yield lambda: servers.revive(self.stdout.write)
 
-    def _run(self, channel: str | None) -> None:
+    def _run(self, channel: str | None, watch: Callable[[], None]) -> None:
         port = int(settings.PORT)
         self.stdout.write("Preparing the database ...")
         call_command("migrate", verbosity=0, interactive=False)
@@ -88,7 +88,7 @@ class Command(BaseCommand):
         else:
             call_command("follow", channel)
         connection.close()
-        supervisor = Supervisor(Printer(sys.stdout, time_format=""))
+        supervisor = Supervisor(Printer(sys.stdout, time_format=""), watch=watch)
         with supervisor.stopping_on_signals():
             try:
                 start_programs(supervisor, port, simulator_port)
