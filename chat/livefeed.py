@@ -19,11 +19,11 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from chat.ingest.live import PREFIX, topic
 from streamstats.lib.windows import Window
 
 log = structlog.get_logger(__name__)
 
-PREFIX = "streamstats:live:"
 HEARTBEAT_SECONDS = 15.0
 PAUSE_SECONDS = 0.5
 RETRY_SECONDS = 2.0
@@ -164,9 +164,9 @@ class LiveFeed:
         """Subscribe to rooms that opened and unsubscribe from those that closed; only the reader does either."""
         wanted = set(self._rooms)
         if opened := wanted - heard:
-            await pubsub.subscribe(*(f"{PREFIX}{channel}" for channel in opened))
+            await pubsub.subscribe(*(topic(channel) for channel in opened))
         if closed := heard - wanted:
-            await pubsub.unsubscribe(*(f"{PREFIX}{channel}" for channel in closed))
+            await pubsub.unsubscribe(*(topic(channel) for channel in closed))
         return wanted
 
     def _hand_out(self, message: Mapping[str, Any]) -> None:

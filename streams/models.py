@@ -51,6 +51,7 @@ class Channel(models.Model):
 
     class Meta:
         constraints: ClassVar = [
+            # Logins are compared as they are, so there is one way to write each: Twitch's, in lower case.
             models.CheckConstraint(condition=models.Q(login=Lower("login")), name="channel_login_is_lower_case"),
         ]
 
@@ -148,6 +149,7 @@ class Gap(models.Model):
         constraints: ClassVar = [
             # A gap that is handed over twice is written once; charts look gaps up by channel and time.
             models.UniqueConstraint(fields=["channel", "started_at", "ended_at"], name="gap_once"),
+            # Spans are [from, to): one that does not end after its start holds no time.
             models.CheckConstraint(condition=models.Q(ended_at__gt=models.F("started_at")), name="gap_has_length"),
         ]
 

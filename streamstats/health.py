@@ -98,7 +98,7 @@ def _reader(redis: "Redis") -> dict[str, Any]:
 
 
 def _writer(redis: "Redis") -> dict[str, Any]:
-    """Writers ask the queue for lines several times a second, even when there are none."""
+    """Writers ask the queue for lines every two seconds, even when there are none; not while Postgres holds them up."""
     backlog = redis.xlen(STREAM)
     asking = [
         client
@@ -106,7 +106,7 @@ def _writer(redis: "Redis") -> dict[str, Any]:
         if client["cmd"].startswith(QUEUE_COMMANDS) and int(client["idle"]) < SILENT_AFTER_SECONDS
     ]
     if not asking:
-        raise NotReady("no writer runs: start `manage.py ingest`")
+        raise NotReady(f"no writer has asked for lines for {SILENT_AFTER_SECONDS} s")
     if backlog > BACKLOG_LIMIT:
         raise NotReady(f"{backlog} batches of lines wait to be stored")
     return {"backlog": backlog}

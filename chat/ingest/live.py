@@ -8,10 +8,12 @@ import redis
 
 from chat.ingest.transaction import ChannelNow, Counted
 
+PREFIX = "streamstats:live:"
+
 
 def topic(channel_id: int) -> str:
     """Pub/sub channel of one of our channels."""
-    return f"streamstats:live:{channel_id}"
+    return f"{PREFIX}{channel_id}"
 
 
 def publish(client: "redis.Redis", channels: dict[int, ChannelNow], at: datetime) -> None:

@@ -13,6 +13,12 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(STEP)
 
 
+async def until_so(ask: Callable[[], Awaitable[object]]) -> None:
+    """Wait for something that has to be asked for over a connection."""
+    while not await ask():  # noqa: ASYNC110 - as above
+        await asyncio.sleep(STEP)
+
+
 def until_in_threads(condition: Callable[[], object], patience: float = PATIENCE) -> None:
     deadline = time.monotonic() + patience
     while not condition():

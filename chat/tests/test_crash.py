@@ -166,8 +166,7 @@ class Scene:
         """Wait until both readers are there, and all that was said so far is committed."""
         await self.twitch.irc.wait(lambda: len(self.twitch.irc.members(CHANNEL)) == 2)
         database, last = self.servers["postgres"].url, self.crowd.said[-1]
-        while not query(database, f"SELECT FROM chat_message WHERE id = '{last}'"):  # noqa: ASYNC110 - see patience.py
-            await asyncio.sleep(0.05)
+        await until(lambda: query(database, f"SELECT FROM chat_message WHERE id = '{last}'"))
         self.recovered_ms = now_ms()
 
 

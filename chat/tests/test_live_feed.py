@@ -8,6 +8,7 @@ from django.conf import settings
 from redis.asyncio import Redis
 
 from chat.livefeed import LiveEmote, LiveFeed, Room, events
+from chat.tests.patience import until_so
 
 KAPPA = LiveEmote("Kappa", "https://cdn.example/1", "7tv")
 PATIENCE_SECONDS = 10
@@ -44,9 +45,11 @@ def pages(feed, channels):
 
 async def subscribed(redis, *channels):
     names = [f"streamstats:live:{channel}" for channel in channels]
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not all(count for _, count in await redis.pubsub_numsub(*names)):  # noqa: ASYNC110 - Redis tells nobody of it
-            await asyncio.sleep(0.01)
+
+    async def are_heard():
+        return all(count for _, count in await redis.pubsub_numsub(*names))
+
+    await until_so(are_heard)
 
 
 async def publish(redis, channel, told):
@@ -196,8 +199,7 @@ def test_a_lost_connection_is_made_again(redis_client):
             await anext(page)
             await subscribed(redis, 7)
             await redis.client_kill_filter(_type="pubsub")
-            while not await publish(redis, 7, summary(3)):  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.01)
+            await until_so(lambda: publish(redis, 7, summary(3)))
             return read(await anext(page))
 
     assert with_redis(scenario)["total"]["messages"] == 3

@@ -58,7 +58,7 @@ def test_with_everything_there_it_is_ready(client, reader, writer):
 def test_without_a_writer_it_is_not_ready(client, redis_client):
     redis_client.ping()
     status, found = checks(client)
-    assert (status, found["writer"]["problem"]) == (503, "no writer runs: start `manage.py ingest`")
+    assert (status, found["writer"]["problem"]) == (503, "no writer has asked for lines for 15 s")
 
 
 @pytest.mark.django_db
