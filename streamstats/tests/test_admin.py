@@ -187,6 +187,19 @@ def test_without_a_channel_lists_are_empty(admin_client):
     assert len(admin_client.get(list_of("Message")).context["cl"].result_list) == 0
 
 
+@pytest.mark.parametrize("odd", ["%00", "a_00", "a%00b", "9" * 40, "%ED%A0%80"])
+@pytest.mark.parametrize("name", ADMINS)
+def test_a_row_of_an_odd_id_is_not_there(admin_client, world, name, odd):
+    assert admin_client.get(f"{list_of(name)}{odd}/change/").status_code == 302
+
+
+def test_of_two_messages_with_one_id_the_newest_is_shown(admin_client, world):
+    older, newer = Message.objects.order_by("sent_at", "channel")
+    Message.objects.filter(channel=newer.channel).update(id=older.id, sent_at=newer.sent_at + timedelta(seconds=1))
+    page = admin_client.get(page_of(older))
+    assert page.context["original"].channel == newer.channel
+
+
 def test_a_dead_letter_shows_what_came_and_does_nothing(admin_client, world):
     page = admin_client.get(page_of(DeadLetter.objects.first())).content.decode()
     assert r"\xff\x00&lt;script&gt;\x1b[31m" in page
