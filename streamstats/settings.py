@@ -6,7 +6,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 
-from streamstats.lib.origins import origins
+from streamstats.lib.origins import origins, secure_origins
 from streamstats.local.layout import Layout
 from streamstats.local.secret_key import read_or_make_secret_key
 from streamstats.logs import logging_config
@@ -32,6 +32,13 @@ if not SECRET_KEY and (IS_ONE_MACHINE or DEBUG):
     SECRET_KEY = read_or_make_secret_key(LAYOUT.secret_key)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PORT = env.str("PORT", default="8000")
+
+# A proxy that ends TLS asks us over plain HTTP, so a form's origin differs from what we see of its request.
+CSRF_TRUSTED_ORIGINS = secure_origins(ALLOWED_HOSTS)
+# Only behind a proxy that sets this header itself: anybody else could send it.
+TRUST_PROXY = env.bool("TRUST_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TRUST_PROXY
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -1,4 +1,4 @@
-from streamstats.lib.origins import origins
+from streamstats.lib.origins import origins, secure_origins
 
 
 def test_an_origin_keeps_scheme_host_and_port():
@@ -14,3 +14,11 @@ def test_each_origin_comes_once():
 
 def test_an_empty_address_has_none():
     assert origins("") == []
+
+
+def test_forms_come_from_our_own_hosts_over_tls():
+    assert secure_origins(["stats.example.org", ".example.com", "[::1]", "*"]) == [
+        "https://stats.example.org",
+        "https://*.example.com",
+        "https://[::1]",
+    ]
