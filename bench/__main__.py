@@ -34,7 +34,10 @@ def main() -> None:
     if chosen.json:
         print(json.dumps(BENCHMARKS[chosen.names[0]][1](chosen.seconds)))
         return
-    compare({name: run(name, chosen.seconds) for name in chosen.names or BENCHMARKS})
+    results = {name: run(name, chosen.seconds) for name in chosen.names or BENCHMARKS}
+    compare(results)
+    if broken := broken_promises(results):
+        raise SystemExit("\n".join(["", *broken]))
 
 
 def run(name: str, seconds: int) -> Figures:
@@ -58,6 +61,16 @@ def compare(results: dict[str, Figures]) -> None:
         print("\nThe ingest, with all counters, beside COPY with dedupe alone in this run:")
         for what, limit in raw.items():
             print(f"  {rate / limit:>4.0%} of the {what}")
+
+
+def broken_promises(results: dict[str, Figures]) -> list[str]:
+    """Say what has to be nothing, however fast the machine is, and was something."""
+    return [
+        f"{name}: {figures[what]:,.0f} {what}, which must be none"
+        for name, figures in results.items()
+        for what in (ingest.LOST, ingest.WRONG)
+        if figures.get(what)
+    ]
 
 
 if __name__ == "__main__":

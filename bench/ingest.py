@@ -26,6 +26,7 @@ from streamstats.local.servers import Servers
 PORT = 8197
 WARM_UP_SECONDS = 5
 OUTAGE_SECONDS = 30
+LOST, WRONG = "messages lost", "counters that differ from a recount"
 
 
 @dataclass
@@ -167,8 +168,8 @@ def outage(per_second: int = 1000) -> dict[str, float]:
         return {
             "waiting when Postgres came back": behind,
             "caught up after (s)": caught_up,
-            "messages lost": number - _stored(),
-            "counters that differ from a recount": _wrong_counters(),
+            LOST: number - _stored(),
+            WRONG: _wrong_counters(),
         }
 
 
