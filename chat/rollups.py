@@ -39,7 +39,8 @@ WHERE channel_id = %(channel)s AND bomb_id <> '' AND source_channel_id = ''
 GROUP BY bomb_id HAVING min(occurred_at) >= %(start)s AND min(occurred_at) < %(end)s
 """
 
-COUNT_DAY = f"""
+# The day is counted once; what each table should say, and what it says too much, is both asked of these.
+_COUNT_VIEWERS = f"""
 CREATE TEMP TABLE recount ON COMMIT DROP AS
 SELECT viewer_id, sum(messages)::bigint AS messages, sum(emotes)::bigint AS emotes, sum(bits)::bigint AS bits,
     sum(subs)::bigint AS subs, sum(gifts)::bigint AS gifts, min(first_at) AS first_at, max(last_at) AS last_at
@@ -50,6 +51,14 @@ FROM (
     SELECT viewer_id, 0, 0, 0, subs, gifts, at, at FROM ({SUBS_AND_GIFTS}) told WHERE viewer_id IS NOT NULL
 ) both_kinds GROUP BY 1
 """
+COUNT_DAY = (
+    _COUNT_VIEWERS,
+    f"CREATE TEMP TABLE recount_emotes ON COMMIT DROP AS {BY_EMOTE_AND_DAY.format(messages=MESSAGES)}",
+    f"CREATE TEMP TABLE recount_minutes ON COMMIT DROP AS {BY_MINUTE.format(messages=MESSAGES)}",
+    # Nobody else analyses them, and Postgres would take them for small.
+    "ANALYZE recount, recount_emotes, recount_minutes",
+)
+FORGET_DAY = "DROP TABLE recount, recount_emotes, recount_minutes"
 
 COUNTS = ("messages", "emotes", "bits", "subs", "gifts")
 _SET = ", ".join(f"{name} = excluded.{name}" for name in COUNTS)
@@ -73,15 +82,17 @@ RECOUNT_DAY = {
         """,
     ),
     "emote uses": (
-        f"""
+        """
         INSERT INTO chat_emoteusage AS known (channel_id, viewer_id, emote_id, day, uses)
-        {BY_EMOTE_AND_DAY.format(messages=MESSAGES)} ORDER BY 1, 2, 3
+        SELECT channel_id, viewer_id, emote_id, day, uses FROM recount_emotes ORDER BY 1, 2, 3
         ON CONFLICT (channel_id, viewer_id, emote_id, day) DO UPDATE SET uses = excluded.uses
         WHERE known.uses <> excluded.uses
         """,
-        f"""
-        DELETE FROM chat_emoteusage known WHERE channel_id = %(channel)s AND day = %(day)s
-            AND NOT EXISTS (SELECT FROM {MESSAGES} WHERE viewer_id = known.viewer_id AND known.emote_id = ANY(emotes))
+        """
+        DELETE FROM chat_emoteusage known WHERE channel_id = %(channel)s AND day = %(day)s AND NOT EXISTS (
+            SELECT FROM recount_emotes used
+            WHERE (used.viewer_id, used.emote_id) = (known.viewer_id, known.emote_id)
+        )
         """,
     ),
     "emote days": (
@@ -99,17 +110,16 @@ RECOUNT_DAY = {
         """,
     ),
     "minutes": (
-        f"""
+        """
         INSERT INTO chat_chatminute AS known (channel_id, minute, messages, chatters)
-        {BY_MINUTE.format(messages=MESSAGES)} ORDER BY 2
+        SELECT channel_id, minute, messages, chatters FROM recount_minutes ORDER BY 2
         ON CONFLICT (channel_id, minute) DO UPDATE SET messages = excluded.messages, chatters = excluded.chatters
         WHERE (known.messages, known.chatters) <> (excluded.messages, excluded.chatters)
         """,
-        f"""
+        """
         DELETE FROM chat_chatminute known
-        WHERE channel_id = %(channel)s AND minute >= %(start)s AND minute < %(end)s AND NOT EXISTS (
-            SELECT FROM {MESSAGES} WHERE sent_at >= known.minute AND sent_at < known.minute + interval '1 minute'
-        )
+        WHERE channel_id = %(channel)s AND minute >= %(start)s AND minute < %(end)s
+            AND NOT EXISTS (SELECT FROM recount_minutes WHERE recount_minutes.minute = known.minute)
         """,
     ),
     "channel days": (
@@ -228,10 +238,11 @@ def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counte
         kept_from = Channel.objects.values_list("messages_kept_from", flat=True).get(pk=channel.pk)
         if kept_from and day < _first_whole_day(kept_from):
             return Counter()
-        cursor.execute(COUNT_DAY, values)
+        for statement in COUNT_DAY:
+            cursor.execute(statement, values)
         changed = _run_all(cursor, RECOUNT_DAY, values)
         changed["viewers seen"] = _run(cursor, SEE_VIEWERS, values)
-        cursor.execute("DROP TABLE recount")
+        cursor.execute(FORGET_DAY)
         transaction.set_rollback(dry_run)
     return Counter(changed)
 

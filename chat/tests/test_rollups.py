@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from chat import rollups
 from chat.ingest.store import Store
@@ -165,6 +166,18 @@ def test_a_second_run_finds_nothing(evening):
     execute("UPDATE viewers_viewerday SET messages = 77")
     rebuild()
     assert rebuild() == "Every counter was right.\nDone.\n"
+
+
+def test_the_messages_of_a_day_are_read_only_to_count_them(evening):
+    """What is compared with the counters is what they were counted to: a busy day takes no square of its messages."""
+    with CaptureQueriesContext(connection) as captured:
+        rollups.rebuild_day(channel(), TODAY)
+    reading = [query["sql"].split() for query in captured if "chat_message" in query["sql"]]
+    assert [words[:4] for words in reading] == [
+        ["CREATE", "TEMP", "TABLE", "recount"],
+        ["CREATE", "TEMP", "TABLE", "recount_emotes"],
+        ["CREATE", "TEMP", "TABLE", "recount_minutes"],
+    ]
 
 
 def test_only_the_named_channel_is_counted(evening):
