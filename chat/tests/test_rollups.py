@@ -168,6 +168,12 @@ def test_a_second_run_finds_nothing(evening):
     assert rebuild() == "Every counter was right.\nDone.\n"
 
 
+def test_the_day_it_ends_before_is_not_counted(evening):
+    execute("UPDATE viewers_viewerday SET messages = 77")
+    call_command("rebuildrollups", f"--to={TODAY}", stdout=StringIO())
+    assert set(ViewerDay.objects.filter(day=TODAY).values_list("messages", flat=True)) == {77}
+
+
 def test_the_messages_of_a_day_are_read_only_to_count_them(evening):
     """What is compared with the counters is what they were counted to: a busy day takes no square of its messages."""
     with CaptureQueriesContext(connection) as captured:
@@ -188,7 +194,7 @@ def test_only_the_named_channel_is_counted(evening):
 
 def test_only_the_named_days_are_counted(evening):
     execute("UPDATE viewers_viewerday SET messages = 77")
-    rebuild(first=TODAY, last=TODAY + timedelta(days=1))
+    rebuild(first=TODAY, end=TODAY + timedelta(days=1))
     wrong = ViewerDay.objects.filter(messages=77).values_list("day", flat=True)
     assert TODAY not in wrong
     assert wrong.exists()
@@ -201,7 +207,7 @@ def test_a_channel_nobody_knows_is_one_line():
 
 def test_a_span_without_length_is_one_line():
     with pytest.raises(CommandError, match=r"^--from 2026-03-14 is not before --to 2026-03-14\.$"):
-        rebuild(first=TODAY, last=TODAY)
+        rebuild(first=TODAY, end=TODAY)
 
 
 def test_a_channel_without_messages_has_nothing_to_count():

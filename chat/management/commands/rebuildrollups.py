@@ -22,18 +22,22 @@ class Command(BaseCommand):
         parser.add_argument("channels", nargs="*", metavar="CHANNEL", help="logins; all channels by default")
         parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="YYYY-MM-DD", help="first UTC day")
         parser.add_argument(
-            "--to", dest="last", type=date.fromisoformat, metavar="YYYY-MM-DD", help="day after the last"
+            "--to",
+            dest="end",
+            type=date.fromisoformat,
+            metavar="YYYY-MM-DD",
+            help="UTC day to end before: it is not counted itself",
         )
         parser.add_argument("--dry-run", action="store_true", help="say what differs, and change nothing")
 
     def handle(
-        self, *, channels: list[str], first: date | None, last: date | None, dry_run: bool, **_options: object
+        self, *, channels: list[str], first: date | None, end: date | None, dry_run: bool, **_options: object
     ) -> None:
-        if first and last and first >= last:
-            raise CommandError(f"--from {first} is not before --to {last}.")
+        if first and end and first >= end:
+            raise CommandError(f"--from {first} is not before --to {end}.")
         changed: Counter[str] = Counter()
         for channel in _channels(channels):
-            changed.update(self._rebuild(channel, first, last, dry_run=dry_run))
+            changed.update(self._rebuild(channel, first, end, dry_run=dry_run))
         wrong = {name: number for name, number in changed.items() if number}
         for name, number in sorted(wrong.items()):
             self.stdout.write(f"{name}: {number:,} {'differ' if dry_run else 'mended'}")
@@ -41,8 +45,8 @@ class Command(BaseCommand):
             self.stdout.write("Every counter was right.")
         self.stdout.write("Done.")
 
-    def _rebuild(self, channel: Channel, first: date | None, last: date | None, *, dry_run: bool) -> Counter[str]:
-        span = countable(channel, first, last)
+    def _rebuild(self, channel: Channel, first: date | None, end: date | None, *, dry_run: bool) -> Counter[str]:
+        span = countable(channel, first, end)
         if first and first < span.first:
             self.stderr.write(
                 f"{channel}: messages before {span.first} are gone, so days before it are left as they are."
