@@ -6,6 +6,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models.functions import Lower
 
+LATELY_HEARD = models.F("total__last_message_at").desc(nulls_last=True)
+
 
 class ChannelQuerySet(models.QuerySet["Channel"]):
     def followed(self) -> "ChannelQuerySet":
@@ -17,7 +19,12 @@ class ChannelQuerySet(models.QuerySet["Channel"]):
         return self.filter(login__isnull=False)
 
     def lately_heard_first(self) -> "ChannelQuerySet":
-        return self.select_related("total").order_by(models.F("total__last_message_at").desc(nulls_last=True), "login")
+        return self.select_related("total").order_by(LATELY_HEARD, "login")
+
+    def front_page(self) -> "ChannelQuerySet":
+        """Channels that are followed, then those with a history: not those only met as the source of a copy."""
+        shown = self.listed().filter(models.Q(is_followed=True) | models.Q(total__messages__gt=0))
+        return shown.select_related("total").order_by("-is_followed", LATELY_HEARD, "login")
 
 
 class Channel(models.Model):
@@ -77,9 +84,9 @@ class ChatCounts(models.Model):
     messages = models.PositiveBigIntegerField(default=0)
     emotes = models.PositiveBigIntegerField(default=0)
     bits = models.PositiveBigIntegerField(default=0)
-    subs = models.PositiveIntegerField(default=0, help_text="Subscriptions and resubscriptions announced in chat.")
+    subs = models.PositiveBigIntegerField(default=0, help_text="Subscriptions and resubscriptions announced in chat.")
     # Not "positive": the parts of a gift bomb come in any order, and one may take back what another added.
-    gifts = models.IntegerField(default=0, help_text="Subscriptions given to others.")
+    gifts = models.BigIntegerField(default=0, help_text="Subscriptions given to others.")
 
     class Meta:
         abstract = True

@@ -16,6 +16,7 @@ from chat.livefeed import LiveEmote, LiveFeed, events
 from chat.views.channel import recent_chat
 from streams.access import listed_channel
 from streams.models import Channel
+from streams.views import CHANNELS
 
 feed = LiveFeed(lambda: Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5))
 
@@ -43,7 +44,7 @@ def _one_channel(login: str) -> Mapping[int, Mapping[LiveEmote, int]]:
 
 def _all_channels() -> Mapping[int, Mapping[LiveEmote, int]]:
     try:
-        return {channel: {} for channel in Channel.objects.listed().values_list("pk", flat=True)}
+        return {channel.pk: {} for channel in Channel.objects.front_page()[:CHANNELS]}
     finally:
         close_old_connections()
 

@@ -1,8 +1,10 @@
+import re
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from streams import views
 from streams.models import Channel, ChannelDay, ChannelTotal
 from streams.tests.cast import make_channel
 
@@ -47,6 +49,40 @@ def test_it_takes_two_queries_for_any_number_of_channels(client, django_assert_n
         ChannelDay.objects.create(channel=channel, day=timezone.now().date(), messages=1)
     with django_assert_num_queries(2):
         client.get("/")
+
+
+def test_followed_channels_come_before_those_with_a_history(client):
+    ChannelTotal.objects.create(channel=make_channel("left", is_followed=False), messages=1)
+    make_channel("new")
+    assert [line.channel.login for line in client.get("/").context["lines"]] == ["new", "left"]
+
+
+def test_a_channel_that_was_only_met_is_left_out(client):
+    make_channel("met", is_followed=False)
+    ChannelTotal.objects.create(channel=make_channel("silent", is_followed=False))
+    assert client.get("/").context["lines"] == []
+
+
+@pytest.fixture
+def three_of_which_two_fit(monkeypatch):
+    monkeypatch.setattr(views, "CHANNELS", 2)
+    for number in range(3):
+        ChannelTotal.objects.create(channel=make_channel(f"channel{number}"), messages=100)
+
+
+def test_there_is_an_end_to_the_list(client, three_of_which_two_fit):
+    assert [line.channel.login for line in client.get("/").context["lines"]] == ["channel0", "channel1"]
+
+
+def test_what_is_not_listed_is_counted_and_said(client, three_of_which_two_fit):
+    page = client.get("/").content.decode()
+    assert "300" in page
+    assert re.search("These are 2 of <data[^>]*>3 channels</data>", page)
+
+
+def test_nothing_is_said_of_more_where_there_is_none(client):
+    make_channel()
+    assert "These are" not in client.get("/").content.decode()
 
 
 def test_it_only_answers_to_reading(client):
