@@ -7,6 +7,7 @@ from streamstats.simulator.crowd import Raid
 from streamstats.simulator.moments import HOUR, MINUTE, SECOND
 from streamstats.simulator.person import ANONYMOUS, BOTS, NIGHTBOT, Person
 from streamstats.simulator.stage import Stage
+from streamstats.simulator.wire import SINGLE_GIFT
 from streamstats.simulator.words import WORDS
 
 MILESTONES = (3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60)
@@ -74,7 +75,7 @@ def gift(stage: Stage, at_ms: int) -> None:
     if giver is None or recipient is None or giver is recipient:
         return
     sender = ANONYMOUS if stage.dice.random() < 0.1 else giver
-    _give(stage, at_ms, sender, recipient, sender_count=stage.dice.randrange(1, 40), origin_id=stage.new_id())
+    _give(stage, at_ms, sender, recipient, sender_count=stage.dice.randrange(1, 40), origin_id=SINGLE_GIFT)
 
 
 def gift_bomb(stage: Stage, at_ms: int) -> None:

@@ -12,9 +12,21 @@ from aiohttp import web
 from streamstats.simulator.addresses import addresses
 from streamstats.simulator.catalogue import Catalogue
 from streamstats.simulator.irc import IrcServer, Room
-from streamstats.simulator.providers import ProviderHub, add_routes
+from streamstats.simulator.oneofeach import one_of_each
+from streamstats.simulator.providers import (
+    MALFORMED,
+    NOT_FOUND,
+    SERVER_ERROR,
+    Fault,
+    ProviderHub,
+    add_routes,
+    slow,
+    too_many_requests,
+)
 
 HOST = "127.0.0.1"
+SOCKETS = {"7tv": True, "bttv": True, "ffz": False}
+"""The providers, and whether each has a live socket."""
 FAULTS = {
     "close": "send a Close frame (?code=1001)",
     "reconnect": "send RECONNECT, close after a while (?seconds=5)",
@@ -22,7 +34,18 @@ FAULTS = {
     "silence": "stay connected but say nothing more",
     "duplicate": "send the next lines twice (?lines=1)",
     "malformed": "send a channel lines that are not as they should be (?channel=)",
+    "oneofeach": "send a channel one line of every kind that Twitch has (?channel=)",
+    "provider": "let an emote provider fail (?provider=7tv&fault=, see below)",
     "refuse": "turn new connections away for a while (?seconds=10, 0 lets them in)",
+}
+PROVIDER_FAULTS = {
+    "notfound": "answer 404",
+    "error": "answer 500",
+    "busy": "answer 429 with Retry-After (?seconds=30)",
+    "malformed": "answer half of a JSON",
+    "slow": "hold every answer back for a while (?seconds=10)",
+    "drop": "cut the live sockets of 7tv or bttv",
+    "mend": "answer as ever",
 }
 
 
@@ -112,10 +135,28 @@ class SimulatedTwitch:
                 irc.duplicate(int(options.get("lines", 1)))
             case "malformed":
                 await irc.malformed(self._channel(options))
+            case "oneofeach":
+                channel = self._channel(options)
+                await irc.send(channel, one_of_each(irc.rooms[channel]))
+            case "provider":
+                self._fail_provider(options)
             case "refuse":
                 irc.refuse(_seconds(options.get("seconds", 10)))
             case _:
                 raise ValueError(f"no fault is named {name!r}; there are {', '.join(FAULTS)}")
+
+    def _fail_provider(self, options: Mapping[str, str | float]) -> None:
+        """Do one of PROVIDER_FAULTS, in place of what was wrong before."""
+        provider, fault = str(options.get("provider", "")), str(options.get("fault", ""))
+        if provider not in SOCKETS:
+            raise ValueError(f"provider must be one of {', '.join(SOCKETS)}")
+        hub = self.providers
+        if fault == "drop" and SOCKETS[provider]:
+            hub.drop_sockets(provider)
+        elif fault == "mend":
+            hub.mend(provider)
+        else:
+            hub.fail(provider, _provider_fault(fault, options))
 
     def _channel(self, options: Mapping[str, str | float]) -> str:
         """The channel that was asked for, or the only one there is."""
@@ -149,7 +190,7 @@ class SimulatedTwitch:
             for client in self.irc.clients
         ]
         rooms = {room.login: room.twitch_id for room in self.irc.rooms.values()}
-        return web.json_response({"clients": clients, "channels": rooms, "faults": FAULTS})
+        return web.json_response({"clients": clients, "channels": rooms, "faults": FAULTS, "provider": PROVIDER_FAULTS})
 
     async def _asked_to_say(self, request: web.Request) -> web.Response:
         async def say() -> None:
@@ -173,6 +214,24 @@ class SimulatedTwitch:
         except ValueError as error:
             return web.json_response({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
         return web.json_response({"clients": len(self.irc.clients)})
+
+
+def _provider_fault(name: str, options: Mapping[str, str | float]) -> Fault:
+    match name:
+        case "notfound":
+            return NOT_FOUND
+        case "error":
+            return SERVER_ERROR
+        case "busy":
+            return too_many_requests(f"{_seconds(options.get('seconds', 30)):.0f}")
+        case "malformed":
+            return MALFORMED
+        case "slow":
+            is_over = asyncio.Event()
+            asyncio.get_running_loop().call_later(_seconds(options.get("seconds", 10)), is_over.set)
+            return slow(is_over)
+        case _:
+            raise ValueError(f"no fault of this provider is named {name!r}; there are {', '.join(PROVIDER_FAULTS)}")
 
 
 def _seconds(value: str | float) -> float:

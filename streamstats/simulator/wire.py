@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 HOST = "tmi.twitch.tv"
+# The origin of every gift that is not part of a bomb: a hash of nothing, the same for all of them.
+SINGLE_GIFT = "da 39 a3 ee 5e 6b 4b 0d 32 55 bf ef 95 60 18 90 af d8 07 09"
 ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\:", " ": "\\s", "\r": "\\r", "\n": "\\n"})
 COMMAND = re.compile(rb"(?:@[^ ]* +)?(?::[^ ]* +)?([^ ]+)(?: [*a-z0-9_=@ ]*?#([^ ]+))?")
 ROOM_ID = re.compile(rb"[@;]room-id=([^; ]+)")

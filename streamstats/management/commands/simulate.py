@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from streamstats.simulator.addresses import addresses
 from streamstats.simulator.catalogue import Catalogue
 from streamstats.simulator.feeds import LineFile, LiveWorld, serve_file
-from streamstats.simulator.server import FAULTS, CannotListen, SimulatedTwitch
+from streamstats.simulator.server import FAULTS, PROVIDER_FAULTS, CannotListen, SimulatedTwitch
 from streamstats.simulator.world import DEFAULT_SEED, World
 
 HIGHEST_PORT = 65_535
@@ -25,6 +25,8 @@ class Command(BaseCommand):
         " with their live sockets, and pictures. It prints the settings that point StreamStats at it. Faults are"
         " asked for with POST /control/FAULT, where FAULT is: "
         + "; ".join(f"{name}: {meaning}" for name, meaning in FAULTS.items())
+        + ". An emote provider is 7tv, bttv or ffz, and its faults are: "
+        + "; ".join(f"{name}: {meaning}" for name, meaning in PROVIDER_FAULTS.items())
         + ". POST /control/say?channel= sends the lines in its body; GET /control shows who is connected."
     )
 

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from aiohttp import ClientSession, WSMsgType, WSServerHandshakeError
 
-from streamstats.simulator.irc import MALFORMED
+from streamstats.simulator.irc import MALFORMED, Room
+from streamstats.simulator.oneofeach import NOTICES, one_of_each
 from streamstats.simulator.server import SimulatedTwitch
 from streamstats.simulator.tests.client import Chatter, connected, play
 
@@ -88,6 +89,16 @@ def test_it_sends_one_of_every_malformed_line() -> None:
     play(scene)
 
 
+def test_it_sends_one_line_of_every_kind() -> None:
+    async def scene(twitch: SimulatedTwitch, chatter: Chatter) -> None:
+        await twitch.fault("oneofeach", channel="harbor")
+        heard = await chatter.answers()
+        assert len(heard) == len(one_of_each(Room("harbor", "1001")))
+        assert all(any(f"msg-id={kind};" in line for line in heard) for kind, _, _ in NOTICES)
+
+    play(scene)
+
+
 def test_it_turns_new_connections_away_until_it_lets_them_in_again() -> None:
     async def scene(twitch: SimulatedTwitch, chatter: Chatter) -> None:
         twitch.irc.refuse()
@@ -117,6 +128,11 @@ def test_it_knows_its_faults() -> None:
         pytest.param("meteor", 400, id="no such fault"),
         pytest.param("refuse?seconds=-1", 400, id="a time that cannot be"),
         pytest.param("malformed?channel=nowhere", 400, id="no such channel"),
+        pytest.param("oneofeach?channel=harbor", 200, id="one of each"),
+        pytest.param("provider?provider=ffz&fault=mend", 200, id="a provider that is mended"),
+        pytest.param("provider?provider=ffz&fault=drop", 400, id="no live socket to cut"),
+        pytest.param("provider?provider=bttv&fault=meteor", 400, id="no such fault of a provider"),
+        pytest.param("provider?fault=error", 400, id="no provider"),
     ],
 )
 def test_faults_can_be_asked_for_over_http(path: str, status: int) -> None:

@@ -290,3 +290,49 @@ def test_pictures_differ():
 def test_an_emote_can_be_given_the_simulators_own_picture():
     (emote,) = with_pictures("7tv", [CAT], "http://127.0.0.1:9")
     assert emote.image_url == "http://127.0.0.1:9/cdn/7tv/emote/11"
+
+
+@pytest.mark.parametrize("provider", SETTING)
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        pytest.param("notfound", 404, id="not found"),
+        pytest.param("error", 500, id="server error"),
+        pytest.param("busy&seconds=7", 429, id="too many requests"),
+        pytest.param("malformed", 200, id="half a JSON"),
+    ],
+)
+def test_a_provider_fails_when_asked_over_http_until_it_is_mended(provider, asked, status):
+    async def play(visitor):
+        control = visitor.addresses[SETTING[provider]].partition(f"/{provider}")[0] + "/control/provider"
+        path = visitor.addresses[SETTING[provider]] + path_of(provider, None)
+        told = []
+        for fault in (asked, "mend"):
+            await visitor.session.post(f"{control}?provider={provider}&fault={fault}")
+            async with visitor.session.get(path) as answer:
+                told.append((answer.status, answer.headers.get("Retry-After"), (await answer.text())[-1:]))
+        return told
+
+    failed, mended = visit(play)
+    assert failed[:2] == (status, "7" if status == 429 else None)
+    assert (mended[0], mended[2]) == (200, "]" if provider == "bttv" else "}")
+    assert asked != "malformed" or failed[2] == "["
+
+
+def test_a_slow_provider_answers_when_its_time_is_over():
+    async def play(visitor):
+        control = visitor.addresses["FFZ_URL"].partition("/ffz")[0] + "/control/provider"
+        await visitor.session.post(f"{control}?provider=ffz&fault=slow&seconds=0")
+        return await visitor.get("ffz", path_of("ffz", None))
+
+    assert visit(play)[0] == 200
+
+
+def test_live_sockets_are_cut_when_asked_over_http():
+    async def play(visitor):
+        socket = await visitor.join()
+        control = visitor.addresses["BTTV_URL"].partition("/bttv")[0] + "/control/provider"
+        await visitor.session.post(f"{control}?provider=bttv&fault=drop")
+        return (await socket.receive()).type
+
+    assert visit(play) is aiohttp.WSMsgType.CLOSED

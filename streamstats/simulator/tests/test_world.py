@@ -11,6 +11,7 @@ from chat.ingest.irc import parse, parse_tags
 from streamstats.simulator.emotesets import twitch_emotes
 from streamstats.simulator.moments import HOUR, milliseconds
 from streamstats.simulator.person import BOTS
+from streamstats.simulator.wire import SINGLE_GIFT
 from streamstats.simulator.world import DEMO, PARTNER, World
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -154,6 +155,12 @@ def test_a_gift_bomb_has_as_many_members_as_it_says(notices: list[UserNotice]) -
     )
     assert bombs
     assert members == bombs
+
+
+def test_single_gifts_have_one_origin_in_common(notices: list[UserNotice]) -> None:
+    single = [n for n in notices if n.kind == "subgift" and not n.params.get("community-gift-id")]
+    assert len(single) > 1
+    assert {n.params["origin-id"] for n in single} == {SINGLE_GIFT}
 
 
 def test_a_copy_of_a_shared_chat_names_what_was_said_in_the_other_room(
