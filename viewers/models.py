@@ -13,7 +13,7 @@ RANKED = 1000
 class ViewerQuerySet(models.QuerySet["Viewer"]):
     def named(self, login: str) -> Self:
         """Viewers who have, or ever had, exactly this login."""
-        return self.filter(names__login=login.lower()).distinct()
+        return self.filter(names__login=login).distinct()
 
     def seen_in(self, channel: Channel) -> Self:
         return self.filter(models.Exists(ViewerTotal.objects.filter(viewer=models.OuterRef("pk"), channel=channel)))

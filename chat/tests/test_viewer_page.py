@@ -113,7 +113,7 @@ def test_an_answer_that_was_not_offered_is_not_found(client, channel, chosen):
 
 def test_capitals_do_not_matter(client, channel):
     make_viewer(channel, "ann")
-    assert client.get(f"{LIST}ANN/").status_code == 200
+    assert client.get(f"{LIST}ANN/")["Location"] == f"{LIST}ann/"
 
 
 def test_who_never_wrote_here_is_not_found_in_words(client, channel):
@@ -144,12 +144,27 @@ def test_a_hostile_display_name_is_escaped(client, channel, name):
     assert "<img src=x" not in page
 
 
-@pytest.mark.parametrize("login", ["<script>", "with/slash", "夜空", "per%cent", "a?b#c"])
+@pytest.mark.parametrize("login", ["<script>", "with/slash", "夜空", "per%cent", "a?b#c", "BoB", "İ", "a\\b", "a" * 64])
 def test_a_hostile_login_has_a_page_that_its_list_leads_to(client, channel, login):
     viewer = make_viewer(channel, login, display_name="somebody")
     page = client.get(LIST).content.decode()
     address = page.split('class="person" href="')[1].split('"')[0]
     assert client.get(address).context["viewer"] == viewer
+
+
+@pytest.mark.parametrize("login", ["", ".", "..", "\u202e"])
+def test_a_login_that_cannot_be_in_an_address_is_linked_by_id(client, channel, login):
+    viewer = make_viewer(channel, login, display_name="somebody")
+    page = client.get(LIST).content.decode()
+    address = page.split('class="person" href="')[1].split('"')[0]
+    assert address == f"{LIST}-/?id={viewer.pk}"
+    assert client.get(address).context["viewer"] == viewer
+
+
+def test_a_login_in_capitals_is_not_taken_for_another(client, channel):
+    make_viewer(channel, "bob")
+    viewer = make_viewer(channel, "BoB")
+    assert client.get(f"{LIST}BoB/").context["viewer"] == viewer
 
 
 def test_a_color_that_is_none_is_not_used(client, channel):

@@ -13,6 +13,7 @@ from chat.models import EmoteUsage
 from streams.models import Channel, Gap
 from streamstats.lib import activity, year
 from viewers.access import channel_with_viewers
+from viewers.addresses import viewer_address
 from viewers.models import Viewer, ViewerDay, ViewerTotal
 
 FAVOURITES = 24
@@ -22,26 +23,23 @@ FAVOURITES = 24
 def viewer_page(request: HttpRequest, channel: str, login: str) -> HttpResponse:
     found = channel_with_viewers(channel)
     people = _people(found, login, chosen=request.GET.get("id", ""))
+    if not people:
+        raise Http404(f"Nobody called {login} has written in the chat of {found}.")
     if len(people) > 1:
         return render(request, "chat/which_viewer.html", {"channel": found, "login": login, "people": people})
     viewer = people[0]
-    if viewer.login != login:
-        return redirect(_address(found, viewer, chosen="id" in request.GET))
+    address = viewer_address(found, viewer, by_id="id" in request.GET)
+    if not address.startswith(reverse("chat:viewer", args=[channel, login])):
+        return redirect(address)
     return render(request, "chat/viewer.html", _facts(found, viewer))
 
 
 def _people(channel: Channel, login: str, chosen: str) -> list[Viewer]:
-    """Who wrote in the channel under this login; only the chosen one, where a link said which."""
-    people = Viewer.objects.named(login).seen_in(channel).prefetch_related("names")
-    found = [viewer for viewer in people if chosen in ("", viewer.pk)]
-    if not found:
-        raise Http404(f"Nobody called {login} has written in the chat of {channel}.")
-    return found
-
-
-def _address(channel: Channel, viewer: Viewer, *, chosen: bool) -> str:
-    address = reverse("chat:viewer", args=[channel.login, viewer.login])
-    return f"{address}?id={viewer.pk}" if chosen else address
+    """Who wrote in the channel under this login, or the chosen one, where a link said which."""
+    people = Viewer.objects.seen_in(channel).prefetch_related("names")
+    if chosen:
+        return list(people.filter(pk=chosen)) if chosen.isprintable() else []
+    return list(people.named(login)) or list(people.named(login.lower()))
 
 
 def _facts(channel: Channel, viewer: Viewer) -> dict[str, object]:
