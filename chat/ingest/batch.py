@@ -9,7 +9,11 @@ from chat.ingest.events import (
     ChatCleared,
     ChatMessage,
     Event,
+    Ignored,
+    Membership,
     MessageDeleted,
+    Reconnect,
+    RoomNotice,
     RoomState,
     Unreadable,
     UserNotice,
@@ -54,7 +58,7 @@ class Batch:
     messages: dict[tuple[str, str], ChatMessage] = field(default_factory=dict)
     notices: dict[str, UserNotice] = field(default_factory=dict)
     moderation: list[tuple[Line, Moderation]] = field(default_factory=list)
-    gaps: list[MissedChat] = field(default_factory=list)
+    gaps: list[tuple[Line, MissedChat]] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
     rooms: dict[str, str] = field(default_factory=dict)
     """Room id -> login, of every room that is spoken of."""
@@ -105,8 +109,10 @@ def _sort_rare(batch: Batch, line: Line) -> None:
         case ViewerCleared() | ChatCleared() | MessageDeleted():
             batch.moderation.append((line, event))
         case MissedChat():
-            batch.gaps.append(event)
+            batch.gaps.append((line, event))
         case Unreadable():
             batch.dead.append(Dead(line, event.reason))
+        case RoomState() | RoomNotice() | Membership() | Reconnect() | Ignored():
+            pass  # nothing in them is kept, beyond which channel a room is
     if isinstance(event, UserNotice | ViewerCleared | ChatCleared | MessageDeleted | RoomState) and event.room_id:
         batch.rooms.setdefault(event.room_id, event.channel)

@@ -91,6 +91,9 @@ class EmoteIndex:
             self._rooms[room_id] = tuple(rows)
             self._timelines.pop(room_id, None)
 
+    def knows(self, room_id: str) -> bool:
+        return room_id in self._rooms
+
     def names(self, room_id: str, sent_ms: int) -> Mapping[str, EmoteKey]:
         """The names that were emotes in a room at a moment."""
         key = room_id if room_id in self._rooms else ELSEWHERE

@@ -8,12 +8,11 @@ import structlog
 from redis.client import PubSub
 from redis.exceptions import RedisError
 
+from chat.emotesets import CHANGED, EVERYWHERE
 from chat.ingest.store import Store
 
 log = structlog.get_logger(__name__)
 
-TOPIC = "streamstats:emotes"
-GLOBAL = b"global"
 CONFIRM_SECONDS = 1.0
 
 
@@ -45,7 +44,7 @@ class EmoteUpdates:
     def _hear(self) -> None:
         if self._listening is None:
             pubsub: PubSub = self.client.pubsub()  # type: ignore[no-untyped-call]
-            pubsub.subscribe(TOPIC)
+            pubsub.subscribe(CHANGED)
             self._take(pubsub.get_message(timeout=CONFIRM_SECONDS))
             self._listening = pubsub
         while (message := self._listening.get_message(timeout=0)) is not None:
@@ -55,4 +54,4 @@ class EmoteUpdates:
         if message is None or message["type"] == "subscribe":  # nobody knows what was said before that
             self._is_all_due = True
         else:
-            self._due.add(None if message["data"] == GLOBAL else int(message["data"]))
+            self._due.add(None if message["data"] == EVERYWHERE.encode() else int(message["data"]))

@@ -27,6 +27,8 @@ PARAM = "msg-param-"
 ACTION = "\x01ACTION "
 LATEST_MS = 253_370_764_799_999  # the end of the year 9998: days and months after it can still be named
 MOST_BITS = 2**31 - 1
+EMOTE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
 def parse(line: str) -> Event:
@@ -83,7 +85,7 @@ def parse_emotes(tag: str, length: int) -> tuple[EmoteRange, ...]:
                 start, end = int(first), int(last) + 1
             except ValueError:
                 continue
-            if emote_id and 0 <= start < end <= length:
+            if 0 <= start < end <= length and EMOTE_ID.fullmatch(emote_id):
                 found.append((start, end, emote_id))
     found.sort()
     return tuple(found)
@@ -154,13 +156,13 @@ def _privmsg(tags: Tags, prefix: str, params: str) -> Event:
             user_id,
             login,
             get("display-name") or login,
-            get("color", ""),
+            color if (color := get("color", "")) == "" or COLOR.fullmatch(color) else "",
             sent_ms,
             text,
             is_action,
             get("first-msg") == "1",
             get("returning-chatter") == "1",
-            _amount(bits) if bits else 0,
+            amount(bits) if bits else 0,
             get("badges", ""),
             get("badge-info", ""),
             get("msg-id", ""),
@@ -175,7 +177,7 @@ def _privmsg(tags: Tags, prefix: str, params: str) -> Event:
     )
 
 
-def _amount(text: str) -> int:
+def amount(text: str) -> int:
     """A count from a tag; what is no sensible number is 0, for the line is worth more than it."""
     return min(int(text), MOST_BITS) if _is_number(text) else 0
 
@@ -194,7 +196,7 @@ def _usernotice(tags: Tags, _prefix: str, params: str) -> Event:
         user_id=tags.get("user-id", ""),
         login=login,
         display_name=tags.get("display-name") or login,
-        color=tags.get("color", ""),
+        color=color if COLOR.fullmatch(color := tags.get("color", "")) else "",
         sent_ms=_sent_ms(tags),
         kind=kind,
         text=_text(text)[0],
@@ -212,7 +214,7 @@ def _clearchat(tags: Tags, _prefix: str, params: str) -> Event:
         return ChatCleared(room_id, channel, _sent_ms(tags))
     duration = tags.get("ban-duration")
     return ViewerCleared(
-        room_id, channel, user_id, login, _sent_ms(tags), _amount(duration) if duration is not None else None
+        room_id, channel, user_id, login, _sent_ms(tags), amount(duration) if duration is not None else None
     )
 
 

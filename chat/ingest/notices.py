@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from chat.ingest.events import UserNotice
+from chat.ingest.irc import amount
 
 ANONYMOUS_GIFTER = "274598607"
 SUBSCRIPTIONS = frozenset({"sub", "resub"})
@@ -20,7 +21,8 @@ AMOUNT_PARAMS = {
     "modiversary": "months",
     "bitsbadgetier": "threshold",
 }
-MOST = 2**31 - 1
+# What Twitch sends for a single gift where a bomb would have an id: the SHA-1 of nothing, the same for everybody.
+NO_ORIGIN = "da 39 a3 ee 5e 6b 4b 0d 32 55 bf ef 95 60 18 90 af d8 07 09"
 
 
 def viewer_of(notice: UserNotice) -> str:
@@ -30,15 +32,16 @@ def viewer_of(notice: UserNotice) -> str:
 
 def amount_of(notice: UserNotice) -> int:
     """Months, gifts, raiders or streams, as the kind has it; 0 where it tells none."""
-    told = notice.params.get(AMOUNT_PARAMS.get(notice.kind, ""), "")
-    return min(int(told), MOST) if told.isascii() and told.isdecimal() else 0
+    return amount(notice.params.get(AMOUNT_PARAMS.get(notice.kind, ""), ""))
 
 
 def bomb_of(notice: UserNotice) -> str:
-    """What a gift bomb and its members share; a single gift is a bomb of its own."""
+    """What a gift bomb of one giver and its members share; a single gift is a bomb of its own."""
     if notice.kind not in (BOMB, MEMBER):
         return ""
-    return notice.params.get("community-gift-id") or notice.params.get("origin-id") or notice.id
+    origin = notice.params.get("origin-id", "")
+    shared = notice.params.get("community-gift-id") or ("" if origin == NO_ORIGIN else origin)
+    return f"{notice.user_id}:{shared}" if shared else notice.id
 
 
 class Gift(NamedTuple):

@@ -1,11 +1,16 @@
 """Which of our channels a line belongs to: the room id is the identity, and the login only its present name."""
 
+import re
+
 import structlog
 from django.db import IntegrityError, transaction
 
 from streams.models import Channel, Gap
 
 log = structlog.get_logger(__name__)
+
+LOGIN = re.compile(r"[a-z0-9_]{1,64}")
+ROOM_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 class Rooms:
@@ -43,8 +48,13 @@ def _key(room_id: str, login: str) -> int:
 
 
 def channel_of_room(room_id: str, login: str) -> Channel:
-    """Find, complete or make the channel with this id, last seen under this login."""
+    """Find, complete or make the channel with this id, last seen under this login.
+
+    Raises ValueError for what cannot be the id or the login of a channel: both end up in addresses.
+    """
     login = login.lower()
+    if not (LOGIN.fullmatch(login) and ROOM_ID.fullmatch(room_id)):
+        raise ValueError(f"no channel can be called {login[:40]!r} and have the id {room_id[:40]!r}")
     known = Channel.objects.select_for_update().filter(twitch_id=room_id).first()
     namesake = Channel.objects.select_for_update().filter(login=login).exclude(twitch_id=room_id).first()
     if namesake is not None and namesake.twitch_id is None:

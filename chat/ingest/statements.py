@@ -322,9 +322,8 @@ REMOVE_LATE = _REMOVE.format(
 
 INSERT_GAPS = """
 INSERT INTO streams_gap (channel_id, started_at, ended_at, reason)
-SELECT c.id, to_timestamp(told.from_ms / 1000.0), to_timestamp(told.to_ms / 1000.0), left(told.reason, 200)
-FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[]) AS told (login, from_ms, to_ms, reason)
-JOIN streams_channel c ON c.login = told.login
+SELECT channel, to_timestamp(told.from_ms / 1000.0), to_timestamp(told.to_ms / 1000.0), left(told.reason, 200)
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[]) AS told (channel, from_ms, to_ms, reason)
 WHERE told.to_ms > told.from_ms
 ON CONFLICT DO NOTHING
 """

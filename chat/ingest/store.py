@@ -6,11 +6,21 @@ and counted is the same.
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import structlog
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
+from psycopg.errors import ReadOnlySqlTransaction
 
 from chat import partitions
 from chat.emotesets import load_entries
@@ -28,11 +38,14 @@ MONTHS_AGAIN = timedelta(minutes=1)
 
 
 class Prepared(NamedTuple):
-    """Lines that only have to be committed: sorted, with the keys of the emotes in every message that shows any."""
+    """Lines that only have to be committed: sorted, with the keys of their rooms and of the emotes they show."""
 
     lines: Sequence[Line]
     batch: Batch
+    rooms: Rooms
     emotes: dict[tuple[str, str], list[int]]
+    failure: Exception | None = None
+    """Why they could not be prepared: one of them is to blame, and is found when they are committed."""
 
 
 class Store:
@@ -40,11 +53,11 @@ class Store:
 
     def __init__(self) -> None:
         self.index = EmoteIndex()
+        self._make_months_from = datetime.min.replace(tzinfo=UTC)
         self.rooms = Rooms()
         self._emotes: dict[EmoteKey, int] = {}
         self._months: set[date] = set()
-        self._make_months_from = datetime.min.replace(tzinfo=UTC)
-        self._preparing = threading.Lock()
+        self._preparing = threading.RLock()
 
     def load_all_sets(self) -> None:
         """Load the emote sets of everywhere and of every room met so far, as the database has them."""
@@ -56,17 +69,30 @@ class Store:
         """Load the emote sets of one channel, or of everywhere; rooms not met yet are loaded when they are."""
         room_id = None if channel_id is None else self.rooms.room_of(channel_id)
         if channel_id is None or room_id is not None:
-            self.index.load(room_id, load_entries(channel_id))
+            with self._preparing:
+                self.index.load(room_id, load_entries(channel_id))
 
     def meet(self, lines: Sequence[Line]) -> list[int]:
         """Learn the channels that lines speak of; return the keys of those not met before."""
-        return self._meet(sort_lines(lines))
-
-    def _meet(self, batch: Batch) -> list[int]:
-        new = [self.rooms.key(room_id) for room_id in self.rooms.learn(batch.rooms)]
-        for key in new:
-            self.load_set(key)
+        new: list[int] = []
+        for room_id, login in sort_lines(lines).rooms.items():
+            with suppress(DataError, IntegrityError, ValueError):  # its lines are buried when they are to be stored
+                new += self._meet({room_id: login})
         return new
+
+    def _meet(self, rooms: dict[str, str]) -> list[int]:
+        new = [self.rooms.key(room_id) for room_id in self.rooms.learn(rooms)]
+        for room_id in rooms:
+            if not self.index.knows(room_id):
+                self.load_set(self.rooms.key(room_id))
+        return new
+
+    def forget(self) -> None:
+        """Ask the database again for every key: it may be another one now, that lacks the newest rows."""
+        with self._preparing:
+            self.rooms = Rooms()
+            self._emotes = {}
+            self._months = set()
 
     def write(self, lines: Sequence[Line]) -> Stored:
         """Store lines."""
@@ -76,35 +102,57 @@ class Store:
         """Find out all that can be known of lines beforehand; what is new of it is written down, and stays."""
         batch = sort_lines(lines)
         with self._preparing:
-            self._meet(batch)
-            self._make_partitions(batch)
-            return Prepared(lines, batch, self._find_emotes(batch))
+            try:
+                self._meet(batch.rooms)
+                self._make_partitions(batch)
+                return Prepared(lines, batch, self.rooms, self._find_emotes(batch))
+            except Exception as error:
+                if is_away(error):
+                    raise
+                return Prepared(lines, batch, self.rooms, {}, error)
 
     def commit(self, prepared: Prepared) -> Stored:
-        """Store lines. One that Postgres refuses is found by halving, and buried; the others are stored."""
-        lines = prepared.lines
+        """Store lines. One that cannot be stored is found by halving, and buried; the others are stored."""
         try:
             return self._commit(prepared)
-        except (DataError, IntegrityError) as error:
-            if len(lines) == 1:
-                return self._bury(lines[0], error)
-            middle = len(lines) // 2
-            stored = self.write(lines[:middle])
-            stored.add(self.write(lines[middle:]))
-            return stored
+        except Exception as error:
+            if is_away(error):
+                raise
+            return self._commit_halves(prepared.lines, error)
+
+    def _commit(self, prepared: Prepared) -> Stored:
+        if prepared.failure is not None:
+            raise prepared.failure
+        with transaction.atomic(), connection.cursor() as cursor:
+            stored = Transaction(cursor, prepared.rooms, prepared.batch, prepared.emotes).run()
+        stored.lines = len(prepared.lines)
+        return stored
+
+    def _commit_halves(self, lines: Sequence[Line], error: Exception) -> Stored:
+        self.forget()  # what failed may be a key that no longer holds, and then no line is to blame
+        if len(lines) == 1:
+            return self._retry(lines[0], error)
+        middle = len(lines) // 2
+        stored = self.write(lines[:middle])
+        stored.add(self.write(lines[middle:]))
+        return stored
+
+    def _retry(self, line: Line, error: Exception) -> Stored:
+        """Try a line once more with nothing remembered, then bury it."""
+        try:
+            return self._commit(self.prepare([line]))
+        except Exception as last:
+            if is_away(last):
+                raise
+            return self._bury(line, error)
 
     def _bury(self, line: Line, error: Exception) -> Stored:
-        reason = str(error).splitlines()[0]
-        log.warning("line.refused", source=line.source, reason=reason)
+        reason = str(error).splitlines()[0] if isinstance(error, DatabaseError) else f"{type(error).__name__}: {error}"
+        is_refused = isinstance(error, DataError | IntegrityError)
+        log.warning("line.refused", source=line.source, reason=reason, exc_info=None if is_refused else error)
         with connection.cursor() as cursor:
             insert_dead(cursor, [Dead(line, reason)])
         return Stored(lines=1, dead=1)
-
-    def _commit(self, prepared: Prepared) -> Stored:
-        with transaction.atomic(), connection.cursor() as cursor:
-            stored = Transaction(cursor, self.rooms, prepared.batch, prepared.emotes).run()
-        stored.lines = len(prepared.lines)
-        return stored
 
     def _find_emotes(self, batch: Batch) -> dict[tuple[str, str], list[int]]:
         """Emote keys used in every message that shows any."""
@@ -147,3 +195,10 @@ class Store:
             self._months |= missing.difference(made.busy)
             if made.busy:
                 self._make_months_from = now + MONTHS_AGAIN
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database cannot be reached or written to, rather than refuses what it was given."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return True
+    return isinstance(error.__cause__, ReadOnlySqlTransaction)  # a standby, while another server takes over

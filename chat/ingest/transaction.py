@@ -95,9 +95,12 @@ class Transaction:
         self.rooms = rooms
         self.batch = batch
         self.emotes = emotes
+        self.dead = list(batch.dead)
+        self.by_login: dict[str, int] = {}
 
     def run(self) -> Stored:
         batch, stored = self.batch, Stored()
+        self.by_login = self._channels_by_login()
         self._lock_channels()
         if batch.messages or batch.notices:
             batch, stored.expired = self._leave_out_expired()
@@ -119,13 +122,13 @@ class Transaction:
         if batch.messages or batch.notices:
             self._raise_counters(stored)
         if batch.gaps:
-            self.cursor.execute(statements.INSERT_GAPS, columns(batch.gaps))
-        insert_dead(self.cursor, batch.dead)
-        stored.dead = len(batch.dead)
+            self._insert_gaps()
+        insert_dead(self.cursor, self.dead)
+        stored.dead = len(self.dead)
         return stored
 
     def _lock_channels(self) -> None:
-        channels = {self.rooms.key(room) for room in self.batch.rooms}
+        channels = {self.rooms.key(room) for room in self.batch.rooms} | set(self.by_login.values())
         if channels:
             self.cursor.execute(statements.LOCK_CHANNELS, [sorted(channels)])
 
@@ -260,12 +263,11 @@ class Transaction:
 
     def _insert_deeds(self) -> list[int]:
         """Write down bans, timeouts and deletions; return the keys of the new ones."""
-        by_login = self._channels_by_login()
         rows = []
         for line, deed in self.batch.moderation:
-            channel = self.rooms.key(deed.room_id) if deed.room_id else by_login.get(deed.channel)
+            channel = self.rooms.key(deed.room_id) if deed.room_id else self.by_login.get(deed.channel)
             if channel is None:
-                self.batch.dead.append(Dead(line, f"no channel {deed.channel!r} is known"))
+                self.dead.append(Dead(line, f"no channel {deed.channel!r} is known"))
             else:
                 rows.append(_deed_row(channel, deed))
         if not rows:
@@ -273,9 +275,20 @@ class Transaction:
         self.cursor.execute(statements.INSERT_MODERATION, columns(rows))
         return [key for (key,) in self.cursor.fetchall()]
 
+    def _insert_gaps(self) -> None:
+        rows = []
+        for line, gap in self.batch.gaps:
+            if gap.channel in self.by_login:
+                rows.append((self.by_login[gap.channel], gap.from_ms, gap.to_ms, gap.reason))
+            else:
+                self.dead.append(Dead(line, f"no channel {gap.channel!r} is known"))
+        if rows:
+            self.cursor.execute(statements.INSERT_GAPS, columns(rows))
+
     def _channels_by_login(self) -> dict[str, int]:
-        """Channels of deletions that came without a room id."""
+        """Channels of gaps, and of deletions that came without a room id."""
         logins = {deed.channel for _, deed in self.batch.moderation if not deed.room_id}
+        logins |= {gap.channel for _, gap in self.batch.gaps}
         if not logins:
             return {}
         return {str(login): key for login, key in Channel.objects.filter(login__in=logins).values_list("login", "pk")}

@@ -14,7 +14,8 @@ from typing import NamedTuple, TypeVar
 
 import redis
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error as DatabaseError
+from django.db import connection
 from redis.exceptions import RedisError
 
 from chat import partitions
@@ -22,7 +23,7 @@ from chat.ingest import live
 from chat.ingest.batch import Line, read_lines
 from chat.ingest.emoteupdates import EmoteUpdates
 from chat.ingest.queue import Entry, LineGroup
-from chat.ingest.store import Prepared, Store
+from chat.ingest.store import Prepared, Store, is_away
 from chat.ingest.transaction import Stored
 
 log = structlog.get_logger(__name__)
@@ -125,7 +126,9 @@ class Writer:
         for attempt in count():
             try:
                 result = deed()
-            except (OperationalError, InterfaceError) as error:
+            except DatabaseError as error:
+                if not is_away(error):
+                    raise
                 connection.close()
                 if attempt % TELL_EVERY == 0:
                     log.error("postgres.away", error=str(error).strip().splitlines()[0])
@@ -133,6 +136,7 @@ class Writer:
                     return None
                 continue
             if attempt:
+                self.store.forget()
                 log.info("postgres.back")
             return result
         return None

@@ -50,7 +50,7 @@ class ModerationEvent(models.Model):
         CLEAR = "clear", "chat cleared"
 
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_index=False, related_name="+")
-    kind = models.CharField(max_length=8, choices=Kind)
+    kind = models.CharField(max_length=32, choices=Kind)
     occurred_at = models.DateTimeField()
     target_id = models.CharField(max_length=32, blank=True, help_text="Twitch id of the viewer.")
     target_login = models.CharField(max_length=64, blank=True)
@@ -63,7 +63,8 @@ class ModerationEvent(models.Model):
         constraints: ClassVar = [
             # CLEARCHAT and CLEARMSG have no id of their own: the same fact is recognised by its content.
             models.UniqueConstraint(
-                fields=["channel", "target_id", "message_id", "occurred_at", "kind"], name="moderationevent_once"
+                fields=["channel", "target_id", "target_login", "message_id", "occurred_at", "kind"],
+                name="moderationevent_once",
             ),
         ]
         indexes: ClassVar = [
