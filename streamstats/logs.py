@@ -4,6 +4,14 @@ import logging.config
 import sys
 
 import structlog
+from structlog.typing import EventDict
+
+
+def without_stack_of_bad_requests(_logger: object, _name: str, event: EventDict) -> EventDict:
+    """What a stranger sends us wrong is one line in the log, not a page."""
+    if str(event.get("logger", "")).startswith("django.security"):
+        event.pop("exc_info", None)
+    return event
 
 
 def logging_config(*, as_json: bool, level: str) -> None:
@@ -14,11 +22,15 @@ def logging_config(*, as_json: bool, level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        without_stack_of_bad_requests,
     ]
     last: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            # Rich's tracebacks would show the values of all variables, and take minutes over large ones.
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
