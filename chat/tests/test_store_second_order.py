@@ -1,6 +1,7 @@
 """What goes wrong only together with something else: a retry, another writer, a key that no longer holds."""
 
 import threading
+from typing import Any
 
 import django.db
 import pytest
@@ -26,13 +27,13 @@ def gifts() -> dict[str, int]:
 
 
 def test_single_gifts_that_share_the_empty_origin_count_for_their_givers():
-    gift = {"msg_param_origin_id": NO_ORIGIN, "msg_param_recipient_id": "9"}
+    gift: dict[str, Any] = {"msg_param_origin_id": NO_ORIGIN, "msg_param_recipient_id": "9"}
     Store().write(read(*[usernotice("subgift", user=user, at=at, **gift) for at, user in enumerate(("alice", "bob"))]))
     assert gifts() == {"alice": 1, "bob": 1}
 
 
 def test_bombs_of_two_givers_with_one_id_are_two():
-    bomb = {"msg_param_origin_id": "1", "msg_param_mass_gift_count": 5}
+    bomb: dict[str, Any] = {"msg_param_origin_id": "1", "msg_param_mass_gift_count": 5}
     Store().write(read(*[usernotice("submysterygift", user=user, **bomb) for user in ("alice", "bob")]))
     assert gifts() == {"alice": 5, "bob": 5}
 
