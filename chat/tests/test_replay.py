@@ -272,6 +272,13 @@ def test_lines_that_make_no_sense_are_kept_and_told(tmp_path):
     assert DeadLetter.objects.count() == 3
 
 
+def test_a_room_that_cannot_be_one_costs_its_line_only(tmp_path):
+    file = tmp_path / "noise"
+    file.write_bytes(b"\n".join([*LINES, privmsg(room_id="31", channel="a\x00b"), privmsg(room_id="x" * 99)]))
+    replay(file)
+    assert (Message.objects.count(), DeadLetter.objects.count()) == (100, 2)
+
+
 def test_a_dead_letter_names_the_line_of_the_file(file):
     with file.open("ab") as more:
         more.write(b"garbage\n")

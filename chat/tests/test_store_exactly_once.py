@@ -4,15 +4,16 @@ import threading
 from itertools import pairwise
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from chat.ingest.store import Store
 from chat.models import Emote, Message
 from chat.tests.evening import EVENING, shuffled
 from chat.tests.factories import EntryFactory
 from chat.tests.lines import privmsg, read
+from chat.tests.patience import until_in_threads
 from chat.tests.tables import counted_again, counters, everything
-from chat.tests.writers import in_thread
+from chat.tests.writers import in_thread, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -108,6 +109,18 @@ def test_two_writers_of_the_same_lines_count_once(store, seed):
     writers = [in_thread(write, list(shuffled(EVENING, seed * 2 + n))) for n in (0, 1)]
     for writer in writers:
         writer.result()
+    assert counters() == counted_again()
+
+
+def test_a_writer_waits_for_another_that_writes_to_the_same_channel(store):
+    store.write(read(privmsg("before", at=-60)))
+    other = ready_store()
+    other.meet(read(privmsg()))
+    with transaction.atomic():
+        store.write(read(privmsg("one", at=1)))
+        writer = in_thread(other.write, read(privmsg("two", at=2)))
+        until_in_threads(waiting(1))
+    writer.result()
     assert counters() == counted_again()
 
 
