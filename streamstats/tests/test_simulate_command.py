@@ -1,5 +1,6 @@
 """manage.py simulate: what it refuses, in one line each. What it serves is tested with the simulator."""
 
+import gzip
 import socket
 from pathlib import Path
 
@@ -28,6 +29,21 @@ def test_it_refuses_a_file_without_chat(tmp_path: Path) -> None:
     file = tmp_path / "shopping.txt"
     file.write_text("milk\n")
     with pytest.raises(CommandError, match=r"no line in it names a channel\.$"):
+        call_command("simulate", file=file)
+
+
+@pytest.mark.parametrize("cut", [pytest.param(slice(0, -9), id="cut off"), pytest.param(slice(0, 10), id="nothing")])
+def test_it_refuses_a_file_that_ends_too_early(tmp_path: Path, cut: slice) -> None:
+    file = tmp_path / "chat.irc.gz"
+    file.write_bytes(gzip.compress(LINE)[cut])
+    with pytest.raises(CommandError, match="before the end-of-stream marker"):
+        call_command("simulate", file=file)
+
+
+def test_it_refuses_a_file_that_is_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "chat.irc.gz"
+    file.write_bytes(gzip.compress(LINE)[:10] + b"\xff" * 20)
+    with pytest.raises(CommandError, match="while decompressing"):
         call_command("simulate", file=file)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import zlib
 from argparse import ArgumentParser
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -115,7 +116,7 @@ def _read(file: Path) -> LineFile:
         return LineFile(file)
     except OSError as error:
         raise CommandError(f"Cannot read {file}: {error.strerror or error}.") from error
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, zlib.error) as error:
         raise CommandError(f"{file}: {error}.") from error
 
 
