@@ -90,7 +90,11 @@ def require_local_packages() -> None:
 
 def _choose_home(argv: list[str]) -> None:
     """Keep a real channel apart from the demo, so that no simulated number ever stands beside a real one."""
-    environ.Env.read_env(os.environ.get("ENV_FILE", str(PROJECT / ".env")))
+    file = os.environ.get("ENV_FILE", str(PROJECT / ".env"))
+    try:
+        environ.Env.read_env(file)
+    except UnicodeDecodeError as error:
+        raise LocalError(f"{file} is not UTF-8 text ({error}): save it as such") from error
     if follows_live_channel(argv):
         os.environ.setdefault("STREAMSTATS_HOME", str(LIVE_HOME))
 

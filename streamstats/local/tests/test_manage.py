@@ -125,6 +125,16 @@ def test_that_nothing_is_installed_to_embed_is_said(monkeypatch):
         manage.require_local_packages()
 
 
+def test_settings_that_are_no_text_are_said(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "settings"
+    file.write_bytes(b"PORT=8000\nSECRET_KEY=\xff\n")
+    monkeypatch.setenv("ENV_FILE", str(file))
+    assert manage.execute(["manage.py", "check"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"streamstats: {file} is not UTF-8 text (")
+    assert said.count("\n") == 1
+
+
 def test_a_password_is_not_said():
     assert manage._redis_place("redis://:secret@host:7000/1") == "host:7000"
 
