@@ -1,9 +1,10 @@
 """Settings that cannot work, said at start, with what to do about each."""
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
@@ -47,7 +48,7 @@ def check_database(**kwargs: Any) -> Iterator[CheckMessage]:
 
 @register()
 def check_redis(**kwargs: Any) -> Iterator[CheckMessage]:
-    if not is_address(settings.REDIS_URL, REDIS):
+    if not is_address(settings.REDIS_URL, REDIS) or not names_redis_database(settings.REDIS_URL):
         yield Error(
             "REDIS_URL does not name a Redis server.",
             hint="Write redis://host:6379/0, rediss://... or unix:///path, or leave it out for an embedded Redis.",
@@ -58,7 +59,7 @@ def check_redis(**kwargs: Any) -> Iterator[CheckMessage]:
 @register()
 def check_services(**kwargs: Any) -> Iterator[CheckMessage]:
     for name, schemes in SERVICE_SCHEMES.items():
-        if not is_address(getattr(settings, name), schemes):
+        if not is_web_address(getattr(settings, name), schemes):
             yield Error(
                 f"{name} is not an address that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}.",
                 hint=f"Correct {name}, or leave it out for the public service.",
@@ -80,7 +81,7 @@ def check_home(**kwargs: Any) -> Iterator[CheckMessage]:
 
 @register()
 def check_port(**kwargs: Any) -> Iterator[CheckMessage]:
-    if not settings.PORT.isdecimal() or not 0 < int(settings.PORT) <= HIGHEST_PORT:
+    if not is_number(settings.PORT) or not 0 < int(settings.PORT) <= HIGHEST_PORT:
         yield Error(
             f"PORT ({settings.PORT}) is not a port.",
             hint=f"Give a number from 1 to {HIGHEST_PORT}.",
@@ -95,6 +96,23 @@ def is_address(text: str, schemes: tuple[str, ...]) -> bool:
     except ValueError:
         return False
     return parts.scheme in schemes and bool(parts.path if parts.scheme == "unix" else parts.hostname)
+
+
+def is_web_address(text: str, schemes: tuple[str, ...]) -> bool:
+    """Whether it is an address and nothing more: it becomes part of the Content-Security-Policy."""
+    return is_address(text, schemes) and not re.search(r"[\s;,]", text)
+
+
+def names_redis_database(url: str) -> bool:
+    """Whether the number of the database, where one is given, is one: clients take anything else for 0, in silence."""
+    parts = urlsplit(url)
+    in_path = [] if parts.scheme == "unix" else [parts.path.strip("/")]
+    asked = [*in_path, *parse_qs(parts.query).get("db", [])]
+    return all(is_number(number) for number in asked if number)
+
+
+def is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def has_secret_key() -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 
+from streamstats.environment import log_level, switch
 from streamstats.lib.origins import origins, secure_origins
 from streamstats.local.layout import Layout
 from streamstats.local.secret_key import read_or_make_secret_key
@@ -26,7 +27,7 @@ EMBEDS_REDIS = not REDIS_URL
 IS_ONE_MACHINE = EMBEDS_POSTGRES or EMBEDS_REDIS
 REDIS_URL = REDIS_URL or LAYOUT.redis_url
 
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = switch("DEBUG")
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY and (IS_ONE_MACHINE or DEBUG):
     SECRET_KEY = read_or_make_secret_key(LAYOUT.secret_key)
@@ -89,8 +90,9 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url_config(DATABASE_URL or LAYOUT.database_url)}
 # ASGI runs each request on a thread of its own: `streamstats/asgi.py` switches the pool on, which keeps
 # their connections few and warm. Commands and the ingest hold one connection, and see at once when it breaks.
-if env.bool("DATABASE_POOL", default=False):
+if switch("DATABASE_POOL"):
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 10, "timeout": 10}
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # after a restart of Postgres, the pool is full of dead ones
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
@@ -114,8 +116,8 @@ WHITENOISE_USE_FINDERS = True  # `make run` serves static/ without a collectstat
 warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)  # ... so it need not warn
 
 LOGGING_CONFIG = None
-LOG_JSON = env.bool("LOG_JSON", default=False)
-logging_config(as_json=LOG_JSON, level=env.str("LOG_LEVEL", default="INFO"))
+LOG_JSON = switch("LOG_JSON")
+logging_config(as_json=LOG_JSON, level=log_level("LOG_LEVEL", default="INFO"))
 
 # Twitch and the emote providers: every outside service is reached only through these.
 TWITCH_IRC_URL = env.str("TWITCH_IRC_URL", default="wss://irc-ws.chat.twitch.tv:443")

@@ -33,13 +33,29 @@ def test_another_database_is_refused(monkeypatch, settings, database):
     assert ids(checks.check_database()) == ["streamstats.E002"]
 
 
-@pytest.mark.parametrize("url", ["", "redis", "http://127.0.0.1", "redis://", "redis://host:port", "unix://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "redis",
+        "http://127.0.0.1",
+        "redis://",
+        "redis://host:port",
+        "unix://",
+        "redis://host/x",
+        "redis://host/٣",
+        "redis://host/?db=x",
+        "unix:///s?db=x",
+    ],
+)
 def test_what_is_not_a_redis_is_refused(settings, url):
     settings.REDIS_URL = url
     assert ids(checks.check_redis()) == ["streamstats.E003"]
 
 
-@pytest.mark.parametrize("url", ["redis://:secret@host:6379/2", "rediss://host", "unix:///run/redis.sock?db=1"])
+@pytest.mark.parametrize(
+    "url", ["redis://:secret@host:6379/2", "rediss://host", "redis://host/", "unix:///run/redis.sock?db=1"]
+)
 def test_every_way_to_reach_redis_is_taken(settings, url):
     settings.REDIS_URL = url
     assert ids(checks.check_redis()) == []
@@ -51,6 +67,12 @@ def test_a_service_needs_a_whole_address(settings, name, url):
     setattr(settings, name, url)
     [message] = checks.check_services()
     assert (message.id, name in message.msg) == ("streamstats.E004", True)
+
+
+@pytest.mark.parametrize("url", ["https://a;script-src *", "https://a/;b", "https://a b", "https://a,b", "https://a\n"])
+def test_an_address_adds_nothing_to_the_policy_of_pages(settings, url):
+    settings.TWITCH_CDN_URL = url
+    assert ids(checks.check_services()) == ["streamstats.E004"]
 
 
 @pytest.mark.parametrize("name", ["TWITCH_IRC_URL", "BTTV_WS_URL"])
@@ -76,7 +98,7 @@ def test_a_home_may_be_made_later(settings, tmp_path):
     assert ids(checks.check_home()) == []
 
 
-@pytest.mark.parametrize("port", ["", "0", "65536", "-1", "http", "80.5"])
+@pytest.mark.parametrize("port", ["", "0", "65536", "-1", "http", "80.5", "٣"])
 def test_what_is_not_a_port_is_refused(settings, port):
     settings.PORT = port
     assert ids(checks.check_port()) == ["streamstats.E006"]
