@@ -9,9 +9,9 @@ from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from streams.models import Channel, ChannelDay
+from streamstats.lib.methods import read_only
 from streamstats.lib.month import Month, draw
 
 DAYS = 30
@@ -26,7 +26,7 @@ class Line(NamedTuple):
     month: Month
 
 
-@require_safe
+@read_only
 def front(request: HttpRequest) -> HttpResponse:
     channels = list(Channel.objects.front_page()[: CHANNELS + 1])
     shown = channels[:CHANNELS]

@@ -10,12 +10,12 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 from redis import Redis, RedisError
 
 from chat.ingest.coverage import DECIDED, KEY, Record
 from chat.ingest.queue import STREAM
 from streams.models import Channel
+from streamstats.lib.methods import read_only
 
 log = structlog.get_logger(__name__)
 
@@ -32,14 +32,14 @@ class NotReady(Exception):
 
 
 @never_cache
-@require_safe
+@read_only
 def healthz(request: HttpRequest) -> HttpResponse:
     """Answer, and touch nothing else: a database that is away is no reason to restart this process."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @never_cache
-@require_safe
+@read_only
 def readyz(request: HttpRequest) -> HttpResponse:
     with Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2) as redis:
         checks = {

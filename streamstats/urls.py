@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from streams.converters import ChannelLogin, ViewerLogin
 from streamstats import health
+from streamstats.lib.methods import read_only
 
 register_converter(ChannelLogin, "channel")
 register_converter(ViewerLogin, "viewer")
@@ -19,7 +20,7 @@ urlpatterns = [
     path("", include("viewers.urls")),
     path("", include("chat.urls")),
     path("admin/", admin.site.urls),
-    path("favicon.ico", RedirectView.as_view(url=static("favicon.svg"))),  # the admin's pages name none
+    path("favicon.ico", read_only(RedirectView.as_view(url=static("favicon.svg")))),  # the admin's pages name none
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

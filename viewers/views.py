@@ -4,10 +4,10 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
 
 from streams.models import Channel
 from streamstats.lib.keyset import Place
+from streamstats.lib.methods import read_only
 from viewers.access import channel_with_viewers
 from viewers.models import ViewerName, ViewerTotal
 
@@ -16,7 +16,7 @@ LONGEST_NAME = 64
 BROKEN = "This link to the next page is broken. Start again from the first one."
 
 
-@require_safe
+@read_only
 def viewer_list(request: HttpRequest, channel: str) -> HttpResponse:
     found = channel_with_viewers(channel)
     typed = request.GET.get("q", "").strip()

@@ -7,13 +7,13 @@ from typing import NamedTuple
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from chat.livefeed import LiveEmote
 from chat.models import ChatMinute, Emote, EmoteDay, Message
 from streams.access import listed_channel
 from streams.models import Channel, ChannelDay, Gap
 from streamstats.lib import activity, pulse
+from streamstats.lib.methods import read_only
 from viewers.models import Viewer, ViewerTotal
 
 HOURS = 12
@@ -26,7 +26,7 @@ NEWCOMERS = 8
 TOP_EMOTES = 12
 
 
-@require_safe
+@read_only
 def overview(request: HttpRequest, channel: str) -> HttpResponse:
     found = listed_channel(channel)
     now = timezone.now()

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 from redis.asyncio import Redis
 
@@ -21,11 +22,13 @@ from streams.views import CHANNELS
 feed = LiveFeed(lambda: Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5))
 
 
+@csrf_exempt
 @require_GET
 async def channel_live(request: HttpRequest, channel: str) -> HttpResponseBase:
     return _event_stream(await sync_to_async(_one_channel)(channel))
 
 
+@csrf_exempt
 @require_GET
 async def front_live(request: HttpRequest) -> HttpResponseBase:
     return _event_stream(await sync_to_async(_all_channels)())

@@ -7,11 +7,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from chat.models import EmoteUsage
 from streams.models import Channel, Gap
 from streamstats.lib import activity, year
+from streamstats.lib.methods import read_only
 from viewers.access import channel_with_viewers
 from viewers.addresses import viewer_address
 from viewers.models import Viewer, ViewerDay, ViewerTotal
@@ -19,7 +19,7 @@ from viewers.models import Viewer, ViewerDay, ViewerTotal
 FAVOURITES = 24
 
 
-@require_safe
+@read_only
 def viewer_page(request: HttpRequest, channel: str, login: str) -> HttpResponse:
     found = channel_with_viewers(channel)
     people = _people(found, login, chosen=request.GET.get("id", ""))

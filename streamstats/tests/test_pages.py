@@ -4,7 +4,7 @@ import re
 
 import pytest
 from django.core.management import call_command
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.views import defaults
 
 from streams.tests.cast import make_channel
@@ -57,6 +57,30 @@ def test_a_page_says_its_language_title_and_width(client, site, address):
 @pytest.mark.parametrize("address", [address for address in ADDRESSES if not address.startswith("/admin")])
 def test_a_page_has_one_first_heading(client, site, address):
     assert client.get(address).content.decode().count("<h1") == 1
+
+
+READ_ONLY = [
+    "/",
+    "/live",
+    "/c/lantern/",
+    "/c/lantern/live",
+    "/c/lantern/viewers/",
+    "/c/lantern/viewers/ann/",
+    "/healthz",
+    "/readyz",
+    "/favicon.ico",
+]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("address", READ_ONLY)
+def test_a_page_is_only_read(site, address, method):
+    stranger = Client(enforce_csrf_checks=True)
+    assert stranger.generic(method, address).status_code == 405
+
+
+def test_forms_of_the_admin_are_protected_from_forgeries(site):
+    assert Client(enforce_csrf_checks=True).post("/admin/login/").status_code == 403
 
 
 def test_an_address_of_nothing_is_not_found_in_words(client):
