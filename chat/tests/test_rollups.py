@@ -42,7 +42,7 @@ def evening() -> None:
     EntryFactory.create(name="Emote")
     store = Store()
     store.load_all_sets()
-    store.write(read(*EVENING))
+    store.write(read(*EVENING[:-1], privmsg("three days later", user="bob", at=3 * DAY)))
 
 
 def rebuild(*channels: str, **options: object) -> str:
@@ -115,7 +115,7 @@ SURPLUS = {
     """,
     "channel days": """
         INSERT INTO streams_channelday (channel_id, day, chatters, messages, emotes, bits, subs, gifts)
-        SELECT id, '2026-03-20', 9, 9, 9, 9, 9, 9 FROM streams_channel WHERE login = 'example'
+        SELECT id, '2026-03-16', 9, 9, 9, 9, 9, 9 FROM streams_channel WHERE login = 'example'
     """,
 }
 ZERO = {"viewer days", "viewer totals", "channel days"}
