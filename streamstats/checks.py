@@ -61,8 +61,8 @@ def check_services(**kwargs: Any) -> Iterator[CheckMessage]:
     for name, schemes in SERVICE_SCHEMES.items():
         if not is_web_address(getattr(settings, name), schemes):
             yield Error(
-                f"{name} is not an address that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}.",
-                hint=f"Correct {name}, or leave it out for the public service.",
+                f"{name} is not one address that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}.",
+                hint=f"Correct {name} (no blanks, commas or semicolons), or leave it out for the public service.",
                 id="streamstats.E004",
             )
 
