@@ -28,7 +28,8 @@ ACTION = "\x01ACTION "
 LATEST_MS = 253_370_764_799_999  # the end of the year 9998: days and months after it can still be named
 MOST_BITS = 2**31 - 1
 EMOTE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
+LONGEST_ID = 64
+LENGTH_OF_COLOR = len("#RRGGBB")
 
 
 def parse(line: str) -> Event:
@@ -79,13 +80,17 @@ def parse_emotes(tag: str, length: int) -> tuple[EmoteRange, ...]:
     found = []
     for group in tag.split("/"):
         emote_id, _, spans = group.partition(":")
+        # Nearly all are plain; the pattern is asked last, for it takes longest.
+        is_plain = emote_id.isalnum() and emote_id.isascii() and len(emote_id) <= LONGEST_ID
+        if not is_plain and not EMOTE_ID.fullmatch(emote_id):
+            continue
         for span in spans.split(","):
             first, _, last = span.partition("-")
             try:
                 start, end = int(first), int(last) + 1
             except ValueError:
                 continue
-            if 0 <= start < end <= length and EMOTE_ID.fullmatch(emote_id):
+            if 0 <= start < end <= length:
                 found.append((start, end, emote_id))
     found.sort()
     return tuple(found)
@@ -146,6 +151,7 @@ def _privmsg(tags: Tags, prefix: str, params: str) -> Event:
     source_room = get("source-room-id", "")
     is_copy = source_room not in ("", room_id)
     login = prefix.partition("!")[0]
+    color = get("color", "")
     emotes = get("emotes")
     bits = get("bits")
     return ChatMessage._make(
@@ -156,7 +162,7 @@ def _privmsg(tags: Tags, prefix: str, params: str) -> Event:
             user_id,
             login,
             get("display-name") or login,
-            color if (color := get("color", "")) == "" or COLOR.fullmatch(color) else "",
+            color if len(color) == LENGTH_OF_COLOR and color[1:].isalnum() and color[0] == "#" else "",
             sent_ms,
             text,
             is_action,
@@ -189,6 +195,7 @@ def _usernotice(tags: Tags, _prefix: str, params: str) -> Event:
     if kind == "sharedchatnotice":
         kind = tags.get("source-msg-id") or kind
     login = tags.get("login", "")
+    color = tags.get("color", "")
     return UserNotice(
         id=_required(tags, "id"),
         room_id=room_id,
@@ -196,7 +203,7 @@ def _usernotice(tags: Tags, _prefix: str, params: str) -> Event:
         user_id=tags.get("user-id", ""),
         login=login,
         display_name=tags.get("display-name") or login,
-        color=color if COLOR.fullmatch(color := tags.get("color", "")) else "",
+        color=color if len(color) == LENGTH_OF_COLOR and color[0] == "#" and color[1:].isalnum() else "",
         sent_ms=_sent_ms(tags),
         kind=kind,
         text=_text(text)[0],
