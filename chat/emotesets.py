@@ -234,6 +234,21 @@ def apply_file(sets: Sequence[FileSet]) -> list[tuple[FileSet, Channel | None, S
         return [_apply_found(found, channels.get(found.twitch_id or "")) for found in sets]
 
 
+def apply_unread(sets: Sequence[FileSet]) -> None:
+    """Write those sets of a file that were never read: what is known of the others is newer."""
+    read = set(EmoteSet.objects.values_list("channel__twitch_id", "provider"))
+    apply_file([found for found in sets if (found.twitch_id, found.provider) not in read])
+
+
+def rows_of(sets: Sequence[FileSet]) -> dict[str | None, list[SetRow]]:
+    """The sets of a file as the index wants them, by room, valid at any time; None is everywhere."""
+    rows: dict[str | None, list[SetRow]] = {}
+    for found in sets:
+        told = [SetRow(entry.provider, entry.provider_id, entry.name, None, None) for entry in found.parsed.entries]
+        rows.setdefault(found.twitch_id, []).extend(told)
+    return rows
+
+
 def _apply_found(found: FileSet, channel: Channel | None) -> tuple[FileSet, Channel | None, SetChange]:
     return found, channel, apply_set(channel, found.provider, found.parsed.entries)
 

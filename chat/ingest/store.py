@@ -5,7 +5,7 @@ and counted is the same.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from chat import partitions
 from chat.emotesets import load_entries
 from chat.ingest.batch import Batch, Dead, Line, sort_lines
-from chat.ingest.emotes import EmoteIndex, EmoteKey, find_emotes
+from chat.ingest.emotes import EmoteIndex, EmoteKey, SetRow, find_emotes
 from chat.ingest.rooms import Rooms
 from chat.ingest.transaction import Stored, Transaction, insert_dead, moment
 from chat.models import Emote
@@ -51,8 +51,10 @@ class Prepared(NamedTuple):
 class Store:
     """The one door to the tables of chat. One thread may prepare lines while another commits."""
 
-    def __init__(self) -> None:
+    def __init__(self, sets: Mapping[str | None, Sequence[SetRow]] | None = None) -> None:
+        """Use these emote sets, by room, instead of those the database has."""
         self.index = EmoteIndex()
+        self._sets = sets
         self._make_months_from = datetime.min.replace(tzinfo=UTC)
         self.rooms = Rooms()
         self._emotes: dict[EmoteKey, int] = {}
@@ -70,7 +72,8 @@ class Store:
         room_id = None if channel_id is None else self.rooms.room_of(channel_id)
         if channel_id is None or room_id is not None:
             with self._preparing:
-                self.index.load(room_id, load_entries(channel_id))
+                rows = load_entries(channel_id) if self._sets is None else self._sets.get(room_id, ())
+                self.index.load(room_id, rows)
 
     def meet(self, lines: Sequence[Line]) -> list[int]:
         """Learn the channels that lines speak of; return the keys of those not met before."""

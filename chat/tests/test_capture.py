@@ -12,12 +12,14 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db.models import Count, Sum
 
+from chat.emotesets import apply_set
 from chat.ingest.emoteupdates import EmoteUpdates
 from chat.ingest.pipeline import read_chat
 from chat.ingest.queue import STREAM, LineGroup, connect_writer
 from chat.ingest.store import Store
 from chat.ingest.writer import Writer
-from chat.models import ChatEvent, ChatMinute, DeadLetter, EmoteDay, Message, ModerationEvent
+from chat.models import ChatEvent, ChatMinute, DeadLetter, EmoteDay, EmoteSetEntry, Message, ModerationEvent
+from chat.providers import SetEntry
 from chat.tests.patience import run, until, until_in_threads
 from chat.tests.tables import channel, counted_again, counters, everything
 from chat.tests.writers import in_thread
@@ -89,6 +91,14 @@ def replayed() -> None:
 
 def test_replay_comes_to_every_expected_total(replayed, expected):
     assert totals() == expected
+
+
+def test_replay_with_sets_of_its_own_does_not_mind_the_sets_of_today(expected):
+    today = [SetEntry("ffz", "42", "LULW", "LULW", "", is_zero_width=False, is_animated=False)]
+    apply_set(None, "ffz", today)
+    call_command("replay", str(CAPTURE), emotes=PROVIDERS, verbosity=0)
+    assert totals() == expected
+    assert [entry.name for entry in EmoteSetEntry.objects.filter(channel=None, provider="ffz")] == ["LULW"]
 
 
 def test_every_line_was_understood(replayed):

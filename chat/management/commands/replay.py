@@ -10,7 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from chat.emotesets import apply_file, read_bodies
+from chat.emotesets import apply_unread, read_bodies, rows_of
+from chat.ingest.emotes import SetRow
+from chat.ingest.store import Store
 from chat.models import EmoteSet, Replay
 from chat.replay import DAMAGE, ReplayFile, ReplayResult, replay_lines
 from streams.models import Channel
@@ -35,26 +37,28 @@ class Command(BaseCommand):
         parser.add_argument("--again", action="store_true", help="start from the first line, whatever was done before")
 
     def handle(self, *, file: str, emotes: Path | None, no_fetch: bool, again: bool, **_options: object) -> None:
-        if emotes is not None:
-            self._load_emotes(emotes)
         try:
             lines = ReplayFile(file)
         except OSError as error:
             raise CommandError(f"Cannot read {file}: {error.strerror}.") from error
+        store = Store(self._read_emotes(emotes)) if emotes else Store()
         progress = None if file == "-" else self._progress(lines, again=again)
         try:
-            result = self._replay(lines, progress, should_fetch=not (no_fetch or emotes))
+            result = self._replay(lines, store, progress, should_fetch=not (no_fetch or emotes))
         except DAMAGE as error:
             raise CommandError(f"{file} is damaged: {error}. What came before is stored.") from error
         finally:
             lines.close()
         self._report(result)
 
-    def _load_emotes(self, file: Path) -> None:
+    def _read_emotes(self, file: Path) -> dict[str | None, list[SetRow]]:
+        """Read the sets that hold for these lines, whatever holds now."""
         try:
-            apply_file(read_bodies(json.loads(file.read_text(encoding="utf-8"))))
+            sets = read_bodies(json.loads(file.read_text(encoding="utf-8")))
+            apply_unread(sets)
         except (OSError, ValueError, RecursionError) as error:
             raise CommandError(f"{file}: {error}") from error
+        return rows_of(sets)
 
     def _progress(self, lines: ReplayFile, *, again: bool) -> Replay:
         progress, _ = Replay.objects.get_or_create(digest=lines.digest(), defaults={"name": lines.name[:500]})
@@ -64,7 +68,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Going on after {progress.lines_done:,} lines (--again starts over).")
         return progress
 
-    def _replay(self, lines: ReplayFile, progress: Replay | None, *, should_fetch: bool) -> ReplayResult:
+    def _replay(self, lines: ReplayFile, store: Store, progress: Replay | None, *, should_fetch: bool) -> ReplayResult:
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -78,6 +82,7 @@ class Command(BaseCommand):
             return replay_lines(
                 lines,
                 source=f"replay {progress.digest[:16] if progress else f'at {datetime.now(UTC).isoformat()}'}",
+                store=store,
                 progress=progress,
                 on_progress=lambda done: bar.update(task, completed=lines.position(), lines=done),
                 on_new_channels=self._fetch_emotes if should_fetch else lambda channels: None,
