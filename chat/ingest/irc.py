@@ -20,6 +20,7 @@ from chat.ingest.events import (
 )
 
 Tags = dict[str, str]
+new_tuple = tuple.__new__  # what NamedTuple calls in the end
 
 ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
 MEANING = {":": ";", "s": " ", "r": "\r", "n": "\n"}
@@ -34,13 +35,6 @@ LENGTH_OF_COLOR = len("#RRGGBB")
 
 def parse(line: str) -> Event:
     """Read one line without its line end."""
-    try:
-        return _parse(line)
-    except (ValueError, KeyError) as error:
-        return Unreadable(f"{type(error).__name__}: {error}")
-
-
-def _parse(line: str) -> Event:
     tags: Tags = {}
     prefix = ""
     if line[:1] == "@":
@@ -50,8 +44,15 @@ def _parse(line: str) -> Event:
         prefix, _, line = line[1:].partition(" ")
     command, _, params = line.partition(" ")
     reader = READERS.get(command)
-    if reader is not None:
+    if reader is None:
+        return _other(command)
+    try:
         return reader(tags, prefix, params)
+    except (ValueError, KeyError) as error:
+        return Unreadable(f"{type(error).__name__}: {error}")
+
+
+def _other(command: str) -> Event:
     if command in IGNORED or (command.isdecimal() and len(command) == 3):
         return Ignored(command)
     return Unreadable(f"unknown command {command[:40]!r}")
@@ -80,8 +81,8 @@ def parse_emotes(tag: str, length: int) -> tuple[EmoteRange, ...]:
     found = []
     for group in tag.split("/"):
         emote_id, _, spans = group.partition(":")
-        # Nearly all are plain; the pattern is asked last, for it takes longest.
-        is_plain = emote_id.isalnum() and emote_id.isascii() and len(emote_id) <= LONGEST_ID
+        # Nearly all are plain numbers; the pattern is asked last, for it takes longest.
+        is_plain = emote_id.isdecimal() and emote_id.isascii() and len(emote_id) <= LONGEST_ID
         if not is_plain and not EMOTE_ID.fullmatch(emote_id):
             continue
         for span in spans.split(","):
@@ -154,7 +155,8 @@ def _privmsg(tags: Tags, prefix: str, params: str) -> Event:
     color = get("color", "")
     emotes = get("emotes")
     bits = get("bits")
-    return ChatMessage._make(
+    return new_tuple(
+        ChatMessage,
         (
             message_id,
             room_id,
@@ -179,7 +181,7 @@ def _privmsg(tags: Tags, prefix: str, params: str) -> Event:
             get("source-id", "") if is_copy else "",
             source_room if is_copy else "",
             parse_emotes(emotes, len(text)) if emotes else (),
-        )
+        ),
     )
 
 
