@@ -7,8 +7,8 @@ from django.db import connection, transaction
 from django.db.models import Exists, Max, Min, OuterRef, QuerySet
 
 from chat import partitions
-from chat.ingest.statements import LOCK_CHANNELS
 from chat.models import ChatEvent, DeadLetter, Message
+from streams.locks import lock_channels
 from streams.models import Channel
 
 ROWS_AT_ONCE = 20_000
@@ -80,7 +80,7 @@ def _note_loss(channel: Channel, before: datetime) -> bool:
     take it for whole. What is gone does not come back with a longer retention.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK_CHANNELS, [[channel.pk]])
+        lock_channels(cursor, [channel.pk])
         if not _old(channel, before).exists():
             return False
         Channel.objects.filter(pk=channel.pk).exclude(messages_kept_from__gte=before).update(messages_kept_from=before)

@@ -14,9 +14,9 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
-from chat.ingest.statements import LOCK_CHANNELS
 from chat.models import ChatEvent, Message
 from chat.numbers import BY_EMOTE_AND_DAY, BY_MINUTE, BY_VIEWER_AND_DAY
+from streams.locks import lock_channels
 from streams.models import Channel
 
 MESSAGES = """(
@@ -233,7 +233,7 @@ def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counte
         "end": _midnight(day + timedelta(days=1)),
     }
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK_CHANNELS, [[channel.pk]])
+        lock_channels(cursor, [channel.pk])
         # Asked again under the lock: retention may have come to this day since the span was chosen.
         kept_from = Channel.objects.values_list("messages_kept_from", flat=True).get(pk=channel.pk)
         if kept_from and day < _first_whole_day(kept_from):
@@ -250,7 +250,7 @@ def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counte
 def rebuild_totals(channel: Channel, *, dry_run: bool = False) -> Counter[str]:
     """Sum the days of a channel up again; return how many totals were wrong."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK_CHANNELS, [[channel.pk]])
+        lock_channels(cursor, [channel.pk])
         changed = _run_all(cursor, RECOUNT_TOTALS, {"channel": channel.pk})
         transaction.set_rollback(dry_run)
     return Counter(changed)

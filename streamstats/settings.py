@@ -119,7 +119,20 @@ LOGGING_CONFIG = None
 LOG_JSON = switch("LOG_JSON")
 logging_config(as_json=LOG_JSON, level=log_level("LOG_LEVEL", default="INFO"))
 
+# What tokens are encrypted with in the database: the first key writes, all of them read.
+TOKEN_KEYS = env.list("TOKEN_KEYS", default=[]) or [SECRET_KEY]
+
+# Our application at Twitch (https://dev.twitch.tv/console). Without it chat is read anonymously, and that is all.
+TWITCH_CLIENT_ID = env.str("TWITCH_CLIENT_ID", default="")
+TWITCH_CLIENT_SECRET = env.str("TWITCH_CLIENT_SECRET", default="")
+
 # Twitch and the emote providers: every outside service is reached only through these.
+TWITCH_HELIX_URL = env.str("TWITCH_HELIX_URL", default="https://api.twitch.tv/helix")
+TWITCH_AUTH_URL = env.str("TWITCH_AUTH_URL", default="https://id.twitch.tv/oauth2")
+TWITCH_EVENTSUB_WS_URL = env.str("TWITCH_EVENTSUB_WS_URL", default="wss://eventsub.wss.twitch.tv/ws")
+TWITCH_EVENTSUB_SUBSCRIPTION_URL = env.str(
+    "TWITCH_EVENTSUB_SUBSCRIPTION_URL", default=f"{TWITCH_HELIX_URL.rstrip('/')}/eventsub/subscriptions"
+)
 TWITCH_IRC_URL = env.str("TWITCH_IRC_URL", default="wss://irc-ws.chat.twitch.tv:443")
 TWITCH_CDN_URL = env.str("TWITCH_CDN_URL", default="https://static-cdn.jtvnw.net")
 SEVENTV_URL = env.str("SEVENTV_URL", default="https://7tv.io/v3")
@@ -129,8 +142,13 @@ BTTV_WS_URL = env.str("BTTV_WS_URL", default="wss://sockets.betterttv.net/ws")
 BTTV_CDN_URL = env.str("BTTV_CDN_URL", default="https://cdn.betterttv.net")
 FFZ_URL = env.str("FFZ_URL", default="https://api.frankerfacez.com/v1")
 
+# A drop-out shorter than this does not end a stream.
+STREAM_BREAK_MINUTES = env.int("STREAM_BREAK_MINUTES", default=10)
+# How often it is asked who is in chat.
+PRESENCE_MINUTES = env.int("PRESENCE_MINUTES", default=5)
+
 # Emote images come from where the providers keep them: their own addresses above, or hosts that their answers name.
-EMOTE_IMAGE_HOSTS = ["https://cdn.7tv.app", "https://cdn.frankerfacez.com"]
+EMOTE_IMAGE_HOSTS = ["https://cdn.7tv.app", "https://cdn.frankerfacez.com", "https://static-cdn.jtvnw.net"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

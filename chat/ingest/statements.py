@@ -34,9 +34,6 @@ COPY = "COPY staged FROM STDIN (FORMAT BINARY)"
 
 STAGED_TYPES = ["text", "int8", *["text"] * 4, "int8", "text", *["bool"] * 3, "int8", *["text"] * 10]
 
-# Writers of one channel take turns: what a statement saw of a channel holds until the commit.
-LOCK_CHANNELS = "SELECT pg_advisory_xact_lock(7308333, channel::int) FROM unnest(%s::bigint[]) channel ORDER BY channel"
-
 # From when channels have all their messages, in milliseconds. Those that never lost any are left out.
 KEPT_FROM = """
 SELECT id, ceil(extract(epoch FROM messages_kept_from) * 1000)::bigint FROM streams_channel

@@ -17,6 +17,7 @@ from chat.ingest.notices import Gift, Giver, gifts_of
 from chat.ingest.rooms import Rooms
 from chat.models import ChatEvent
 from chat.models.emote import picture
+from streams.locks import lock_channels
 from streams.models import Channel
 
 Rows = list[tuple[Any, ...]]
@@ -130,7 +131,7 @@ class Transaction:
     def _lock_channels(self) -> None:
         channels = {self.rooms.key(room) for room in self.batch.rooms} | set(self.by_login.values())
         if channels:
-            self.cursor.execute(statements.LOCK_CHANNELS, [sorted(channels)])
+            lock_channels(self.cursor, channels)
 
     def _leave_out_expired(self) -> tuple[Batch, int]:
         """Take out what is older than what its channel has kept; return the rest, and how much it was."""

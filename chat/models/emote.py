@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Value
 from django.db.models.functions import Concat
 
-from streams.models import Channel
+from streams.models import Channel, Stream
 from viewers.models import Viewer
 
 
@@ -188,3 +188,25 @@ class EmoteDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.emote_id} in {self.channel_id} on {self.day}"
+
+
+class EmoteStream(models.Model):
+    """Uses of one emote by anybody in one stream."""
+
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, db_index=False, related_name="+")
+    emote = models.ForeignKey(Emote, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    uses = models.PositiveIntegerField(default=0)
+
+    objects = EmoteUsesQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            # The count of a stream replaces what was counted before; the top emotes of a stream.
+            models.UniqueConstraint(fields=["stream", "emote"], name="emotestream_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.emote_id} in {self.stream_id}"

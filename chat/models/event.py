@@ -48,6 +48,13 @@ class ModerationEvent(models.Model):
         TIMEOUT = "timeout", "timeout"
         DELETE = "delete", "message deleted"
         CLEAR = "clear", "chat cleared"
+        UNBAN = "unban", "ban lifted"
+        UNTIMEOUT = "untimeout", "timeout lifted"
+        WARN = "warn", "warning"
+        MOD = "mod", "made moderator"
+        UNMOD = "unmod", "no longer moderator"
+        VIP = "vip", "made VIP"
+        UNVIP = "unvip", "no longer VIP"
 
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_index=False, related_name="+")
     kind = models.CharField(max_length=32, choices=Kind)

@@ -9,7 +9,6 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from chat import partitions, retention
-from chat.ingest.statements import LOCK_CHANNELS
 from chat.ingest.store import Store
 from chat.models import ChatEvent, DeadLetter, Message
 from chat.rollups import countable, rebuild
@@ -18,6 +17,7 @@ from chat.tests.lines import DAY, NOON, moment, privmsg, read, usernotice
 from chat.tests.patience import until_in_threads
 from chat.tests.tables import channel, counters, everything
 from chat.tests.writers import in_thread, waiting
+from streams.locks import lock_channels
 from streams.models import Channel
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -185,7 +185,7 @@ def test_a_recount_that_began_before_leaves_alone_what_is_gone(spoken):
 
 def test_what_is_gone_is_noted_after_the_count_that_is_under_way(spoken):
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK_CHANNELS, [[channel().pk]])
+        lock_channels(cursor, [channel().pk])
         expiring = in_thread(retention.expire, moment(40 * DAY))
         until_in_threads(waiting(1))
         assert (channel().messages_kept_from, len(days_left())) == (None, 40)

@@ -9,8 +9,10 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from streamstats.simulator import eventsub, helix, oauth
 from streamstats.simulator.addresses import addresses
 from streamstats.simulator.catalogue import Catalogue
+from streamstats.simulator.facts import Facts, StatedFacts
 from streamstats.simulator.irc import IrcServer, Room
 from streamstats.simulator.oneofeach import one_of_each
 from streamstats.simulator.providers import (
@@ -37,6 +39,9 @@ FAULTS = {
     "oneofeach": "send a channel one line of every kind that Twitch has (?channel=)",
     "provider": "let an emote provider fail (?provider=7tv&fault=, see below)",
     "refuse": "turn new connections away for a while (?seconds=10, 0 lets them in)",
+    **oauth.FAULTS,
+    **helix.FAULTS,
+    **eventsub.FAULTS,
 }
 PROVIDER_FAULTS = {
     "notfound": "answer 404",
@@ -65,6 +70,7 @@ class SimulatedTwitch:
         channels: Mapping[str, str] | None = None,
         *,
         catalogue: Catalogue | None = None,
+        facts: Facts | None = None,
         tokens: Mapping[str, str] | None = None,
         suspended: Iterable[str] = (),
         port: int = 0,
@@ -74,6 +80,10 @@ class SimulatedTwitch:
         rooms = [Room(login, twitch_id, login in gone) for login, twitch_id in (channels or {}).items()]
         self.irc = IrcServer(rooms, tokens=tokens, ping_every_s=ping_every_s)
         self.providers = ProviderHub(catalogue)
+        self.facts: Facts = facts if facts is not None else StatedFacts()
+        self.oauth = oauth.OAuthServer(self.facts)
+        self.helix = helix.HelixServer(self.facts, self.oauth)
+        self.eventsub = eventsub.EventSubServer(self.facts, self.oauth)
         self.port = port
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
@@ -143,7 +153,18 @@ class SimulatedTwitch:
             case "refuse":
                 irc.refuse(_seconds(options.get("seconds", 10)))
             case _:
-                raise ValueError(f"no fault is named {name!r}; there are {', '.join(FAULTS)}")
+                await self._fail_part(name, options)
+
+    async def _fail_part(self, name: str, options: Mapping[str, str | float]) -> None:
+        for part, faults in (
+            (self.oauth, oauth.FAULTS),
+            (self.helix, helix.FAULTS),
+            (self.eventsub, eventsub.FAULTS),
+        ):
+            if name in faults:
+                await part.fault(name, options)
+                return
+        raise ValueError(f"no fault is named {name!r}; there are {', '.join(FAULTS)}")
 
     def _fail_provider(self, options: Mapping[str, str | float]) -> None:
         """Do one of PROVIDER_FAULTS, in place of what was wrong before."""
@@ -182,6 +203,8 @@ class SimulatedTwitch:
         app.router.add_post("/control/say", self._asked_to_say)
         app.router.add_post("/control/{fault}", self._asked_for_fault)
         add_routes(app, self.providers)
+        for part in (self.oauth, self.helix, self.eventsub):
+            part.add_routes(app)
         return app
 
     async def _show(self, _request: web.Request) -> web.Response:

@@ -1,6 +1,5 @@
-"""Channels that are followed, their streams, and the times when nothing could be received."""
+"""Channels that are followed, what was counted of them, and the times when nothing could be received."""
 
-from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
@@ -118,30 +117,6 @@ class ChannelTotal(ChatCounts):
 
     def __str__(self) -> str:
         return f"total of {self.channel_id}"
-
-
-class Stream(models.Model):
-    """One broadcast: [started_at, ended_at)."""
-
-    id = models.CharField(max_length=32, primary_key=True, db_collation="C", help_text="Twitch's id of the stream.")
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="streams")
-    started_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True, blank=True)
-    title = models.CharField(max_length=255, blank=True)
-
-    class Meta:
-        indexes: ClassVar = [
-            # Recent streams on the channel page, and which stream a moment belongs to.
-            models.Index(fields=["channel", "-started_at"], name="stream_recent"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.channel} {self.started_at:%Y-%m-%d %H:%M}"
-
-    @property
-    def lasted(self) -> timedelta | None:
-        """How long it was; None while it is live."""
-        return self.ended_at - self.started_at if self.ended_at else None
 
 
 class Gap(models.Model):

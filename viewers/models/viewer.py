@@ -4,7 +4,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 
-from streams.models import Channel, ChatCounts
+from streams.models import Channel, ChatCounts, Stream
 
 # Counting those ahead costs a row each, so it stops here.
 RANKED = 1000
@@ -19,6 +19,14 @@ class ViewerQuerySet(models.QuerySet["Viewer"]):
         return self.filter(models.Exists(ViewerTotal.objects.filter(viewer=models.OuterRef("pk"), channel=channel)))
 
 
+class BotSource(models.TextChoices):
+    """Who said whether an account is a bot. What a moderator said is never overruled."""
+
+    LIST = "list", "our list of known bots"
+    CHANNEL = "channel", "a channel's list at BetterTTV"
+    MODERATOR = "moderator", "a moderator"
+
+
 class Viewer(models.Model):
     """A Twitch account. Its id is its identity; logins change, and pass to other people."""
 
@@ -27,7 +35,16 @@ class Viewer(models.Model):
     display_name = models.CharField(max_length=64)
     color = models.CharField(max_length=7, blank=True, help_text="#RRGGBB, empty where never chosen.")
     named_at = models.DateTimeField(help_text="Time of the message that told the names above.")
-    is_bot = models.BooleanField(default=False, help_text="Kept out of leaderboards.")
+    is_bot = models.BooleanField(default=False, help_text="Kept out of leaderboards and watch totals.")
+    bot_source = models.CharField(
+        max_length=16, choices=BotSource, blank=True, db_default="", help_text="Who said whether it is a bot."
+    )
+    avatar_url = models.URLField(max_length=300, blank=True, db_default="")
+    account_created_at = models.DateTimeField(null=True, blank=True)
+    details_at = models.DateTimeField(null=True, blank=True, help_text="When Twitch was last asked about the account.")
+    is_missing = models.BooleanField(
+        default=False, db_default=False, help_text="Twitch no longer knows the account: suspended, or deleted."
+    )
 
     objects = ViewerQuerySet.as_manager()
 
@@ -165,3 +182,34 @@ class ViewerTotal(ViewerCounts):
         ahead = ViewerTotal.objects.people().filter(channel=self.channel_id, messages__gt=self.messages)
         place = ahead[:RANKED].count() + 1
         return place if place <= RANKED else None
+
+
+class ViewerStream(models.Model):
+    """One viewer in one stream: what it adds up to, for the stream's page and for who came when."""
+
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, db_index=False, related_name="viewers")
+    viewer = models.ForeignKey(
+        Viewer, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="streams"
+    )
+    messages = models.PositiveIntegerField(default=0)
+    emotes = models.PositiveIntegerField(default=0)
+    watch_seconds = models.PositiveIntegerField(default=0)
+    is_new = models.BooleanField(default=False, help_text="Never seen in the channel before this stream.")
+
+    class Meta:
+        constraints: ClassVar = [
+            # The count of a stream replaces what was counted before.
+            models.UniqueConstraint(fields=["stream", "viewer"], name="viewerstream_once"),
+        ]
+        indexes: ClassVar = [
+            # Who wrote most in a stream.
+            models.Index(fields=["stream", "-messages", "viewer"], name="viewerstream_most_messages"),
+            # The streams a viewer came to.
+            models.Index(fields=["channel", "viewer", "stream"], name="viewerstream_of_viewer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.viewer_id} in {self.stream_id}"

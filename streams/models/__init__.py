@@ -1,0 +1,21 @@
+"""Channels, their streams, what their owners allowed, and the jobs."""
+
+from streams.models.channel import Channel, ChannelDay, ChannelTotal, ChatCounts, Gap
+from streams.models.grant import EventSubscription, TwitchGrant
+from streams.models.job import JobRun
+from streams.models.stream import PresenceSource, Stream, StreamSample, StreamSegment
+
+__all__ = [
+    "Channel",
+    "ChannelDay",
+    "ChannelTotal",
+    "ChatCounts",
+    "EventSubscription",
+    "Gap",
+    "JobRun",
+    "PresenceSource",
+    "Stream",
+    "StreamSample",
+    "StreamSegment",
+    "TwitchGrant",
+]

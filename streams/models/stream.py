@@ -1,0 +1,124 @@
+"""Broadcasts: when a channel was on air, with what title, and how many watched."""
+
+from datetime import timedelta
+from typing import ClassVar, Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from streams.models.channel import Channel
+
+
+class PresenceSource(models.TextChoices):
+    """How it is known who was there."""
+
+    CHATTERS = "chatters", "Twitch's list of who is connected to chat"
+    SPOKE = "spoke", "who wrote something"
+
+
+class StreamQuerySet(models.QuerySet["Stream"]):
+    def live(self) -> Self:
+        return self.filter(ended_at=None)
+
+    def recent(self, channel: Channel) -> Self:
+        """Streams of a channel, the newest first."""
+        return self.filter(channel=channel).order_by("-started_at", "pk")
+
+
+class Stream(models.Model):
+    """One broadcast: [started_at, ended_at). Short drop-outs do not end it; its segments say when it was on air."""
+
+    id = models.CharField(
+        max_length=32, primary_key=True, db_collation="C", help_text="Twitch's id of it, the first where it had more."
+    )
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="streams")
+    twitch_ids = ArrayField(
+        models.CharField(max_length=32),
+        default=list,
+        db_default=[],
+        help_text="Every id Twitch gave it: a new one after each drop-out.",
+    )
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    title = models.CharField(max_length=255, blank=True, help_text="The latest one.")
+    category_id = models.CharField(max_length=32, blank=True, db_default="")
+    category = models.CharField(max_length=128, blank=True, db_default="", help_text="The latest one.")
+    language = models.CharField(max_length=16, blank=True, db_default="")
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="When Twitch last said that it is live.")
+
+    # What was counted of it: see chat/streamnumbers.py.
+    peak_viewers = models.PositiveIntegerField(default=0, db_default=0)
+    average_viewers = models.PositiveIntegerField(default=0, db_default=0)
+    messages = models.PositiveBigIntegerField(default=0, db_default=0)
+    chatters = models.PositiveIntegerField(default=0, db_default=0)
+    watched_by = models.PositiveIntegerField(default=0, db_default=0, help_text="People with a view session in it.")
+    new_viewers = models.PositiveIntegerField(default=0, db_default=0, help_text="Never seen here before it.")
+    returning_viewers = models.PositiveIntegerField(default=0, db_default=0)
+    watch_seconds = models.PositiveBigIntegerField(default=0, db_default=0)
+    counted_at = models.DateTimeField(null=True, blank=True)
+
+    # Who was there: see viewers/presence.py.
+    presence_at = models.DateTimeField(
+        null=True, blank=True, help_text="The last proof of who is there; open sessions are credited up to it."
+    )
+    presence_source = models.CharField(max_length=16, choices=PresenceSource, blank=True, db_default="")
+
+    objects = StreamQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            # Two reports of one beginning make one stream; and where to look for the one that is live.
+            models.UniqueConstraint(fields=["channel"], condition=models.Q(ended_at=None), name="stream_one_live"),
+        ]
+        indexes: ClassVar = [
+            # Recent streams on the channel page, and which stream a moment belongs to.
+            models.Index(fields=["channel", "-started_at"], name="stream_recent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.started_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def lasted(self) -> timedelta | None:
+        """How long it was; None while it is live."""
+        return self.ended_at - self.started_at if self.ended_at else None
+
+
+class StreamSegment(models.Model):
+    """[started_at, ended_at) of a stream on air with one title and category. Between two of them it was off air."""
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, db_index=False, related_name="segments")
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    title = models.CharField(max_length=255, blank=True)
+    category_id = models.CharField(max_length=32, blank=True)
+    category = models.CharField(max_length=128, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            # The history of a stream, in order; a change that is told twice is written once.
+            models.UniqueConstraint(fields=["stream", "started_at"], name="streamsegment_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%H:%M} {self.title}"
+
+
+class StreamSample(models.Model):
+    """How many viewers Twitch counted at a moment of a stream."""
+
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, db_index=False, related_name="samples")
+    at = models.DateTimeField()
+    viewers = models.PositiveIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            # The line of the stream page, and its peak and average.
+            models.UniqueConstraint(fields=["stream", "at"], name="streamsample_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.viewers} at {self.at:%Y-%m-%d %H:%M}"
