@@ -51,6 +51,7 @@ class ViewSession(models.Model):
         OFFLINE = "offline", "the stream went off air"
         SILENCE = "silence", "nobody looked for too long: ended at the last proof"
         MODERATOR = "moderator", "corrected by a moderator"
+        BOT = "bot", "marked as a bot"
 
     channel = models.ForeignKey(
         Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"

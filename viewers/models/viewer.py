@@ -52,6 +52,8 @@ class Viewer(models.Model):
         indexes: ClassVar = [
             # The viewer page by its address. Not unique: a login may pass from one account to another.
             models.Index(fields=["login"], name="viewer_login"),
+            # The few who are bots, to be left out where watch time is credited.
+            models.Index(fields=["twitch_id"], condition=models.Q(is_bot=True), name="viewer_bot"),
         ]
 
     def __str__(self) -> str:
