@@ -2,25 +2,19 @@
 
 from datetime import UTC, datetime
 
-import structlog
-from celery import shared_task
-
 from chat import partitions
 from chat.retention import expire
+from streams.jobs import job
 
-log = structlog.get_logger(__name__)
 
-
-@shared_task
-def keep_partitions() -> None:
+@job(at_most_s=3000)
+def keep_partitions() -> str:
     """Make the coming months, and forget what is past retention."""
     now = datetime.now(UTC)
     made = partitions.make(partitions.coming(now))
     expired = expire(now)
-    log.info(
-        "partitions.kept",
-        made=len(made.done),
-        dropped=len(expired.months),
-        left_for_next_time=len(made.busy) + len(expired.busy),
-        messages=expired.messages,
+    busy = len(made.busy) + len(expired.busy)
+    return (
+        f"{len(made.done)} months made, {len(expired.months)} dropped, {busy} left for the next time; "
+        f"{expired.messages:,} messages past retention deleted"
     )

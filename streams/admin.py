@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from streams.logins import login_of
-from streams.models import Channel, ChannelDay, ChannelTotal, Gap, Stream
+from streams.models import Channel, ChannelDay, ChannelTotal, Gap, JobRun, Stream
 from streamstats.lib.admin import FactAdmin, LargeTableAdmin
 
 COUNTS = ("messages", "emotes", "bits", "subs", "gifts")
@@ -115,3 +115,10 @@ class GapAdmin(FactAdmin):
     list_filter = (OneChannelFilter,)
     list_select_related = ("channel",)
     ordering = ("-started_at", "-ended_at")
+
+
+@admin.register(JobRun)
+class JobRunAdmin(FactAdmin):
+    list_display = ("started_at", "name", "outcome", "took_ms", "detail")
+    list_filter = ("outcome", "name")
+    ordering = ("-started_at", "pk")

@@ -26,4 +26,6 @@ app.conf.update(
 app.conf.beat_schedule = {
     # Makes the coming months' tables and drops what is past retention, in the quietest hour.
     "keep partitions": {"task": "chat.tasks.keep_partitions", "schedule": crontab(hour=9, minute=10)},
+    # Forgets what is written of jobs that ran weeks ago.
+    "forget runs": {"task": "streams.tasks.forget_runs", "schedule": crontab(hour=9, minute=40)},
 }

@@ -268,6 +268,6 @@ def test_the_command_says_which_months_have_to_wait(impatient):
     )
 
 
-def test_the_job_makes_the_coming_months():
+def test_the_job_makes_the_coming_months(redis_client):
     keep_partitions()
     assert list(partitions.existing()) == partitions.coming(datetime.now(UTC))

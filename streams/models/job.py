@@ -10,7 +10,7 @@ class JobRun(models.Model):
 
     class Outcome(models.TextChoices):
         DONE = "done", "done"
-        SKIPPED = "skipped", "left out: the one before still ran"
+        SKIPPED = "skipped", "left out"
         RETRIED = "retried", "failed, tried again"
         FAILED = "failed", "failed"
 

@@ -25,7 +25,7 @@ from chat.models import (
 )
 from chat.tests.crowd import make_emote, make_message
 from streams.admin import ChannelAdmin
-from streams.models import ChannelDay, ChannelTotal, Gap, Stream
+from streams.models import ChannelDay, ChannelTotal, Gap, JobRun, Stream
 from streams.tests.cast import make_channel
 from streamstats.lib.admin import FactAdmin, LargeTableAdmin
 from streamstats.lib.paging import CappedPaginator
@@ -62,6 +62,7 @@ def world():
         ChatEvent.objects.create(id=f"n{name}", channel=channel, viewer=viewer, kind="resub", occurred_at=now)
         ModerationEvent.objects.create(channel=channel, kind="ban", occurred_at=now, target_id=viewer.pk)
         DeadLetter.objects.create(source=name, raw=b"\xff\x00<script>\x1b[31m", error="no sense", received_at=now)
+        JobRun.objects.create(name=name, started_at=now, took_ms=1, outcome="failed", detail="no sense")
         Replay.objects.create(digest=name, name="a file", lines_done=1)
 
 

@@ -1,8 +1,14 @@
-"""What is due is there to be done, and is not lost with the worker that took it."""
+"""What is due is there to be done, is not lost with the worker that took it, and does not pile up."""
+
+from datetime import timedelta
 
 import pytest
+from celery.schedules import crontab
 
+from streams.jobs import LONGEST_JOB_S
 from streamstats.celery import app
+
+TIMETABLE = app.conf.beat_schedule
 
 
 @pytest.fixture(scope="module")
@@ -11,9 +17,21 @@ def tasks():
     return app.tasks
 
 
-@pytest.mark.parametrize("entry", app.conf.beat_schedule)
+@pytest.mark.parametrize("entry", TIMETABLE)
 def test_every_job_of_the_timetable_exists(tasks, entry):
-    assert app.conf.beat_schedule[entry]["task"] in tasks
+    assert TIMETABLE[entry]["task"] in tasks
+
+
+@pytest.mark.parametrize("entry", TIMETABLE)
+def test_every_job_ends_before_its_message_is_handed_out_again(tasks, entry):
+    assert tasks[TIMETABLE[entry]["task"]].time_limit <= LONGEST_JOB_S
+
+
+@pytest.mark.parametrize("entry", TIMETABLE)
+def test_a_worker_that_was_away_finds_no_pile(entry):
+    """What runs often is not worth running late."""
+    schedule = TIMETABLE[entry]["schedule"]
+    assert isinstance(schedule, crontab) or timedelta(seconds=TIMETABLE[entry]["options"]["expires"]) <= schedule
 
 
 def test_a_job_is_acknowledged_when_it_is_done():
