@@ -3,7 +3,7 @@
 from streams.models.channel import Channel, ChannelDay, ChannelTotal, ChatCounts, Gap
 from streams.models.grant import EventSubscription, TwitchGrant
 from streams.models.job import JobRun
-from streams.models.stream import PresenceSource, Stream, StreamSample, StreamSegment
+from streams.models.stream import PresenceSource, Stream, StreamReport, StreamSample, StreamSegment
 
 __all__ = [
     "Channel",
@@ -15,6 +15,7 @@ __all__ = [
     "JobRun",
     "PresenceSource",
     "Stream",
+    "StreamReport",
     "StreamSample",
     "StreamSegment",
     "TwitchGrant",

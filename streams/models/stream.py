@@ -122,3 +122,45 @@ class StreamSample(models.Model):
 
     def __str__(self) -> str:
         return f"{self.viewers} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class StreamReport(models.Model):
+    """What Twitch said of a channel: in an event, or in polls that answered the same in a row, [at, until].
+
+    Events come late, twice and in any order, so what they said is kept: see streams/airtime.py.
+    """
+
+    class Kind(models.TextChoices):
+        ONLINE = "online", "went on air"
+        OFFLINE = "offline", "went off air"
+        CHANGED = "changed", "changed title or category"
+        SEEN = "seen", "polls showed it live"
+        ABSENT = "absent", "polls did not show it"
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_index=False, related_name="+")
+    kind = models.CharField(max_length=8, choices=Kind)
+    at = models.DateTimeField()
+    until = models.DateTimeField(help_text="The last of the polls; for an event, its time.")
+    second_at = models.DateTimeField(null=True, blank=True, help_text="The second of the polls.")
+    previous_at = models.DateTimeField(null=True, blank=True, help_text="The last but one of the polls.")
+    twitch_id = models.CharField(max_length=32, blank=True, db_collation="C", help_text="Of the stream.")
+    started_at = models.DateTimeField(null=True, blank=True, help_text="Since when it is on air, as Twitch has it.")
+    title = models.CharField(max_length=255, blank=True)
+    category_id = models.CharField(max_length=32, blank=True)
+    category = models.CharField(max_length=128, blank=True)
+    language = models.CharField(max_length=16, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            # What is told twice is written once.
+            models.UniqueConstraint(
+                fields=["channel", "kind", "at", "twitch_id", "title", "category_id"], name="streamreport_once"
+            ),
+        ]
+        indexes: ClassVar = [
+            # What was said of a channel since its last streams began.
+            models.Index(fields=["channel", "until"], name="streamreport_since"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.get_kind_display()}"
