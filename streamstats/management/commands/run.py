@@ -30,6 +30,8 @@ MANAGE = [sys.executable, str(PROJECT / "manage.py")]
 CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "streamstats"]
 # Celery warns at length; on a machine with only root there is nothing to be done about it.
 ROOT_IS_FINE = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
+# Asked to stop, the worker gives its jobs as long as `streamstats/celery.py` says, then hands them back.
+STOPS_IN_TIME = {"REMAP_SIGTERM": "SIGQUIT"}
 # A live page keeps its connection open for ever, so a stop does not wait for connections.
 WEB_OPTIONS = "--lifespan off --no-access-log --log-level warning --timeout-graceful-shutdown 2"
 WEB = [sys.executable, "-m", "uvicorn", "streamstats.asgi:application", "--host", ports.LOOPBACK, *WEB_OPTIONS.split()]
@@ -123,7 +125,8 @@ def check_port() -> None:
 
 def start_programs(supervisor: Supervisor, port: int, simulator_port: int | None) -> None:
     environment = dict(os.environ)
-    environment |= {"STREAMSTATS_HOME": str(settings.STREAMSTATS_HOME), "PYTHONUNBUFFERED": "1", **ROOT_IS_FINE}
+    environment |= {"STREAMSTATS_HOME": str(settings.STREAMSTATS_HOME), "PYTHONUNBUFFERED": "1"}
+    environment |= {**ROOT_IS_FINE, **STOPS_IN_TIME}
     environment.setdefault("LOG_LEVEL", "WARNING")
 
     def start(name: str, *command: str, stops_last: bool = False) -> None:
