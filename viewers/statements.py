@@ -1,0 +1,261 @@
+"""The SQL of presence. By hand, because the ORM has no COPY, and because a poll has to be few statements
+however many chatters there are: whoever stays costs no write to a session, only those who come or go do.
+"""
+
+from viewers.credit import FOLD, NOT_A_BOT
+
+STAGE_PRESENT = """
+CREATE TEMP TABLE IF NOT EXISTS present (viewer_id text, login text, display_name text) ON COMMIT DELETE ROWS
+"""
+STAGE_SPEECH = "CREATE TEMP TABLE IF NOT EXISTS spoke (viewer_id text, at timestamptz) ON COMMIT DELETE ROWS"
+
+COPY_PRESENT = "COPY present FROM STDIN (FORMAT BINARY)"
+
+# The stream as it is now, and when it was on air: segments that touch are one span.
+READ_STREAM = """
+SELECT stream.presence_at, channel.twitch_id, (
+    SELECT range_agg(tstzrange(started_at, ended_at)) FROM streams_streamsegment WHERE stream_id = stream.id
+)
+FROM streams_stream stream JOIN streams_channel channel ON channel.id = stream.channel_id
+WHERE stream.id = %(stream)s
+FOR UPDATE OF stream
+"""
+
+# Who is called what. Written where something is new; the last time of a name is moved on once an hour, for chatters
+# come by the hundred thousand, and when they were there is what sessions say.
+LEARN_VIEWERS = """
+INSERT INTO viewers_viewer (twitch_id, login, display_name, color, named_at, is_bot)
+SELECT told.viewer_id, told.login, told.display_name, '', %(at)s, false
+FROM present told LEFT JOIN viewers_viewer known ON known.twitch_id = told.viewer_id
+WHERE known.twitch_id IS NULL OR (
+    known.named_at < %(at)s AND (known.login, known.display_name) IS DISTINCT FROM (told.login, told.display_name)
+    AND NOT EXISTS (
+        SELECT FROM viewers_viewername name WHERE name.viewer_id = told.viewer_id AND name.last_seen_at > %(at)s
+    )
+)
+ORDER BY 1
+ON CONFLICT (twitch_id) DO UPDATE SET
+    login = excluded.login, display_name = excluded.display_name, named_at = excluded.named_at
+WHERE viewers_viewer.named_at < excluded.named_at
+"""
+LEARN_NAMES = """
+INSERT INTO viewers_viewername (viewer_id, login, display_name, first_seen_at, last_seen_at)
+SELECT told.viewer_id, told.login, told.display_name, %(at)s, %(at)s
+FROM present told LEFT JOIN viewers_viewername known ON known.viewer_id = told.viewer_id AND known.login = told.login
+WHERE known.id IS NULL OR %(at)s < known.first_seen_at OR %(at)s > known.last_seen_at + interval '1 hour'
+ORDER BY 1, 2
+ON CONFLICT (viewer_id, login) DO UPDATE SET
+    display_name = excluded.display_name,
+    first_seen_at = least(viewers_viewername.first_seen_at, excluded.first_seen_at),
+    last_seen_at = greatest(viewers_viewername.last_seen_at, excluded.last_seen_at)
+"""
+
+# Nobody: for those who have no chat to ask.
+NOBODY_SPOKE = "SELECT NULL::text AS viewer_id, NULL::timestamptz AS at WHERE false"
+BRIDGED_SPEECH = "SELECT viewer_id, at FROM spoke"
+
+# {speech} is who wrote in (after, at]; {present} is who is there at the moment of the poll.
+PRESENT_BY_LIST = "SELECT viewer_id FROM present"
+PRESENT_BY_SPEECH = "SELECT viewer_id FROM spoken WHERE last_at > %(spoke_since)s"
+RECONCILE = f"""
+WITH spoken AS MATERIALIZED (
+    SELECT viewer_id, date_trunc('second', min(at)) AS first_at, max(at) AS last_at FROM ({{speech}}) speech GROUP BY 1
+),
+here AS MATERIALIZED (SELECT DISTINCT viewer_id FROM ({{present}}) here),
+open AS MATERIALIZED (
+    SELECT viewer_id, started_at FROM viewers_viewsession WHERE stream_id = %(stream)s AND ended_at IS NULL
+),
+gone AS (
+    UPDATE viewers_viewsession session SET ended_at = %(at)s, ended_by = 'absent'
+    WHERE stream_id = %(stream)s AND ended_at IS NULL
+        AND NOT EXISTS (SELECT FROM here WHERE here.viewer_id = session.viewer_id)
+    RETURNING viewer_id
+),
+come AS (
+    INSERT INTO viewers_viewsession (channel_id, stream_id, viewer_id, started_at, ended_at, source, ended_by)
+    SELECT %(channel)s, %(stream)s, viewer_id, coalesce(first_at, %(at)s),
+        CASE WHEN here.viewer_id IS NULL THEN %(at)s::timestamptz END,
+        CASE WHEN first_at IS NULL THEN %(source)s ELSE 'spoke' END,
+        CASE WHEN here.viewer_id IS NULL THEN 'absent' ELSE '' END
+    FROM here FULL JOIN spoken USING (viewer_id)
+    WHERE {NOT_A_BOT} AND viewer_id <> %(broadcaster)s
+        AND NOT EXISTS (SELECT FROM open WHERE open.viewer_id = coalesce(here.viewer_id, spoken.viewer_id))
+        AND (here.viewer_id IS NOT NULL OR first_at < %(at)s)
+    ON CONFLICT DO NOTHING
+    RETURNING viewer_id, started_at, ended_at
+),
+credit AS MATERIALIZED (
+    SELECT %(channel)s::bigint AS channel_id, viewer_id, greatest(started_at, %(after)s) AS started_at,
+        %(at)s::timestamptz AS ended_at, 1 AS sign
+    FROM open
+    UNION ALL
+    SELECT %(channel)s, viewer_id, started_at, %(at)s, 1 FROM come WHERE started_at < %(at)s
+),
+{FOLD},
+counts AS MATERIALIZED (
+    SELECT (SELECT count(*) FROM here) AS chatters, (SELECT count(*) FROM come) AS opened,
+        (SELECT count(*) FROM gone) AS closed
+),
+polled AS (
+    INSERT INTO viewers_presencepoll (channel_id, stream_id, at, source, chatters, opened, closed, problem, took_ms)
+    SELECT %(channel)s, %(stream)s, %(at)s, %(source)s, chatters, opened, closed, '',
+        extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000
+    FROM counts
+    ON CONFLICT (stream_id, at) DO UPDATE SET
+        source = excluded.source, chatters = excluded.chatters, opened = excluded.opened, closed = excluded.closed,
+        problem = '', took_ms = excluded.took_ms
+),
+proven AS (
+    UPDATE streams_stream SET presence_at = %(at)s, presence_source = %(source)s WHERE id = %(stream)s
+)
+SELECT chatters, opened, closed FROM counts
+"""
+
+# After too long a silence. Each viewer's proofs (the last poll, then what they wrote) fall into stretches with no
+# longer pause than is trusted. The stretch that reaches the present goes on; the others ended with their last proof.
+BRIDGE = """
+WITH open AS MATERIALIZED (
+    SELECT id, viewer_id, started_at FROM viewers_viewsession WHERE stream_id = %(stream)s AND ended_at IS NULL
+),
+proof AS (
+    SELECT viewer_id, %(after)s::timestamptz AS at, true AS is_poll FROM open
+    UNION ALL
+    SELECT viewer_id, date_trunc('second', at), false FROM ({speech}) speech
+),
+paused AS (SELECT *, at - lag(at) OVER by_time > %(trusted)s AS is_new FROM proof WINDOW by_time AS (
+    PARTITION BY viewer_id ORDER BY at
+)),
+stretch AS MATERIALIZED (
+    SELECT viewer_id, number, min(at) AS started_at, max(at) AS ended_at, bool_or(is_poll) AS goes_on FROM (
+        SELECT viewer_id, at, is_poll, count(*) FILTER (WHERE is_new) OVER (
+            PARTITION BY viewer_id ORDER BY at
+        ) AS number FROM paused
+    ) numbered GROUP BY 1, 2
+),
+ended AS MATERIALIZED (
+    SELECT open.id, open.viewer_id, greatest(stretch.ended_at, open.started_at) AS ended_at, open.started_at
+    FROM open JOIN stretch USING (viewer_id)
+    WHERE goes_on AND stretch.ended_at < %(at)s - %(trusted)s
+),
+closed AS (
+    UPDATE viewers_viewsession session SET ended_at = ended.ended_at, ended_by = 'silence'
+    FROM ended WHERE session.id = ended.id AND ended.ended_at > ended.started_at
+),
+dropped AS (
+    DELETE FROM viewers_viewsession session USING ended
+    WHERE session.id = ended.id AND ended.ended_at <= ended.started_at
+),
+between AS (
+    INSERT INTO viewers_viewsession (channel_id, stream_id, viewer_id, started_at, ended_at, source, ended_by)
+    SELECT %(channel)s, %(stream)s, viewer_id, started_at, ended_at, 'spoke', 'silence' FROM stretch
+    WHERE NOT goes_on AND ended_at > started_at AND ended_at < %(at)s - %(trusted)s AND viewer_id <> %(broadcaster)s
+        AND viewer_id NOT IN (SELECT twitch_id FROM viewers_viewer WHERE is_bot)
+    ON CONFLICT DO NOTHING
+    RETURNING viewer_id, started_at, ended_at
+),
+lately AS (
+    INSERT INTO spoke
+    SELECT viewer_id, unnest(ARRAY[started_at, ended_at]) FROM stretch
+    WHERE ended_at >= %(at)s - %(trusted)s AND NOT (goes_on AND ended_at = %(after)s)
+)
+INSERT INTO credit
+SELECT %(channel)s, viewer_id, %(after)s::timestamptz, ended_at, 1 FROM ended WHERE ended_at > %(after)s
+UNION ALL
+SELECT %(channel)s, viewer_id, started_at, ended_at, 1 FROM between
+"""
+
+POLL_FAILED = """
+INSERT INTO viewers_presencepoll (channel_id, stream_id, at, source, chatters, opened, closed, problem, took_ms)
+VALUES (%(channel)s, %(stream)s, %(at)s, %(source)s, NULL, 0, 0, %(problem)s, %(took_ms)s)
+ON CONFLICT (stream_id, at) DO NOTHING
+"""
+
+# Makes the sessions of streams fit the time these were on air, whatever became known of it since. A session that is
+# open, or that ended with the stream, ends when the stream went off air, if the last proof is not too long before;
+# any other as it says. What lies off air is cut out, credit is taken back, and nothing else is touched.
+FIND_UNSETTLED = """
+CREATE TEMP TABLE unsettled AS WITH span AS MATERIALIZED (
+    SELECT stream.id AS stream_id, lower(part) AS started_at, upper(part) AS ended_at
+    FROM streams_stream stream, unnest((
+        SELECT range_agg(tstzrange(started_at, ended_at)) FROM streams_streamsegment WHERE stream_id = stream.id
+    ) * tstzmultirange(tstzrange(NULL, %(until)s::timestamptz))) AS part
+    WHERE stream.id = ANY(%(streams)s)
+),
+air AS MATERIALIZED (
+    SELECT stream.id AS stream_id, presence_at, least(presence_at, %(until)s::timestamptz) AS proof,
+        coalesce((
+            SELECT range_agg(tstzrange(started_at, ended_at)) FROM span WHERE stream_id = stream.id
+        ), '{}'::tstzmultirange) AS spans
+    FROM streams_stream stream WHERE stream.id = ANY(%(streams)s)
+),
+claim AS (
+    SELECT session.*, air.spans, off_air.at AS off_air_at,
+        session.ended_at IS NULL OR session.ended_by = 'offline' AS ends_with_stream,
+        coalesce(session.ended_at, greatest(air.presence_at, session.started_at)) AS credited_to,
+        greatest(least(air.proof, coalesce(session.ended_at, air.proof)), session.started_at) AS proof
+    FROM viewers_viewsession session JOIN air USING (stream_id)
+    LEFT JOIN LATERAL (
+        SELECT span.ended_at AS at FROM span
+        WHERE span.stream_id = session.stream_id
+            AND span.started_at < coalesce(session.ended_at, greatest(air.proof, session.started_at) + interval '1 s')
+        ORDER BY span.started_at DESC LIMIT 1
+    ) off_air ON true
+),
+target AS (
+    SELECT *, CASE
+        WHEN NOT ends_with_stream THEN ended_at
+        WHEN off_air_at IS NULL AND (ended_at IS NULL OR proof <= ended_at AND NOT is_followed) THEN NULL
+        WHEN off_air_at IS NULL THEN ended_at
+        WHEN off_air_at - proof <= %(trusted)s THEN off_air_at
+        ELSE proof
+    END AS ends_at
+    FROM (
+        SELECT claim.*, EXISTS (
+            SELECT FROM viewers_viewsession later
+            WHERE later.stream_id = claim.stream_id AND later.viewer_id = claim.viewer_id
+                AND later.started_at > claim.started_at AND claim.ended_by = 'offline'
+        ) AS is_followed FROM claim
+    ) known
+),
+changed AS MATERIALIZED (
+    SELECT * FROM (
+        SELECT *, CASE WHEN ends_at IS NULL THEN tstzrange(started_at, proof, '[]')
+            ELSE tstzrange(started_at, greatest(started_at, ends_at)) END AS claimed
+        FROM target
+    ) claims
+    WHERE ends_at IS DISTINCT FROM ended_at OR NOT spans @> started_at OR NOT claimed <@ spans
+),
+piece AS (
+    SELECT id, part, row_number() OVER ordered AS number,
+        row_number() OVER ordered = count(*) OVER (PARTITION BY id) AS is_last
+    FROM changed, unnest(tstzmultirange(claimed) * spans) AS part
+    WINDOW ordered AS (PARTITION BY id ORDER BY lower(part))
+)
+SELECT changed.*, coalesce(number, 0) AS number, lower(part) AS new_start, upper(part) AS new_credit,
+    CASE WHEN NOT upper_inc(part) THEN upper(part) END AS new_end,
+    CASE
+        WHEN upper_inc(part) THEN ''
+        WHEN NOT is_last OR upper(part) IS DISTINCT FROM ends_at THEN 'offline'
+        WHEN NOT ends_with_stream THEN ended_by
+        WHEN ends_at = off_air_at THEN 'offline'
+        ELSE 'silence'
+    END AS new_ended_by
+FROM changed LEFT JOIN piece USING (id)
+"""
+SETTLE = (
+    "DELETE FROM viewers_viewsession WHERE id IN (SELECT id FROM unsettled WHERE number = 0)",
+    """
+    UPDATE viewers_viewsession session SET started_at = new_start, ended_at = new_end, ended_by = new_ended_by
+    FROM unsettled WHERE session.id = unsettled.id AND number = 1
+    """,
+    """
+    INSERT INTO viewers_viewsession (channel_id, stream_id, viewer_id, started_at, ended_at, source, ended_by)
+    SELECT channel_id, stream_id, viewer_id, new_start, new_end, source, new_ended_by FROM unsettled WHERE number > 1
+    """,
+    """
+    INSERT INTO credit
+    SELECT channel_id, viewer_id, started_at, credited_to, -1 FROM unsettled WHERE number <= 1
+    UNION ALL
+    SELECT channel_id, viewer_id, new_start, new_credit, 1 FROM unsettled WHERE number > 0
+    """,
+)

@@ -1,0 +1,407 @@
+"""What polls, words and silence say about who was there."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from streams.models import PresenceSource, Stream
+from viewers import presence
+from viewers.credit import recount, recredit
+from viewers.models import PresencePoll, Viewer, ViewerDay, ViewerName, ViewerTotal, ViewSession
+from viewers.tests.presence import EIGHT, Chatter, Evening, at, said
+
+pytestmark = pytest.mark.django_db
+
+SPOKE = PresenceSource.SPOKE
+
+
+@pytest.fixture
+def evening():
+    return Evening()
+
+
+# A poll
+
+
+def test_a_session_begins_with_the_first_poll_that_shows_the_viewer(evening):
+    evening.poll(5, "ann")
+    assert evening.sessions("ann") == [(5, None)]
+
+
+def test_a_session_goes_on_while_polls_show_the_viewer(evening):
+    evening.poll(5, "ann")
+    evening.poll(10, "ann")
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, None)], 5)
+
+
+def test_a_session_ends_with_the_first_poll_that_does_not_show_the_viewer(evening):
+    evening.poll(5, "ann")
+    evening.poll(10)
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, 10)], 5)
+
+
+def test_who_comes_back_has_another_session(evening):
+    for minutes, names in ((5, ["ann"]), (10, []), (15, ["ann"]), (20, [])):
+        evening.poll(minutes, *names)
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, 10), (15, 20)], 10)
+
+
+def test_an_ended_session_says_why(evening):
+    evening.poll(5, "ann")
+    evening.poll(10)
+    assert ViewSession.objects.get().ended_by == "absent"
+
+
+def test_a_poll_is_written_down_with_what_it_changed(evening):
+    evening.poll(5, "ann", "bob")
+    evening.poll(10, "bob", "cid")
+    poll = PresencePoll.objects.get(at=at(10))
+    assert (poll.chatters, poll.opened, poll.closed, poll.source) == (2, 1, 1, "chatters")
+
+
+def test_the_same_poll_twice_counts_once(evening):
+    evening.poll(5, "ann")
+    evening.poll(10, "ann")
+    assert evening.poll(10, "ann") is None
+    assert evening.watched("ann") == 5
+
+
+def test_a_poll_from_before_the_last_one_is_left_out(evening):
+    evening.poll(10, "ann")
+    assert evening.poll(9) is None
+    assert evening.sessions("ann") == [(10, None)]
+
+
+def test_nobody_is_counted_twice_in_a_list_with_repeats(evening):
+    evening.poll(5, "ann", "ann")
+    evening.poll(10, "ann", "ann")
+    assert evening.watched("ann") == 5
+
+
+def test_the_streamer_is_no_viewer_of_their_own_stream(evening):
+    presence.reconcile(evening.stream, at(5), [Chatter("c1", "lantern", "Lantern")])
+    assert not ViewSession.objects.exists()
+
+
+def test_a_bot_has_no_session(evening):
+    Viewer.objects.create(twitch_id="id-bot", login="bot", display_name="Bot", named_at=EIGHT, is_bot=True)
+    evening.poll(5, "bot", "ann")
+    assert set(ViewSession.objects.values_list("viewer", flat=True)) == {"id-ann"}
+
+
+def test_a_poll_takes_eight_statements_however_many_there_are(evening):
+    evening.poll(5, *(f"v{number}" for number in range(300)))
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        evening.poll(10, *(f"v{number}" for number in range(100, 500)))
+    asked = [query for query in captured if "SAVEPOINT" not in query["sql"]]
+    assert len(asked) + 1 <= 8  # COPY goes past what Django captures
+
+
+def test_watch_time_is_split_at_midnight(evening):
+    evening.poll(235, "ann")
+    evening.poll(240 + 2, "ann")
+    days = dict(ViewerDay.objects.values_list("day", "watch_seconds"))
+    assert days == {EIGHT.date(): 300, EIGHT.date() + timedelta(days=1): 120}
+
+
+# Names
+
+
+def test_a_chatter_not_met_before_becomes_a_viewer(evening):
+    evening.poll(5, "ann")
+    assert Viewer.objects.get().login == "ann"
+    assert ViewerName.objects.get().first_seen_at == at(5)
+
+
+def test_a_chatter_with_a_new_name_is_renamed_and_keeps_the_old_one(evening):
+    evening.poll(5, "ann")
+    presence.reconcile(evening.stream, at(10), [Chatter("id-ann", "annie", "Annie")])
+    assert Viewer.objects.get().login == "annie"
+    assert list(ViewerName.objects.order_by("first_seen_at").values_list("login", flat=True)) == ["ann", "annie"]
+
+
+def test_an_old_poll_does_not_bring_back_an_old_name(evening):
+    Viewer.objects.create(twitch_id="id-ann", login="annie", display_name="Annie", named_at=at(60))
+    evening.poll(5, "ann")
+    assert Viewer.objects.get().login == "annie"
+
+
+# Words
+
+
+def test_who_writes_is_there_from_the_first_word(evening):
+    evening.poll(5)
+    evening.poll(10, "ann", speech=said(ann=(7, 9)))
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(7, None)], 3)
+
+
+def test_who_wrote_and_left_before_the_poll_was_there_until_it(evening):
+    evening.poll(5)
+    evening.poll(10, speech=said(ann=7))
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(7, 10)], 3)
+
+
+def test_who_writes_before_the_first_poll_of_a_stream_was_there(evening):
+    evening.poll(5, speech=said(ann=2), source=PresenceSource.CHATTERS)
+    assert evening.sessions("ann") == [(2, 5)]
+
+
+def test_words_from_before_the_stream_prove_nothing():
+    evening = Evening(started=10)
+    evening.poll(12, speech=said(ann=8))
+    assert evening.sessions("ann") == []
+
+
+def test_without_a_list_those_are_there_who_wrote_within_the_interval(evening):
+    evening.poll(5, speech=said(ann=4), source=SPOKE)
+    evening.poll(10, speech=said(ann=(4, 9)), source=SPOKE)
+    evening.poll(15, speech=said(ann=(4, 9)), source=SPOKE)
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(4, 15)], 11)
+
+
+def test_the_stream_says_how_it_is_known_who_was_there(evening):
+    evening.poll(5, source=SPOKE)
+    assert Stream.objects.get().presence_source == "spoke"
+
+
+# Silence
+
+
+def test_a_failed_poll_ends_nobodys_session(evening):
+    evening.poll(5, "ann")
+    presence.poll_failed(evening.stream, at(10), "Twitch did not answer")
+    evening.poll(15, "ann")
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, None)], 10)
+
+
+def test_a_failed_poll_is_written_down_with_its_reason(evening):
+    presence.poll_failed(evening.stream, at(10), "Twitch did not answer")
+    poll = PresencePoll.objects.get()
+    assert (poll.chatters, poll.problem) == (None, "Twitch did not answer")
+
+
+def test_a_long_silence_ends_sessions_at_the_last_proof(evening):
+    evening.poll(5, "ann", "bob")
+    evening.poll(10, "ann", "bob")
+    evening.poll(40, "ann")
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, 10), (40, None)], 5)
+    assert (evening.sessions("bob"), evening.watched("bob")) == ([(5, 10)], 5)
+
+
+def test_a_session_that_was_proven_once_before_a_long_silence_leaves_nothing(evening):
+    evening.poll(5, "ann")
+    evening.poll(40)
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([], 0)
+
+
+def test_words_are_proof_during_a_long_silence(evening):
+    evening.poll(5, "ann")
+    evening.poll(35, "ann", speech=said(ann=(10, 18, 27)))
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, None)], 30)
+
+
+def test_words_with_too_long_a_pause_do_not_bridge_a_silence(evening):
+    evening.poll(5, "ann")
+    evening.poll(60, "ann", speech=said(ann=(10, 14, 40, 45)))
+    assert evening.sessions("ann") == [(5, 14), (40, 45), (60, None)]
+    assert evening.watched("ann") == 14
+
+
+def test_somebody_new_who_writes_during_a_silence_is_there_while_they_do(evening):
+    evening.poll(5)
+    evening.poll(60, "bob", speech=said(ann=(20, 25), bob=(52, 58), cid=55))
+    assert evening.sessions("ann") == [(20, 25)]
+    assert (evening.sessions("bob"), evening.watched("bob")) == ([(52, None)], 8)
+    assert evening.sessions("cid") == [(55, 60)]
+
+
+def test_a_clock_that_was_ahead_takes_back_what_it_credited(evening):
+    evening.poll(5, "ann")
+    evening.poll(10, "ann")
+    evening.poll(190, "ann")
+    evening.poll(195, "ann")
+    evening.poll(15, "ann")  # the clock was put right
+    evening.poll(20, "ann")
+    evening.poll(25, "ann")
+    assert evening.watched("ann") == 5 + 5
+    assert all(end is None or end <= 25 for _, end in evening.sessions("ann"))
+
+
+# On and off air
+
+
+def test_a_session_ends_when_the_stream_does(evening):
+    evening.poll(5, "ann")
+    evening.off_air(8)
+    evening.settle()
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, 8)], 3)
+    assert ViewSession.objects.get().ended_by == "offline"
+
+
+def test_a_session_last_proven_long_before_the_end_ends_at_its_last_proof(evening):
+    evening.poll(5, "ann")
+    evening.poll(10, "ann")
+    evening.off_air(60)
+    evening.settle()
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, 10)], 5)
+
+
+def test_what_was_credited_after_the_end_is_taken_back(evening):
+    for minutes in (5, 10, 15):
+        evening.poll(minutes, "ann")
+    evening.off_air(12)
+    evening.settle()
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, 12)], 7)
+
+
+def test_who_came_after_the_end_was_never_there(evening):
+    evening.poll(5)
+    evening.poll(10, "ann")
+    evening.poll(15, "ann")
+    evening.off_air(8)
+    evening.settle()
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([], 0)
+
+
+def test_a_session_that_ended_after_the_end_is_cut(evening):
+    for minutes, names in ((5, ["ann"]), (10, ["ann"]), (15, [])):
+        evening.poll(minutes, *names)
+    evening.off_air(12)
+    evening.settle()
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, 12)], 7)
+
+
+def test_nothing_is_credited_in_a_drop_out(evening):
+    evening.poll(5, "ann")
+    evening.off_air(8)
+    evening.settle()
+    evening.on_air(12)
+    evening.poll(15, "ann")
+    evening.poll(20, "ann")
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, 8), (15, None)], 8)
+
+
+def test_a_drop_out_that_is_told_late_is_cut_out(evening):
+    for minutes in (5, 10, 15, 20):
+        evening.poll(minutes, "ann")
+    evening.off_air(8)
+    evening.on_air(12)
+    evening.settle()
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, 8), (12, None)], 11)
+
+
+def test_a_session_cut_by_a_late_drop_out_goes_on(evening):
+    for minutes in (5, 10, 15, 20):
+        evening.poll(minutes, "ann")
+    evening.off_air(8)
+    evening.on_air(12)
+    evening.settle()
+    evening.poll(25, "ann")
+    assert evening.watched("ann") == 16
+
+
+def test_an_end_that_was_taken_too_early_is_moved(evening):
+    evening.poll(5, "ann")
+    evening.off_air(7)
+    evening.settle()
+    evening.stream.segments.update(ended_at=at(9))
+    evening.settle()
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, 9)], 4)
+
+
+def test_an_end_that_was_none_opens_the_sessions_again(evening):
+    evening.poll(5, "ann")
+    evening.off_air(7)
+    evening.settle()
+    evening.stream.segments.update(ended_at=None)
+    evening.settle()
+    evening.poll(10, "ann")
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, None)], 5)
+
+
+def test_settling_twice_changes_nothing_more(evening):
+    for minutes in (5, 10, 15):
+        evening.poll(minutes, "ann", "bob")
+    evening.off_air(12)
+    evening.settle()
+    before = list(ViewSession.objects.order_by("pk").values())
+    evening.settle()
+    assert list(ViewSession.objects.order_by("pk").values()) == before
+    assert evening.watched("ann") == 7
+
+
+def test_nobody_is_polled_in_while_the_stream_is_off_air(evening):
+    evening.off_air(8)
+    assert evening.poll(10, "ann") is None
+    assert evening.sessions("ann") == []
+
+
+def test_settling_a_channel_takes_its_recent_streams(evening):
+    evening.poll(5, "ann")
+    evening.off_air(8)
+    presence.settle([evening.channel.pk])
+    assert evening.sessions("ann") == [(5, 8)]
+
+
+# Counting again
+
+
+@pytest.fixture
+def busy_evening(evening):
+    """A bit of everything, over midnight."""
+    evening.poll(5, "ann", "bob")
+    evening.poll(10, "ann", speech=said(cid=7))
+    evening.poll(40, "ann", "bob", speech=said(bob=(20, 24), ann=12))
+    for minutes in range(45, 300, 5):
+        evening.poll(minutes, "ann", *(["bob"] if minutes % 3 else []))
+    evening.off_air(297)
+    evening.settle()
+    return evening
+
+
+def test_a_recount_of_what_was_counted_right_changes_nothing(busy_evening):
+    first = EIGHT.date()
+    assert sum(recount(busy_evening.channel, first, first + timedelta(days=2)).values()) == 0
+
+
+def test_a_recount_puts_wrong_numbers_right(busy_evening):
+    right = dict(ViewerTotal.objects.values_list("viewer", "watch_seconds"))
+    ViewerDay.objects.update(watch_seconds=7)
+    ViewerTotal.objects.update(watch_seconds=9)
+    recount(busy_evening.channel, EIGHT.date(), EIGHT.date() + timedelta(days=2))
+    assert dict(ViewerTotal.objects.values_list("viewer", "watch_seconds")) == right
+
+
+def test_a_dry_recount_only_says_what_is_wrong(busy_evening):
+    ViewerDay.objects.update(watch_seconds=7)
+    changed = recount(busy_evening.channel, EIGHT.date(), EIGHT.date() + timedelta(days=2), dry_run=True)
+    assert sum(changed.values()) > 0
+    assert set(ViewerDay.objects.values_list("watch_seconds", flat=True)) == {7}
+
+
+def test_a_viewer_who_turns_out_to_be_a_bot_loses_the_watch_time(busy_evening):
+    Viewer.objects.filter(pk="id-ann").update(is_bot=True)
+    recredit(["id-ann"])
+    assert (busy_evening.watched("ann"), busy_evening.watched("bob") > 0) == (0, True)
+
+
+def test_a_bot_that_turns_out_to_be_a_person_has_the_watch_time_back(busy_evening):
+    before = busy_evening.watched("ann")
+    for is_bot in (True, False):
+        Viewer.objects.filter(pk="id-ann").update(is_bot=is_bot)
+        recredit(["id-ann"])
+    assert busy_evening.watched("ann") == before
+
+
+def test_the_open_session_of_a_bot_ends_at_the_last_proof(evening):
+    evening.poll(5, "ann")
+    evening.poll(10, "ann")
+    Viewer.objects.filter(pk="id-ann").update(is_bot=True)
+    recredit(["id-ann"])
+    evening.poll(15, "ann")
+    assert evening.sessions("ann") == [(5, 10)]
+    assert evening.watched("ann") == 0
