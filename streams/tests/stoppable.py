@@ -1,4 +1,4 @@
-"""A job that ends when it is told to, for a worker: `celery -A streamstats worker --include streams.tests.stoppable`."""
+"""A job that ends when it is told to, for the worker of `test_stopped_worker.py`."""
 
 from django.conf import settings
 from redis import Redis

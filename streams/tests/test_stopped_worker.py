@@ -16,7 +16,8 @@ from streams.tests.stoppable import STARTED, TOLD, wait_until_told
 from streamstats.management.commands.run import STOPS_IN_TIME
 
 PATIENCE = 30
-COMMAND = "-m celery --quiet -A streamstats worker --include streams.tests.stoppable --pool prefork --concurrency 1 --loglevel error"
+WORKER = "worker --include streams.tests.stoppable --pool prefork --concurrency 1 --loglevel error"
+COMMAND = [sys.executable, "-m", "celery", "--quiet", "-A", "streamstats", *WORKER.split()]
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def worker():
         "DATABASE_URL": settings.LAYOUT.database_url.replace("/streamstats?", f"/{database['NAME']}?"),
         "REDIS_URL": settings.REDIS_URL,
     }
-    process = subprocess.Popen([sys.executable, *COMMAND.split()], env=environment, start_new_session=True)
+    process = subprocess.Popen(COMMAND, env=environment, start_new_session=True)
     try:
         yield process
     finally:
