@@ -11,13 +11,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import Q
 
 from streams.locks import lock_channels
 from streams.models import PresenceSource, Stream
 from viewers import statements
 from viewers.credit import STAGE_CREDIT, fold
+from viewers.models import SessionCorrection, ViewSession
 
 RECENT = timedelta(days=2)
 
@@ -189,3 +192,60 @@ def _stage(cursor: CursorWrapper, chatters: Iterable[Present]) -> None:
         copy.set_types(["text", "text", "text"])
         for chatter in {chatter.id: chatter for chatter in chatters}.values():
             copy.write_row((chatter.id, chatter.login, chatter.display_name))
+
+
+def correct(
+    session: ViewSession, started_at: datetime, ended_at: datetime | None, reason: str, user: AbstractBaseUser
+) -> None:
+    """Put a session right by hand, and write down what it was; without an end, the viewer was not there at all.
+
+    Raises ValueError, with a sentence for people, for what cannot have been.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock_channels(cursor, [session.channel_id])
+        known = ViewSession.objects.select_for_update().filter(pk=session.pk).first()
+        if known is None:
+            raise ValueError("This session is gone: what became known of the stream since has removed it.")
+        if known.ended_at is None:
+            raise ValueError("This session still goes on: it can be corrected when it has ended.")
+        start = started_at.replace(microsecond=0)
+        end = ended_at.replace(microsecond=0) if ended_at else start
+        if ended_at:
+            _refuse_impossible(cursor, known, start, end)
+        SessionCorrection.objects.create(
+            session=known if ended_at else None,
+            stream_id=known.stream_id,
+            viewer_id=known.viewer_id,
+            made_by_id=user.pk,
+            reason=reason,
+            started_before=known.started_at,
+            ended_before=known.ended_at,
+            started_after=start,
+            ended_after=end,
+        )
+        _restage(cursor, known, start, end)
+        if ended_at:
+            known.started_at, known.ended_at, known.ended_by = start, end, ViewSession.EndedBy.MODERATOR
+            known.save(update_fields=["started_at", "ended_at", "ended_by"])
+        else:
+            known.delete()
+
+
+def _refuse_impossible(cursor: CursorWrapper, session: ViewSession, start: datetime, end: datetime) -> None:
+    if end <= start:
+        raise ValueError("The end has to be after the start. If the viewer was not there at all, say so instead.")
+    cursor.execute(statements.IS_ON_AIR, {"stream": session.stream_id, "start": start, "end": end})
+    if not cursor.fetchone()[0]:
+        raise ValueError("The stream was not on air for all of this time.")
+    others = ViewSession.objects.filter(stream=session.stream_id, viewer=session.viewer_id).exclude(pk=session.pk)
+    if others.filter(Q(ended_at=None) | Q(ended_at__gt=start), started_at__lt=end).exists():
+        raise ValueError("The viewer has another session in this time. Correct that one, or end this one before it.")
+
+
+def _restage(cursor: CursorWrapper, session: ViewSession, start: datetime, end: datetime) -> None:
+    """Credit a session's new time in place of its old."""
+    cursor.execute(STAGE_CREDIT)
+    who = (session.channel_id, session.viewer_id)
+    rows = [(*who, session.started_at, session.ended_at, -1), (*who, start, end, 1)]
+    cursor.executemany("INSERT INTO credit VALUES (%s, %s, %s, %s, %s)", rows)
+    fold(cursor)

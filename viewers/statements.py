@@ -259,3 +259,8 @@ SETTLE = (
     SELECT channel_id, viewer_id, new_start, new_credit, 1 FROM unsettled WHERE number > 0
     """,
 )
+
+IS_ON_AIR = """
+SELECT coalesce(tstzrange(%(start)s, %(end)s) <@ range_agg(tstzrange(started_at, ended_at)), false)
+FROM streams_streamsegment WHERE stream_id = %(stream)s
+"""

@@ -1,6 +1,7 @@
 """What polls, words and silence say about who was there."""
 
 from datetime import timedelta
+from random import Random
 
 import pytest
 from django.db import connection
@@ -405,3 +406,37 @@ def test_the_open_session_of_a_bot_ends_at_the_last_proof(evening):
     evening.poll(15, "ann")
     assert evening.sessions("ann") == [(5, 10)]
     assert evening.watched("ann") == 0
+
+
+# Chance
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_sessions_stay_true_to_the_stream_and_the_counters_to_them(seed):
+    dice = Random(seed)
+    evening, minute, air = Evening(), 0.0, [[0.0, None]]
+    for _ in range(40):
+        minute += dice.choice((1, 4, 5, 5, 5, 5, 6, 25))
+        happening = dice.random()
+        if happening < 0.12 and air[-1][1] is None:
+            air[-1][1] = max(air[-1][0] + 1, minute - dice.choice((0, 0, 2, 7)))
+            evening.off_air(air[-1][1])
+            evening.settle()
+        elif happening < 0.5 and air[-1][1] is not None:
+            air.append([max(air[-1][1] + 1, minute - dice.choice((0, 0, 2))), None])
+            evening.on_air(air[-1][0])
+            evening.settle()
+        elif happening > 0.3:
+            names = [name for name in ("ann", "bob", "cid", "dee") if dice.random() < 0.6]
+            words = {name: minute - dice.random() * 9 for name in ("ann", "eve") if dice.random() < 0.4}
+            evening.poll(minute, *names, speech=said(**words))
+    for name in ("ann", "bob", "cid", "dee", "eve"):
+        spans = evening.sessions(name)
+        ends = [minute if end is None else end for _, end in spans]
+        assert all(end <= start for end, (start, _) in zip(ends, spans[1:], strict=False))
+        assert all(
+            any(a <= start and end <= (b or minute) for a, b in air)
+            for (start, _), end in zip(spans, ends, strict=True)
+        )
+        evening.watched(name)
+    assert sum(recount(evening.channel, EIGHT.date(), EIGHT.date() + timedelta(days=3)).values()) == 0
