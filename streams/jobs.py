@@ -24,11 +24,12 @@ from redis.exceptions import LockNotOwnedError, RedisError
 from redis.lock import Lock
 
 from streams.models import JobRun
+from streams.oauth import NotConfigured, TwitchAway
 
 log = structlog.get_logger(__name__)
 
 # What passes by itself. Anything else is a mistake of ours, which a second try would only repeat.
-PASSING: tuple[type[Exception], ...] = (OperationalError, InterfaceError, RedisError)
+PASSING: tuple[type[Exception], ...] = (OperationalError, InterfaceError, RedisError, TwitchAway)
 
 TRIES_AGAIN = 4
 FIRST_PAUSE_S = 3
@@ -55,7 +56,7 @@ class Job(Protocol[P]):
 
 
 class _Taken(Exception):
-    """The run before still goes on."""
+    """Another run has the lock."""
 
 
 def job(
@@ -65,7 +66,8 @@ def job(
 
     It never overlaps itself; with a `lock_key`, made of its arguments, it never overlaps itself for the same key.
     It has `at_most_s` seconds: shortly before, SoftTimeLimitExceeded is raised in it, and at their end it is killed.
-    Errors that pass are tried again, each time after a longer pause; others are raised at once.
+    Errors that pass are tried again, each time after a longer pause; others are raised at once. Where Twitch is not
+    set up (NotConfigured), the run is left out.
     """
     if at_most_s > LONGEST_JOB_S:
         raise ValueError(f"a job may take at most {LONGEST_JOB_S} s, or its message is handed out twice")
@@ -96,8 +98,8 @@ def _run(task: Task, lock_name: str, at_most_s: int, work: Callable[[], str | No
 
     try:
         did = _alone(lock_name, task.request.id or str(uuid4()), at_most_s, work)
-    except _Taken:
-        note(JobRun.Outcome.SKIPPED, "")
+    except (_Taken, NotConfigured) as reason:
+        note(JobRun.Outcome.SKIPPED, str(reason))
         return None
     except PASSING as error:
         if task.request.called_directly or task.request.retries >= TRIES_AGAIN:
@@ -119,7 +121,7 @@ def _alone(name: str, token: str, at_most_s: int, work: Callable[[], str | None]
     with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=5) as client:
         lock = client.lock(name, timeout=at_most_s)
         if not _take(lock, token):
-            raise _Taken
+            raise _Taken("the run before still goes on")
         try:
             return work()
         finally:

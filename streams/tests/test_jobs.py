@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from streams.jobs import LONGEST_JOB_S, TRIES_AGAIN, forget_runs, job
 from streams.models import JobRun
+from streams.oauth import NotConfigured, TwitchAway
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_client")]
 
@@ -98,6 +99,12 @@ def test_runs_with_different_keys_may_overlap():
     assert called == [1, 2, 3]
 
 
+def test_it_is_left_out_where_twitch_is_not_set_up():
+    errors.append(NotConfigured("Set TWITCH_CLIENT_ID."))
+    count_sheep.delay()
+    assert list(JobRun.objects.values_list("outcome", "detail")) == [(Outcome.SKIPPED, "Set TWITCH_CLIENT_ID.")]
+
+
 def test_it_can_run_again_after_it_ended():
     count_sheep.delay()
     count_sheep.delay()
@@ -128,7 +135,9 @@ def test_the_lock_of_another_run_is_left_alone():
 
 
 @pytest.mark.usefixtures("tried_again")
-@pytest.mark.parametrize("error", [OperationalError("gone"), InterfaceError("gone"), RedisAway("gone")])
+@pytest.mark.parametrize(
+    "error", [OperationalError("gone"), InterfaceError("gone"), RedisAway("gone"), TwitchAway("gone")]
+)
 def test_it_is_tried_again_after_an_error_that_passes(error):
     errors.extend([error] * 2)
     count_sheep.delay()
