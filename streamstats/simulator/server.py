@@ -106,6 +106,7 @@ class SimulatedTwitch:
         for task in self._tasks:
             task.cancel()
         self.irc.abort()
+        self.eventsub.abort()
         for provider in ("7tv", "bttv"):
             self.providers.drop_sockets(provider)
         if self._runner is not None:
