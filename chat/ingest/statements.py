@@ -6,6 +6,7 @@ Values are parameters, rare rows come as arrays, one per column. Rows go in sort
 """
 
 from chat.numbers import BY_EMOTE_AND_DAY, BY_VIEWER_AND_DAY
+from viewers import names
 
 # What is on its way in, and what of it was new and counts. One of each per connection, emptied at commit.
 STAGE = """
@@ -40,49 +41,6 @@ SELECT id, ceil(extract(epoch FROM messages_kept_from) * 1000)::bigint FROM stre
 WHERE id = ANY(%s) AND messages_kept_from IS NOT NULL
 """
 
-# Only what is new or newer is written; most batches tell nothing new about most viewers. When the present
-# names were last told stands with the names, for a late line may tell what was changed back since.
-_UPSERT_VIEWERS = """
-INSERT INTO viewers_viewer (twitch_id, login, display_name, color, named_at, is_bot)
-SELECT told.*, false
-FROM (
-    SELECT DISTINCT ON (viewer_id) viewer_id, login, display_name, color, to_timestamp(sent_ms / 1000.0) AS named_at
-    FROM {told} WHERE viewer_id <> '' AND login <> '' ORDER BY viewer_id, sent_ms DESC, login
-) told
-LEFT JOIN viewers_viewer known ON known.twitch_id = told.viewer_id
-WHERE known.twitch_id IS NULL OR (
-    known.named_at < told.named_at
-    AND (known.login, known.display_name, known.color) IS DISTINCT FROM (told.login, told.display_name, told.color)
-    AND NOT EXISTS (
-        SELECT FROM viewers_viewername name WHERE name.viewer_id = told.viewer_id AND name.last_seen_at > told.named_at
-    )
-)
-ORDER BY told.viewer_id
-ON CONFLICT (twitch_id) DO UPDATE SET
-    login = excluded.login, display_name = excluded.display_name, color = excluded.color, named_at = excluded.named_at
-WHERE viewers_viewer.named_at < excluded.named_at
-"""
-
-# The last time is only moved on after ten minutes: a write per message would tell nobody more.
-_UPSERT_NAMES = """
-INSERT INTO viewers_viewername (viewer_id, login, display_name, first_seen_at, last_seen_at)
-SELECT told.*
-FROM (
-    SELECT viewer_id, login, max(display_name) AS display_name,
-        to_timestamp(min(sent_ms) / 1000.0) AS first_at, to_timestamp(max(sent_ms) / 1000.0) AS last_at
-    FROM {told} WHERE viewer_id <> '' AND login <> '' GROUP BY 1, 2
-) told
-LEFT JOIN viewers_viewername known ON known.viewer_id = told.viewer_id AND known.login = told.login
-WHERE known.id IS NULL
-    OR told.first_at < known.first_seen_at
-    OR told.last_at > known.last_seen_at + interval '10 minutes'
-ORDER BY told.viewer_id, told.login
-ON CONFLICT (viewer_id, login) DO UPDATE SET
-    display_name = excluded.display_name,
-    first_seen_at = least(viewers_viewername.first_seen_at, excluded.first_seen_at),
-    last_seen_at = greatest(viewers_viewername.last_seen_at, excluded.last_seen_at)
-"""
-
 # Those of messages and those of notices in one go: two would take their locks in two orders.
 _TOLD = """(
     SELECT viewer_id, login, display_name, color, sent_ms FROM staged
@@ -90,7 +48,7 @@ _TOLD = """(
     SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
 ) named"""
 
-NAME_VIEWERS = (_UPSERT_VIEWERS.format(told=_TOLD), _UPSERT_NAMES.format(told=_TOLD))
+NAME_VIEWERS = names.learn(_TOLD, moment="sent_ms", time="to_timestamp({} / 1000.0)")
 
 # Who of this batch had not written in a minute before: asked before the messages go in. Rows are compared
 # rather than columns, and asked for in the order of `message_by_viewer`, so that each speaker is one probe
