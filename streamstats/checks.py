@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
+from streams.scopes import FEATURES
+
 HTTP = ("http", "https")
 WEB_SOCKET = ("ws", "wss")
 REDIS = ("redis", "rediss", "unix")
@@ -90,6 +92,16 @@ def check_port(**kwargs: Any) -> Iterator[CheckMessage]:
             f"PORT ({settings.PORT}) is not a port.",
             hint=f"Give a number from 1 to {HIGHEST_PORT}.",
             id="streamstats.E006",
+        )
+
+
+@register()
+def check_features(**kwargs: Any) -> Iterator[CheckMessage]:
+    if unknown := set(settings.TWITCH_FEATURES) - FEATURES.keys():
+        yield Error(
+            f"TWITCH_FEATURES names what there is not: {', '.join(sorted(unknown))}.",
+            hint=f"Name some of {', '.join(FEATURES)}, or leave it out for all of them.",
+            id="streamstats.E007",
         )
 
 

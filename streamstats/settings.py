@@ -125,6 +125,8 @@ TOKEN_KEYS = env.list("TOKEN_KEYS", default=[]) or [SECRET_KEY]
 # Our application at Twitch (https://dev.twitch.tv/console). Without it chat is read anonymously, and that is all.
 TWITCH_CLIENT_ID = env.str("TWITCH_CLIENT_ID", default="")
 TWITCH_CLIENT_SECRET = env.str("TWITCH_CLIENT_SECRET", default="")
+# What channels are asked to allow (see streams/scopes.py); all of it where nothing is named.
+TWITCH_FEATURES = env.list("TWITCH_FEATURES", default=[])
 
 # Twitch and the emote providers: every outside service is reached only through these.
 TWITCH_HELIX_URL = env.str("TWITCH_HELIX_URL", default="https://api.twitch.tv/helix")
@@ -155,7 +157,9 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, *EMOTE_IMAGE_HOSTS, *origins(TWITCH_CDN_URL, SEVENTV_URL, BTTV_CDN_URL, BTTV_URL, FFZ_URL)],
         "object-src": [NONE],
         "base-uri": [NONE],
-        "form-action": [SELF],
+        # "Connect" posts a form to us, which leads on to Twitch, and from there who is not logged in to its front page:
+        # browsers want every stop allowed.
+        "form-action": [SELF, *origins(TWITCH_AUTH_URL, "https://www.twitch.tv")],
         "frame-ancestors": [NONE],
     }
 }

@@ -114,3 +114,16 @@ def test_every_message_has_a_hint(settings):
     settings.SECRET_KEY = settings.REDIS_URL = settings.PORT = settings.FFZ_URL = ""
     wrong = [checks.check_secret_key, checks.check_redis, checks.check_port, checks.check_services]
     assert all(message.hint for check in wrong for message in check())
+
+
+def test_a_feature_that_there_is_not_is_named(settings):
+    settings.TWITCH_FEATURES = ["presence", "watching"]
+    (message,) = checks.check_features()
+    assert message.id == "streamstats.E007"
+    assert "watching" in message.msg
+    assert "hype-trains" in message.hint
+
+
+def test_no_feature_or_some_are_right(settings):
+    for settings.TWITCH_FEATURES in ([], ["presence", "hype-trains"]):
+        assert ids(checks.check_features()) == []
