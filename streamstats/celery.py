@@ -26,6 +26,10 @@ app.conf.update(
 app.conf.beat_schedule = {
     # Makes the coming months' tables and drops what is past retention, in the quietest hour.
     "keep partitions": {"task": "chat.tasks.keep_partitions", "schedule": crontab(hour=9, minute=10)},
+    # Asks whether every connection still holds.
+    "check grants": {"task": "streams.tasks.check_grants", "schedule": crontab(minute=25)},
+    # Marks the viewers who are on our list of known bots: it may be a newer one.
+    "mark bots": {"task": "viewers.tasks.mark_bots", "schedule": crontab(hour=9, minute=30)},
     # Forgets what is written of jobs that ran weeks ago.
     "forget runs": {"task": "streams.tasks.forget_runs", "schedule": crontab(hour=9, minute=40)},
 }

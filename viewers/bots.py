@@ -1,0 +1,94 @@
+"""Which viewers are bots: by a list of known ones, by lists of channels, and above all by what moderators say."""
+
+from collections.abc import Collection, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from streams.locks import lock_channels
+from streams.logins import login_of
+from viewers.credit import recredit
+from viewers.models import BotSource, ViewSession
+
+LIST = Path(__file__).with_name("bots.txt")
+
+# A login may stand with several viewers who had it one after another: the one last seen with it is meant.
+_TO_MARK = """
+SELECT twitch_id FROM viewers_viewer viewer
+WHERE login = ANY(%(logins)s) AND NOT is_bot AND bot_source <> 'moderator' AND NOT EXISTS (
+    SELECT FROM viewers_viewer later WHERE later.login = viewer.login AND later.named_at > viewer.named_at
+)
+"""
+
+# A bot that took another name since is still the same account: any name it had will do.
+_TO_UNMARK = """
+SELECT twitch_id FROM viewers_viewer viewer
+WHERE is_bot AND bot_source = %(source)s AND login <> ALL(%(logins)s) AND NOT EXISTS (
+    SELECT FROM viewers_viewername name WHERE name.viewer_id = viewer.twitch_id AND name.login = ANY(%(logins)s)
+)
+"""
+
+# The rows are held in the order that everybody takes them in.
+_SET = """
+WITH held AS (
+    SELECT twitch_id FROM viewers_viewer
+    WHERE twitch_id = ANY(%(viewers)s) AND is_bot <> %(is_bot)s AND bot_source <> 'moderator'
+    ORDER BY twitch_id FOR NO KEY UPDATE
+)
+UPDATE viewers_viewer viewer SET is_bot = %(is_bot)s, bot_source = %(source)s
+FROM held WHERE viewer.twitch_id = held.twitch_id
+RETURNING viewer.twitch_id
+"""
+
+
+class Marked(NamedTuple):
+    """Who is a bot now, and who is none any more."""
+
+    bots: list[str]
+    people: list[str]
+
+    def __str__(self) -> str:
+        return f"{len(self.bots)} marked as bots, {len(self.people)} no longer"
+
+
+@cache
+def known() -> frozenset[str]:
+    """The logins of the list that comes with the program."""
+    lines = (line.strip() for line in LIST.read_text(encoding="utf-8").splitlines())
+    return frozenset(line for line in lines if line and not line.startswith("#"))
+
+
+def mark(logins: Iterable[str], source: BotSource, *, are_all: bool = False) -> Marked:
+    """Mark the viewers who have these logins, and count their watch time again.
+
+    `are_all` says that the source knows no others: whoever it had marked, and no longer names, is none any more.
+    Nobody is touched about whom a moderator spoke.
+    """
+    values = {"logins": sorted({login for typed in logins if (login := login_of(typed))}), "source": source}
+    with transaction.atomic(), connection.cursor() as cursor:
+        bots = _ids(cursor, _TO_MARK, values)
+        people = _ids(cursor, _TO_UNMARK, values) if are_all else []
+        if bots or people:
+            # Before the rows: whoever writes a channel has its lock first, and then comes to its viewers.
+            lock_channels(cursor, _channels_of([*bots, *people]))
+            bots = _ids(cursor, _SET, {"viewers": bots, "is_bot": True, "source": source})
+            people = _ids(cursor, _SET, {"viewers": people, "is_bot": False, "source": ""})
+            recredit([*bots, *people])
+    return Marked(bots, people)
+
+
+def mark_known(logins: Collection[str]) -> Marked:
+    """Mark those of these logins that are on our list."""
+    return mark(known().intersection(logins), BotSource.LIST)
+
+
+def _ids(cursor: CursorWrapper, statement: str, values: dict[str, Any]) -> list[str]:
+    cursor.execute(statement, values)
+    return [viewer_id for (viewer_id,) in cursor.fetchall()]
+
+
+def _channels_of(viewers: list[str]) -> list[int]:
+    return list(ViewSession.objects.filter(viewer__in=viewers).values_list("channel", flat=True).distinct())
