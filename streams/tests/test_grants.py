@@ -11,6 +11,8 @@ from twitchAPI.type import AuthScope
 from streams import grants, scopes
 from streams.grants import GrantDead, NotConfigured, Token, TwitchAway, WrongAccount
 from streams.models import Channel, EventSubscription, TwitchGrant
+from streams.oauth import Refused
+from streams.tasks import check_grants
 from streams.tests.cast import make_channel
 from streams.tests.granted import BOT, OWNER, STRANGER, make_grant, tokens, twitch
 
@@ -344,7 +346,7 @@ def test_an_old_token_whose_time_is_over_is_renewed_to_be_kept(twitch, lantern):
 
 def test_a_dead_token_connects_nothing(twitch, lantern):
     given = tokens(now=LONG_AGO)
-    with pytest.raises(grants.Refused):
+    with pytest.raises(Refused):
         grants.connect_channel(lantern, given)
     assert not TwitchGrant.objects.exists()
 
@@ -380,6 +382,7 @@ def test_every_grant_is_asked_about(twitch):
     kept = TwitchGrant.objects.get(twitch_id="11")
     assert (checked.valid, checked.dead, str(checked)) == (2, 0, "2 valid, 0 of them renewed, 0 dead")
     assert (kept.login, kept.scopes) == ("lantern", list(EVERYTHING()))
+    assert kept.validated_at is not None
     assert kept.validated_at > datetime.now(UTC) - timedelta(minutes=1)
 
 
@@ -399,7 +402,7 @@ def test_a_consent_that_was_taken_back_is_dead_after_one_check(twitch):
     with pytest.raises(GrantDead, match="disconnected this application at Twitch"):
         grants.token_of(TwitchGrant.objects.get(pk=ended.pk))
     assert grants.ended() == [ended]
-    assert grants.token_of(TwitchGrant.objects.get(pk=other.pk))
+    assert grants.token_of(TwitchGrant.objects.get(pk=other.pk)).value == other.access_token
 
 
 @pytest.mark.parametrize("fault", ["error", "refuse"])
@@ -443,6 +446,18 @@ def test_the_check_of_many_grants_takes_as_many_statements_as_of_one(twitch, dja
         make_grant(account)
     with django_assert_num_queries(5):  # of which 2 are savepoints, that the test's own transaction makes
         grants.validate_all()
+
+
+def test_the_job_tells_what_it_found(twitch):
+    make_grant()
+    assert check_grants() == "1 valid, 0 of them renewed, 0 dead"
+
+
+def test_the_job_is_tried_again_when_twitch_was_away(twitch):
+    make_grant()
+    twitch.do(twitch.fault("oauth", fault="error"))
+    with pytest.raises(TwitchAway, match="1 not checked"):
+        check_grants()
 
 
 # Keys.
