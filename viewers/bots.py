@@ -68,6 +68,8 @@ def mark(logins: Iterable[str], source: BotSource, *, are_all: bool = False) -> 
     Nobody is touched about whom a moderator spoke.
     """
     values = {"logins": sorted({login for typed in logins if (login := login_of(typed))}), "source": source}
+    if not values["logins"] and not are_all:
+        return Marked([], [])
     with transaction.atomic(), connection.cursor() as cursor:
         bots = _ids(cursor, _TO_MARK, values)
         people = _ids(cursor, _TO_UNMARK, values) if are_all else []

@@ -54,6 +54,10 @@ class Viewer(models.Model):
             models.Index(fields=["login"], name="viewer_login"),
             # The few who are bots, to be left out where watch time is credited.
             models.Index(fields=["twitch_id"], condition=models.Q(is_bot=True), name="viewer_bot"),
+            # Whom Twitch was never asked for, the newest first.
+            models.Index(fields=["-named_at"], condition=models.Q(details_at=None), name="viewer_not_asked_for"),
+            # Whom Twitch did not know, to be asked for again.
+            models.Index(fields=["details_at"], condition=models.Q(is_missing=True), name="viewer_missing"),
         ]
 
     def __str__(self) -> str:
@@ -67,6 +71,7 @@ class ViewerNameQuerySet(models.QuerySet["ViewerName"]):
         return of_channel.annotate(
             messages=models.F("viewer__totals__messages"),
             emotes=models.F("viewer__totals__emotes"),
+            watch_seconds=models.F("viewer__totals__watch_seconds"),
             seen_at=models.F("viewer__totals__last_seen_at"),
         )
 
