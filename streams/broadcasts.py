@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection, models, transaction
 
 from streams.airtime import Broadcast, Label, broadcasts
+from streams.helixrows import HelixStream
 from streams.locks import lock_channels
 from streams.models import Channel, Stream, StreamReport, StreamSample, StreamSegment
 
@@ -24,7 +25,7 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Live:
-    """A channel as Twitch's list of live streams has it. `id` is the stream's, `channel_id` the channel's at Twitch."""
+    """As much of a HelixStream as is needed here."""
 
     id: str
     channel_id: str
@@ -76,7 +77,7 @@ def changed(channel: Channel, at: datetime, title: str, category_id: str, catego
 
 
 @transaction.atomic
-def observe(live: Sequence[Live], channels: Sequence[Channel], at: datetime) -> Observed:
+def observe(live: Sequence[Live | HelixStream], channels: Sequence[Channel], at: datetime) -> Observed:
     """Twitch's list, asked for these channels at this moment, showed these and no others of them."""
     at = _second(at)
     answers = {answer.channel_id: answer for answer in live}
@@ -99,7 +100,7 @@ def on_air(stream: Stream) -> list[tuple[datetime, datetime | None]]:
 # What was said
 
 
-def _poll(channel: int, answer: Live | None, at: datetime) -> StreamReport:
+def _poll(channel: int, answer: Live | HelixStream | None, at: datetime) -> StreamReport:
     if answer is None:
         return StreamReport(channel_id=channel, kind=Kind.ABSENT, at=at, until=at)
     return StreamReport(
@@ -186,7 +187,9 @@ def _known(moments: Mapping[int, datetime]) -> dict[int, _Known]:
 
 
 def _tell(
-    said: Sequence[StreamReport], moments: Mapping[int, datetime], answers: Mapping[int, Live | None] | None = None
+    said: Sequence[StreamReport],
+    moments: Mapping[int, datetime],
+    answers: Mapping[int, Live | HelixStream | None] | None = None,
 ) -> Observed:
     """Write down what was said, one thing of each channel, and make the streams around these moments what they are."""
     if not moments:
