@@ -43,13 +43,26 @@ EXTRAS = (
 
 def picture(emote_id: str) -> str:
     """Draw the face that belongs to the id, as SVG."""
-    seed = iter(hashlib.sha256(emote_id.encode()).digest())
+    _, face = _face(emote_id)
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 56 56" width="56" height="56">{face}</svg>'
+
+
+def avatar(account_id: str) -> str:
+    """Draw the portrait of an account: a face before a background of its own."""
+    hue, face = _face(f"account {account_id}")
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 300" width="300" height="300">'
+        f'<path d="M0 0h300v300H0Z" fill="hsl({(hue + 150) % 360} 45% 32%)"/>'
+        f'<g transform="translate(38 38) scale(4)">{face}</g></svg>'
+    )
+
+
+def _face(of_what: str) -> tuple[int, str]:
+    """Its colour, and its shapes in a square of 56."""
+    seed = iter(hashlib.sha256(of_what.encode()).digest())
     hue = (next(seed) * 256 + next(seed)) % 360
     body = BODIES[next(seed) % len(BODIES)]
     face = "".join(parts[next(seed) % len(parts)] for parts in (EYES, MOUTHS, EXTRAS))
     fill, edge, ink = f"hsl({hue} 72% 66%)", f"hsl({hue} 60% 42%)", f"hsl({hue} 45% 16%)"
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 56 56" width="56" height="56">'
-        f'<path d="{body}" fill="{fill}" stroke="{edge}" stroke-width="2" stroke-linejoin="round"/>'
-        f"{face.format(ink=ink)}</svg>"
-    )
+    outline = f'<path d="{body}" fill="{fill}" stroke="{edge}" stroke-width="2" stroke-linejoin="round"/>'
+    return hue, outline + face.format(ink=ink)

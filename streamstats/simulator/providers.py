@@ -11,7 +11,7 @@ from http import HTTPStatus
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from streamstats.simulator.catalogue import Catalogue, Json, SimEmote, made_up_id, path_of
-from streamstats.simulator.pictures import picture
+from streamstats.simulator.pictures import avatar, picture
 
 DISPATCH, HELLO, HEARTBEAT, RECONNECT, ACK, ERROR, END_OF_STREAM = 0, 1, 2, 4, 5, 6, 7
 RESUME, SUBSCRIBE, UNSUBSCRIBE = 34, 35, 36
@@ -329,13 +329,15 @@ class ProviderHub:
 
 
 def add_routes(app: web.Application, hub: ProviderHub) -> None:
-    """Serve the hub below /7tv, /bttv and /ffz, and pictures below /cdn."""
+    """Serve the hub below /7tv, /bttv and /ffz, and pictures below /cdn: of emotes, badges, cheers and accounts."""
     app.router.add_get("/7tv/events", hub.seventv_events)
     app.router.add_get("/bttv/ws", hub.bttv_socket)
     for provider in ("7tv", "bttv", "ffz"):
         app.router.add_get(f"/{provider}/{{path:.*}}", _answering(hub, provider))
-        app.router.add_get(f"/cdn/{provider}/emote/{{id}}/{{size:.*}}", _draw)
-    app.router.add_get("/cdn/twitch/emoticons/v2/{id}/{size:.*}", _draw)
+        app.router.add_get(f"/cdn/{provider}/emote/{{id}}/{{size:.*}}", _drawing(picture))
+    app.router.add_get("/cdn/twitch/emoticons/v2/{id}/{size:.*}", _drawing(picture))
+    app.router.add_get("/cdn/twitch/{kind:badges|cheers}/{id}", _drawing(picture))
+    app.router.add_get("/cdn/twitch/avatars/{id}", _drawing(avatar))
 
 
 def with_pictures(provider: str, emotes: Iterable[SimEmote], base: str) -> list[SimEmote]:
@@ -353,12 +355,15 @@ def _answering(hub: ProviderHub, provider: str) -> Callable[[web.Request], Await
     return answer
 
 
-async def _draw(request: web.Request) -> web.Response:
-    return web.Response(
-        text=picture(request.match_info["id"]),
-        content_type="image/svg+xml",
-        headers={"Cache-Control": "public, max-age=86400"},
-    )
+def _drawing(draw: Callable[[str], str]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(
+            text=draw(request.match_info["id"]),
+            content_type="image/svg+xml",
+            headers={"Cache-Control": "public, max-age=86400"},
+        )
+
+    return answer
 
 
 async def _send(socket: web.WebSocketResponse, frame: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from streamstats.simulator.addresses import addresses
 from streamstats.simulator.catalogue import Catalogue, SimEmote, path_of
-from streamstats.simulator.pictures import picture
+from streamstats.simulator.pictures import avatar, picture
 from streamstats.simulator.providers import (
     MALFORMED,
     NOT_FOUND,
@@ -266,12 +266,15 @@ def test_sockets_can_be_cut(provider):
     ("setting", "path"),
     [
         ("TWITCH_CDN_URL", "/emoticons/v2/25/default/dark/2.0"),
+        ("TWITCH_CDN_URL", "/avatars/2001"),
+        ("TWITCH_CDN_URL", "/badges/subscriber-12"),
+        ("TWITCH_CDN_URL", "/cheers/Cheer100"),
         ("BTTV_CDN_URL", "/emote/5f1b0186/2x.webp"),
         ("SEVENTV_URL", "/../cdn/7tv/emote/01F6/2x.webp"),
         ("FFZ_URL", "/../cdn/ffz/emote/28136/animated/2.webp"),
     ],
 )
-def test_every_emote_has_a_picture(setting, path):
+def test_everything_has_a_picture(setting, path):
     async def play(visitor):
         async with visitor.session.get(visitor.addresses[setting] + path) as response:
             return response.content_type, ElementTree.fromstring(await response.text()).tag
@@ -283,8 +286,9 @@ def test_a_picture_is_always_the_same_for_an_id():
     assert picture("25") == picture("25")
 
 
-def test_pictures_differ():
-    assert len({picture(str(number)) for number in range(500)}) > 490
+@pytest.mark.parametrize("draw", [picture, avatar])
+def test_pictures_differ(draw):
+    assert len({draw(str(number)) for number in range(500)}) > 490
 
 
 def test_an_emote_can_be_given_the_simulators_own_picture():
