@@ -96,13 +96,13 @@ def reconcile(
             "stream": stream.pk,
             "broadcaster": standing.broadcaster,
             "at": at,
+            "today": at.astimezone(UTC).date(),
             "after": after,
             "source": source,
             "trusted": trusted(),
             "spoke_since": at - interval(),
         }
-        for statement in (statements.LEARN_VIEWERS, statements.LEARN_NAMES):
-            cursor.execute(statement, {"at": at})
+        cursor.execute(statements.LEARN_NAMES, values)
         if at - after > trusted():
             speech = _bridge(cursor, speech, values)
         is_listed = source == PresenceSource.CHATTERS

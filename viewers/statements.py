@@ -2,7 +2,7 @@
 however many chatters there are: whoever stays costs no write to a session, only those who come or go do.
 """
 
-from viewers.credit import FOLD, NOT_A_BOT
+from viewers.credit import NOT_A_BOT
 
 STAGE_PRESENT = """
 CREATE TEMP TABLE IF NOT EXISTS present (viewer_id text, login text, display_name text) ON COMMIT DELETE ROWS
@@ -21,28 +21,33 @@ WHERE stream.id = %(stream)s
 FOR UPDATE OF stream
 """
 
-# Who is called what. Written where something is new; the last time of a name is moved on once an hour, for chatters
-# come by the hundred thousand, and when they were there is what sessions say.
-LEARN_VIEWERS = """
-INSERT INTO viewers_viewer (twitch_id, login, display_name, color, named_at, is_bot)
-SELECT told.viewer_id, told.login, told.display_name, '', %(at)s, false
-FROM present told LEFT JOIN viewers_viewer known ON known.twitch_id = told.viewer_id
-WHERE known.twitch_id IS NULL OR (
-    known.named_at < %(at)s AND (known.login, known.display_name) IS DISTINCT FROM (told.login, told.display_name)
-    AND NOT EXISTS (
-        SELECT FROM viewers_viewername name WHERE name.viewer_id = told.viewer_id AND name.last_seen_at > %(at)s
-    )
-)
-ORDER BY 1
-ON CONFLICT (twitch_id) DO UPDATE SET
-    login = excluded.login, display_name = excluded.display_name, named_at = excluded.named_at
-WHERE viewers_viewer.named_at < excluded.named_at
-"""
+# Who is called what. Written where something is new; the last time of a name is moved on when somebody comes, for
+# chatters come by the hundred thousand, and until when they were there is what sessions say.
 LEARN_NAMES = """
+WITH renamed AS (
+    INSERT INTO viewers_viewer (twitch_id, login, display_name, color, named_at, is_bot)
+    SELECT told.viewer_id, told.login, told.display_name, '', %(at)s, false
+    FROM present told LEFT JOIN viewers_viewer known ON known.twitch_id = told.viewer_id
+    WHERE known.twitch_id IS NULL OR (
+        known.named_at < %(at)s AND (known.login, known.display_name) IS DISTINCT FROM (told.login, told.display_name)
+        AND NOT EXISTS (
+            SELECT FROM viewers_viewername name WHERE name.viewer_id = told.viewer_id AND name.last_seen_at > %(at)s
+        )
+    )
+    ORDER BY 1
+    ON CONFLICT (twitch_id) DO UPDATE SET
+        login = excluded.login, display_name = excluded.display_name, named_at = excluded.named_at
+    WHERE viewers_viewer.named_at < excluded.named_at
+    RETURNING twitch_id
+),
+open AS (SELECT viewer_id FROM viewers_viewsession WHERE stream_id = %(stream)s AND ended_at IS NULL)
 INSERT INTO viewers_viewername (viewer_id, login, display_name, first_seen_at, last_seen_at)
 SELECT told.viewer_id, told.login, told.display_name, %(at)s, %(at)s
 FROM present told LEFT JOIN viewers_viewername known ON known.viewer_id = told.viewer_id AND known.login = told.login
-WHERE known.id IS NULL OR %(at)s < known.first_seen_at OR %(at)s > known.last_seen_at + interval '1 hour'
+WHERE (told.viewer_id IN (SELECT twitch_id FROM renamed) OR told.viewer_id NOT IN (SELECT viewer_id FROM open))
+    AND (
+        known.id IS NULL OR %(at)s < known.first_seen_at OR %(at)s > known.last_seen_at + interval '1 hour'
+    )
 ORDER BY 1, 2
 ON CONFLICT (viewer_id, login) DO UPDATE SET
     display_name = excluded.display_name,
@@ -54,14 +59,16 @@ ON CONFLICT (viewer_id, login) DO UPDATE SET
 NOBODY_SPOKE = "SELECT NULL::text AS viewer_id, NULL::timestamptz AS at WHERE false"
 BRIDGED_SPEECH = "SELECT viewer_id, at FROM spoke"
 
-# {speech} is who wrote in (after, at]; {present} is who is there at the moment of the poll.
+# Watch time is added by updates: most rows are there, and an upsert costs twice as much. Nobody is in it twice, and
+# the lock of the channel keeps others away. {speech} is who wrote in (after, at]; {present} is who is there at that
+# moment.
 PRESENT_BY_LIST = "SELECT viewer_id FROM present"
 PRESENT_BY_SPEECH = "SELECT viewer_id FROM spoken WHERE last_at > %(spoke_since)s"
 RECONCILE = f"""
 WITH spoken AS MATERIALIZED (
     SELECT viewer_id, date_trunc('second', min(at)) AS first_at, max(at) AS last_at FROM ({{speech}}) speech GROUP BY 1
 ),
-here AS MATERIALIZED (SELECT DISTINCT viewer_id FROM ({{present}}) here),
+here AS MATERIALIZED ({{present}}),
 open AS MATERIALIZED (
     SELECT viewer_id, started_at FROM viewers_viewsession WHERE stream_id = %(stream)s AND ended_at IS NULL
 ),
@@ -85,13 +92,45 @@ come AS (
     RETURNING viewer_id, started_at, ended_at
 ),
 credit AS MATERIALIZED (
-    SELECT %(channel)s::bigint AS channel_id, viewer_id, greatest(started_at, %(after)s) AS started_at,
-        %(at)s::timestamptz AS ended_at, 1 AS sign
-    FROM open
+    SELECT viewer_id, greatest(started_at, %(after)s) AS started_at, %(at)s::timestamptz AS ended_at FROM open
     UNION ALL
-    SELECT %(channel)s, viewer_id, started_at, %(at)s, 1 FROM come WHERE started_at < %(at)s
+    SELECT viewer_id, started_at, %(at)s FROM come WHERE started_at < %(at)s
 ),
-{FOLD},
+cut AS MATERIALIZED (
+    SELECT viewer_id, (started_at AT TIME ZONE 'UTC')::date AS day,
+        date_part('epoch', ended_at - started_at)::bigint AS seconds
+    FROM credit WHERE (started_at AT TIME ZONE 'UTC')::date = %(today)s
+    UNION ALL
+    SELECT viewer_id, (midnight AT TIME ZONE 'UTC')::date,
+        date_part('epoch', least(ended_at, midnight + interval '1 day') - greatest(started_at, midnight))::bigint
+    FROM credit, generate_series(date_trunc('day', started_at, 'UTC'), ended_at, interval '1 day') AS midnight
+    WHERE (started_at AT TIME ZONE 'UTC')::date <> %(today)s
+),
+raised_days AS (
+    UPDATE viewers_viewerday known SET watch_seconds = known.watch_seconds + seconds FROM cut
+    WHERE channel_id = %(channel)s AND known.viewer_id = cut.viewer_id AND known.day = cut.day
+    RETURNING known.viewer_id, known.day
+),
+begun_days AS (
+    INSERT INTO viewers_viewerday
+        (channel_id, viewer_id, day, messages, emotes, bits, subs, gifts, watch_seconds, points)
+    SELECT %(channel)s, viewer_id, day, 0, 0, 0, 0, 0, seconds, 0 FROM cut
+    WHERE NOT EXISTS (SELECT FROM raised_days raised WHERE raised.viewer_id = cut.viewer_id AND raised.day = cut.day)
+),
+raised_totals AS (
+    UPDATE viewers_viewertotal known SET
+        watch_seconds = known.watch_seconds + date_part('epoch', ended_at - started_at)::bigint,
+        first_seen_at = least(first_seen_at, started_at), last_seen_at = greatest(last_seen_at, ended_at)
+    FROM credit WHERE channel_id = %(channel)s AND known.viewer_id = credit.viewer_id
+    RETURNING known.viewer_id
+),
+begun_totals AS (
+    INSERT INTO viewers_viewertotal
+        (channel_id, viewer_id, first_seen_at, last_seen_at, messages, emotes, bits, subs, gifts, watch_seconds, points)
+    SELECT %(channel)s, viewer_id, started_at, ended_at, 0, 0, 0, 0, 0,
+        date_part('epoch', ended_at - started_at)::bigint, 0
+    FROM credit WHERE NOT EXISTS (SELECT FROM raised_totals raised WHERE raised.viewer_id = credit.viewer_id)
+),
 counts AS MATERIALIZED (
     SELECT (SELECT count(*) FROM here) AS chatters, (SELECT count(*) FROM come) AS opened,
         (SELECT count(*) FROM gone) AS closed

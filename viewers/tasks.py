@@ -1,7 +1,13 @@
 """Jobs of viewers. The timetable is in `streamstats/celery.py`."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from streams import helix
+from streams.grants import app_token
+from streams.helix import HelixUser
 from streams.jobs import job
-from viewers import bots
+from viewers import accounts, bots
 from viewers.models import BotSource
 
 
@@ -9,3 +15,14 @@ from viewers.models import BotSource
 def mark_bots() -> str:
     """Make the viewers marked by our list of known bots those who are on it."""
     return str(bots.mark(bots.known(), BotSource.LIST, are_all=True))
+
+
+@job(at_most_s=280)
+def ask_for_accounts() -> str:
+    """Ask Twitch for the accounts of those who are new, or came to a stream."""
+    token = app_token()
+
+    def ask(ids: Sequence[str]) -> list[HelixUser]:
+        return helix.ask(token, lambda api: api.users(ids=ids))
+
+    return str(accounts.ask_for_accounts(ask, datetime.now(UTC)))
