@@ -356,8 +356,9 @@ class _Changes:
             self.segments, update_conflicts=True, unique_fields=["stream", "started_at"], update_fields=_SEGMENT
         )
         if self.touched_streams:
-            # What was counted of them rests on other times than they have now.
-            Stream.objects.filter(pk__in=self.touched_streams).exclude(counted_at=None).update(counted_at=None)
+            # What was counted of them is of other times than theirs now. Live ones are counted soon anyway.
+            past = Stream.objects.filter(pk__in=self.touched_streams, ended_at__isnull=False)
+            past.exclude(counted_at=None).update(counted_at=None)
 
 
 def _values(row: models.Model, names: Iterable[str]) -> list[object]:

@@ -73,6 +73,10 @@ class Stream(models.Model):
         indexes: ClassVar = [
             # Recent streams on the channel page, and which stream a moment belongs to.
             models.Index(fields=["channel", "-started_at"], name="stream_recent"),
+            # Live streams, and those that ended lately, whose numbers are to be counted.
+            models.Index(fields=["ended_at"], name="stream_ended"),
+            # Streams whose numbers are not counted yet, or are of other times than theirs now.
+            models.Index(fields=["id"], condition=models.Q(counted_at=None), name="stream_uncounted"),
         ]
 
     def __str__(self) -> str:
