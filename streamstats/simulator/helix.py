@@ -8,6 +8,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -139,6 +140,7 @@ class Fault:
     status: int
     seconds: float
     with_headers: bool
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Bucket:
@@ -196,7 +198,9 @@ class HelixServer:
         if path is not None and path not in ENDPOINTS:
             raise ValueError(f"path must be one of {', '.join(ENDPOINTS)}")
         if kind == "mend":
-            self._faults = [fault for fault in self._faults if path is not None and fault.path != path]
+            for fault in [fault for fault in self._faults if path in (None, fault.path)]:
+                fault.is_over.set()
+                self._faults.remove(fault)
             return
         if kind not in KINDS:
             raise ValueError(f"no fault of the REST interface is named {kind!r}; there are {', '.join(KINDS)}, mend")
@@ -225,7 +229,8 @@ class HelixServer:
         self, path: str, endpoint: Endpoint, request: web.Request, identity: Identity | None
     ) -> web.Response:
         if slow := self._take(path, "slow"):
-            await asyncio.sleep(slow.seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(slow.is_over.wait(), slow.seconds)
         if (failed := self._failed(path, is_further="after" in request.query)) is not None:
             return failed
         if identity is None:
