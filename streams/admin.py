@@ -8,7 +8,9 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
+from streams.grantadmin import connection_of
 from streams.logins import login_of
 from streams.models import Channel, ChannelDay, ChannelTotal, Gap, JobRun, Stream
 from streamstats.lib.admin import FactAdmin, LargeTableAdmin
@@ -68,8 +70,12 @@ class ChannelAdmin(LargeTableAdmin):
     search_fields = ("login__startswith",)
     search_help_text = "The beginning of the login."
     ordering = ("login", "pk")
-    readonly_fields = ("twitch_id", "display_name", "messages_kept_from", "created_at")
+    readonly_fields = ("connection", "twitch_id", "display_name", "messages_kept_from", "created_at")
     actions = ("follow", "unfollow")
+
+    @admin.display(description="at Twitch")
+    def connection(self, channel: Channel) -> SafeString | str:
+        return connection_of(channel)
 
     def has_delete_permission(self, request: HttpRequest, obj: Channel | None = None) -> bool:
         """Unfollow it: deleting would take every number of every viewer with it."""

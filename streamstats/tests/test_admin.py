@@ -25,10 +25,12 @@ from chat.models import (
 )
 from chat.tests.crowd import make_emote, make_message
 from streams.admin import ChannelAdmin
-from streams.models import ChannelDay, ChannelTotal, Gap, JobRun, Stream
+from streams.models import ChannelDay, ChannelTotal, EventSubscription, Gap, JobRun, Stream
 from streams.tests.cast import make_channel
+from streams.tests.granted import make_grant
 from streamstats.lib.admin import FactAdmin, LargeTableAdmin
 from streamstats.lib.paging import CappedPaginator
+from streamstats.simulator.facts import Account
 from viewers.admin import ViewerAdmin
 from viewers.models import Viewer, ViewerDay
 from viewers.tests.cast import make_viewer
@@ -63,6 +65,8 @@ def world():
         ModerationEvent.objects.create(channel=channel, kind="ban", occurred_at=now, target_id=viewer.pk)
         DeadLetter.objects.create(source=name, raw=b"\xff\x00<script>\x1b[31m", error="no sense", received_at=now)
         JobRun.objects.create(name=name, started_at=now, took_ms=1, outcome="failed", detail="no sense")
+        grant = make_grant(Account(f"g{name}", name, name), channel=channel)
+        EventSubscription.objects.create(grant=grant, type="x", version="1", state="refused", updated_at=now)
         Replay.objects.create(digest=name, name="a file", lines_done=1)
 
 
