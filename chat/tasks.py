@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime
 
-from chat import partitions
+from chat import partitions, presence, streamnumbers, streampolls
 from chat.retention import expire
 from streams.jobs import job
+from streams.models import Stream
+from viewers.presence import settle
 
 
 @job(at_most_s=3000)
@@ -18,3 +20,35 @@ def keep_partitions() -> str:
         f"{len(made.done)} months made, {len(expired.months)} dropped, {busy} left for the next time; "
         f"{expired.messages:,} messages past retention deleted"
     )
+
+
+@job(at_most_s=50)
+def poll_streams() -> str:
+    """Ask which channels are live."""
+    return streampolls.poll(datetime.now(UTC))
+
+
+@job(at_most_s=280)
+def count_streams() -> str:
+    """Count the numbers of streams that are live or ended lately."""
+    return streamnumbers.count_due(datetime.now(UTC))
+
+
+@job(at_most_s=50)
+def poll_chatters() -> str:
+    """Have it asked who is in the chats of live channels, wherever that is due."""
+    settle(presence.unsettled())
+    due = presence.due(datetime.now(UTC))
+    for stream in due:
+        poll_channel.delay(stream.pk)
+    return f"{len(due):,} due"
+
+
+@job(at_most_s=240, lock_key=lambda stream_id: stream_id)
+def poll_channel(stream_id: str) -> str:
+    """Ask who is in the chat of one stream, unless somebody just did."""
+    now = datetime.now(UTC)
+    stream = Stream.objects.live().select_related("channel").filter(pk=stream_id).first()
+    if stream is None or not presence.is_due(stream, now):
+        return "not due any more"
+    return f"{stream.channel}: {presence.poll(stream, now)}"

@@ -89,11 +89,11 @@ def observe(live: Sequence[Live | HelixStream], channels: Sequence[Channel], at:
 def on_air(stream: Stream) -> list[tuple[datetime, datetime | None]]:
     """When it was on air, in order; the last span has no end while it still is."""
     spans: list[tuple[datetime, datetime | None]] = []
-    for start, end in stream.segments.order_by("started_at").values_list("started_at", "ended_at"):
-        if spans and spans[-1][1] == start:
-            spans[-1] = (spans[-1][0], end)
+    for segment in sorted(stream.segments.all(), key=lambda segment: segment.started_at):  # may be fetched already
+        if spans and spans[-1][1] == segment.started_at:
+            spans[-1] = (spans[-1][0], segment.ended_at)
         else:
-            spans.append((start, end))
+            spans.append((segment.started_at, segment.ended_at))
     return spans
 
 
