@@ -10,8 +10,9 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from types import FrameType
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import django.db
 import redis
@@ -23,13 +24,18 @@ from django.db import connection
 from redis.exceptions import RedisError
 
 from chat import emotekeeper
+from chat.ingest import eventsub_permits
 from chat.ingest.coverage import GapKeeper, Ledger
 from chat.ingest.emoteupdates import EmoteUpdates
+from chat.ingest.eventsub_reader import EventReader, Notes, Outcome, Pace
+from chat.ingest.eventsub_reader import Outside as EventOutside
 from chat.ingest.queue import STREAM, LineGroup, LineQueue, connect_reader, connect_writer
 from chat.ingest.sockets import ChatReader, Outside, Timing
 from chat.ingest.spool import Place, Spool
 from chat.ingest.store import Store
+from chat.ingest.turn import Turn
 from chat.ingest.writer import Writer
+from streams import scopes
 from streams.models import Channel
 
 log = structlog.get_logger(__name__)
@@ -38,6 +44,7 @@ CHANNELS_KEY = "streamstats:ingest:channels"
 POLL_SECONDS = 3.0
 ANSWER_SECONDS = 3.0
 DRAIN_SECONDS = 2.0
+PERMIT_ENDED = "the permission no longer holds, or the channel is no longer followed: connect the channel again"
 
 T = TypeVar("T")
 
@@ -92,6 +99,76 @@ async def read_chat(
     log.info("reader.stopped")
 
 
+def run_events() -> None:
+    """Listen to EventSub until SIGTERM or SIGINT."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(until_signalled(read_events))
+
+
+async def read_events(stop: asyncio.Event, *, pace: Pace | None = None) -> None:
+    """Hand everything that Twitch tells about connected channels to the queue."""
+    if not settings.TWITCH_CLIENT_ID:
+        log.info("eventsub.idle", hint="TWITCH_CLIENT_ID is not set, so no channel can be connected")
+        await stop.wait()
+        return
+    folder, pace = settings.LAYOUT.spool, pace or Pace()
+    place = Place.take(folder, "eventsub")
+    orphans = [Spool(other) for other in Place.take_abandoned(folder, "eventsub")]
+    client = connect_reader(settings.REDIS_URL)
+    spool = Spool(place)
+    # Lines that fit nowhere are no time without chat: that the queue says so in the log has to do.
+    queue = LineQueue(client, spool, orphans=orphans, lost=lambda _loss: None, source="eventsub")
+    turn = Turn(client, "eventsub", f"{socket.gethostname()}-{place.number}")
+    notes = Notes(_write_outcomes, pace)
+    account = eventsub_permits.account_in(in_daemon_thread)
+    offered = frozenset(scopes.for_channel())
+    outside = EventOutside(settings.TWITCH_EVENTSUB_WS_URL, queue.put, account, notes.tell, offered, pace)
+    log.info("eventsub.started", place=str(place), url=settings.TWITCH_EVENTSUB_WS_URL)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(queue.run())
+        async with EventReader(outside) as reader:
+            writing = tasks.create_task(notes.run())
+            following = tasks.create_task(keep_permitted(turn, reader))
+            await stop.wait()
+            following.cancel()
+        queue.close()
+        notes.close()
+        with suppress(TimeoutError):  # whoever comes next says that nothing arrived until then
+            await asyncio.wait_for(writing, ANSWER_SECONDS)
+    await turn.release()
+    await client.aclose()
+    spool.close()
+    log.info("eventsub.stopped")
+
+
+async def keep_permitted(turn: Turn, reader: EventReader) -> None:
+    """Have a connection for everybody who allows it. One process does it: the same events told twice over two
+    connections have different ids.
+    """
+    source, beginning = Question(eventsub_permits.permits), Question(eventsub_permits.begin)
+    has_begun = is_away = False
+    while True:
+        if await turn.take():
+            try:
+                if not has_begun:
+                    await beginning.ask()
+                    has_begun = True
+                await reader.follow(await source.ask(), PERMIT_ENDED)
+                is_away = False
+            except (django.db.Error, TimeoutError) as error:  # whoever is connected stays so
+                if not is_away:
+                    log.error("postgres.away", error=str(error).strip())
+                is_away = True
+        else:
+            has_begun = False
+            await reader.follow(frozenset(), "")  # what becomes of subscriptions now, another process says
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _write_outcomes(outcomes: list[Outcome]) -> None:
+    await in_daemon_thread(partial(eventsub_permits.write, outcomes))
+
+
 async def keep_following(source: "FollowedChannels", keeper: GapKeeper, chat: ChatReader) -> None:
     while True:
         channels = await source.poll()
@@ -101,21 +178,37 @@ async def keep_following(source: "FollowedChannels", keeper: GapKeeper, chat: Ch
         await asyncio.sleep(POLL_SECONDS)
 
 
+class Question(Generic[T]):
+    """A blocking call that may take for ever, asked again and again."""
+
+    def __init__(self, read: Callable[[], T]) -> None:
+        self.read = read
+        self._asking: asyncio.Future[T] | None = None
+
+    async def ask(self) -> T:
+        """Return the answer; a question without one goes on, and is not asked again meanwhile."""
+        self._asking = self._asking or asyncio.ensure_future(in_daemon_thread(self.read))
+        await asyncio.wait({self._asking}, timeout=ANSWER_SECONDS)
+        if not self._asking.done():
+            raise TimeoutError("no answer yet")
+        asked, self._asking = self._asking, None
+        return asked.result()
+
+
 class FollowedChannels:
     """The channels to read: as Postgres says, or as it said last, also to a reader that has just started."""
 
     def __init__(self, client: "redis.asyncio.Redis", read: Callable[[], frozenset[str]]) -> None:
         self.client = client
-        self.read = read
+        self._question = Question(read)
         self._last: frozenset[str] | None = None
         self._kept: frozenset[str] | None = None
-        self._asking: asyncio.Future[frozenset[str]] | None = None
         self._is_away = False
 
     async def poll(self) -> frozenset[str] | None:
         """Return the channels; None while nobody can say."""
         try:
-            self._last = await self._ask()
+            self._last = await self._question.ask()
         except (django.db.Error, TimeoutError) as error:
             if not self._is_away:
                 log.error("postgres.away", error=str(error).strip())
@@ -126,15 +219,6 @@ class FollowedChannels:
             self._is_away = False
         await self._keep(self._last)
         return self._last
-
-    async def _ask(self) -> frozenset[str]:
-        """Ask Postgres; a question without an answer goes on, and is not asked again meanwhile."""
-        self._asking = self._asking or asyncio.ensure_future(in_daemon_thread(self.read))
-        await asyncio.wait({self._asking}, timeout=ANSWER_SECONDS)
-        if not self._asking.done():
-            raise TimeoutError("no answer yet")
-        asked, self._asking = self._asking, None
-        return asked.result()
 
     async def _keep(self, channels: frozenset[str]) -> None:
         if channels == self._kept:

@@ -72,7 +72,10 @@ def connect_writer(url: str) -> "redis.Redis":
 
 
 class LineQueue:
-    """Takes lines without ever waiting and hands them to Redis in order; meanwhile memory, then the spool."""
+    """Takes lines without ever waiting and hands them to Redis in order; meanwhile memory, then the spool.
+
+    All of them come from one source, and so does what is in the spool: a spool belongs to one role.
+    """
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class LineQueue:
         *,
         orphans: Sequence[Spool] = (),
         lost: Callable[[Loss], None],
+        source: str = "irc",
         limits: Limits | None = None,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -88,6 +92,7 @@ class LineQueue:
         self.client = client
         self.spool = spool
         self.lost = lost
+        self.source = source
         self.limits = limits or Limits()
         self.wall = wall
         self.monotonic = monotonic
@@ -197,7 +202,7 @@ class LineQueue:
             return 0, None
         pipeline = self.client.pipeline(transaction=False)
         for batch in batches:
-            pipeline.xadd(STREAM, {"source": "irc", "at": batch.received_ms, "lines": batch.payload})
+            pipeline.xadd(STREAM, {"source": self.source, "at": batch.received_ms, "lines": batch.payload})
         for taken, answer in enumerate(await pipeline.execute(raise_on_error=False)):
             if isinstance(answer, Exception):
                 return taken, answer

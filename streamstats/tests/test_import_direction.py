@@ -17,7 +17,15 @@ LAYERS = {
     "streamstats": 4,
 }
 # Which modules may know nothing of Django, not even through another module of ours.
-WITHOUT_DJANGO = ["chat.ingest.sockets", "chat.ingest.queue", "chat.ingest.irc", "chat.ingest.events"]
+WITHOUT_DJANGO = [
+    "chat.ingest.sockets",
+    "chat.ingest.eventsub_reader",
+    "chat.ingest.eventsub_session",
+    "chat.ingest.eventsub_topics",
+    "chat.ingest.queue",
+    "chat.ingest.irc",
+    "chat.ingest.events",
+]
 
 
 def layer(module: str) -> int | None:

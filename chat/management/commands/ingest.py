@@ -1,4 +1,4 @@
-"""manage.py ingest: read chat and write it to the database."""
+"""manage.py ingest: read chat and events and write them to the database."""
 
 import asyncio
 import sys
@@ -12,15 +12,20 @@ from chat.ingest import pipeline
 from chat.ingest.processes import Part, supervise
 from streamstats.local.launch import AS_IS, launcher
 
-# In the order in which they stop: what the reader has is written before the writer goes.
-ROLES = {"reader": pipeline.run_reader, "writer": pipeline.run_writer, "emotes": pipeline.run_emotes}
+# In the order in which they stop: what the readers have is written before the writer goes.
+ROLES = {
+    "reader": pipeline.run_reader,
+    "eventsub": pipeline.run_events,
+    "writer": pipeline.run_writer,
+    "emotes": pipeline.run_emotes,
+}
 
 
 class Command(BaseCommand):
-    help = "Read the chat of all followed channels and write it to the database, until SIGTERM or Ctrl-C."
+    help = "Read chat of followed channels and events of connected ones into the database, until SIGTERM or Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--role", choices=ROLES, help="only this part, as one process; by default all, as three")
+        parser.add_argument("--role", choices=ROLES, help="only this part, as one process; by default all, as four")
 
     def handle(self, *, role: str | None, **_options: object) -> None:
         if role is not None:
