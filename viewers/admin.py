@@ -5,9 +5,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from streams.admin import COUNTS, OneChannelFilter
 from streamstats.lib.admin import FactAdmin
+from viewers import bots
 from viewers.models import Viewer, ViewerDay, ViewerName, ViewerTotal
 
 # A single letter begins a good part of all names; sorting what all of their viewers did would take long.
@@ -34,14 +36,27 @@ class SearchByName(FactAdmin):
 @admin.register(Viewer)
 class ViewerAdmin(SearchByName):
     viewer_field = "pk"
-    list_display = ("__str__", "login", "twitch_id", "is_bot", "named_at")
+    list_display = ("__str__", "login", "twitch_id", "is_bot", "is_missing", "account_created_at", "named_at")
     ordering = ("login", "pk")
-    fields = ("twitch_id", "login", "display_name", "color", "named_at", "is_bot")
-    readonly_fields = ("twitch_id", "login", "display_name", "color", "named_at")
+    facts = ("avatar", "twitch_id", "login", "display_name", "color", "named_at")
+    account = ("account_created_at", "is_missing", "details_at")
+    fields = (*facts, "is_bot", "bot_source", *account)
+    readonly_fields = (*facts, "bot_source", *account)
+
+    @admin.display(description="picture")
+    def avatar(self, viewer: Viewer) -> str:
+        return (
+            format_html('<img src="{}" alt="" width="75" height="75">', viewer.avatar_url) if viewer.avatar_url else "-"
+        )
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Whether a viewer is a bot is for people to say."""
         return request.user.has_perm("viewers.change_viewer")
+
+    def save_model(self, request: HttpRequest, obj: Viewer, form: Any, change: bool) -> None:
+        """Not the whole row, which others write meanwhile: what was said, and the watch time that follows from it."""
+        if "is_bot" in form.changed_data:
+            bots.say(obj.pk, is_bot=obj.is_bot)
 
 
 @admin.register(ViewerName)

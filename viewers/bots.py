@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 from streams.locks import lock_channels
 from streams.logins import login_of
 from viewers.credit import recredit
-from viewers.models import BotSource, ViewSession
+from viewers.models import BotSource, Viewer, ViewSession
 
 LIST = Path(__file__).with_name("bots.txt")
 
@@ -85,6 +85,14 @@ def mark(logins: Iterable[str], source: BotSource, *, are_all: bool = False) -> 
 def mark_known(logins: Collection[str]) -> Marked:
     """Mark those of these logins that are on our list."""
     return mark(known().intersection(logins), BotSource.LIST)
+
+
+def say(viewer_id: str, *, is_bot: bool) -> None:
+    """What a moderator says of a viewer stands against every list, and changes the watch time at once."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock_channels(cursor, _channels_of([viewer_id]))
+        Viewer.objects.filter(pk=viewer_id).update(is_bot=is_bot, bot_source=BotSource.MODERATOR)
+        recredit([viewer_id])
 
 
 def _ids(cursor: CursorWrapper, statement: str, values: dict[str, Any]) -> list[str]:
