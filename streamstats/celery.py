@@ -1,6 +1,7 @@
 """Jobs: the Celery application, and when what is due."""
 
 import os
+from datetime import timedelta
 
 from celery import Celery
 from celery.schedules import crontab
@@ -28,6 +29,12 @@ app.conf.beat_schedule = {
     "keep partitions": {"task": "chat.tasks.keep_partitions", "schedule": crontab(hour=9, minute=10)},
     # Asks whether every connection still holds.
     "check grants": {"task": "streams.tasks.check_grants", "schedule": crontab(minute=25)},
+    # Asks Twitch for the accounts of those who are new, or came to a stream.
+    "ask for accounts": {
+        "task": "viewers.tasks.ask_for_accounts",
+        "schedule": timedelta(minutes=5),
+        "options": {"expires": 300},
+    },
     # Marks the viewers who are on our list of known bots: it may be a newer one.
     "mark bots": {"task": "viewers.tasks.mark_bots", "schedule": crontab(hour=9, minute=30)},
     # Forgets what is written of jobs that ran weeks ago.
