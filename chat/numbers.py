@@ -25,3 +25,13 @@ SELECT channel_id, date_trunc('minute', sent_at, 'UTC') AS minute, count(*) AS m
     count(DISTINCT viewer_id) AS chatters
 FROM {messages} GROUP BY 1, 2
 """
+
+# viewer -> messages, emotes
+BY_VIEWER = """
+SELECT viewer_id, count(*) AS messages, sum(cardinality(emotes)) AS emotes FROM {messages} GROUP BY 1
+"""
+
+# emote -> uses
+BY_EMOTE = """
+SELECT emote_id, count(*) AS uses FROM {messages}, unnest(emotes) AS emote_id GROUP BY 1
+"""

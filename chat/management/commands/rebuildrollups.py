@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import track
 
+from chat import streamnumbers
 from chat.rollups import countable, rebuild_day, rebuild_totals
 from streams.models import Channel
 
@@ -15,7 +16,7 @@ from streams.models import Channel
 class Command(BaseCommand):
     help = (
         "Count messages, emotes, bits, subscriptions and gifts again from the stored rows, and mend every"
-        " counter that differs. Days whose messages are past retention are left as they are."
+        " counter that differs, of days and of streams. Where messages are past retention, it is left as it is."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -57,6 +58,7 @@ class Command(BaseCommand):
         for day in track(days, description=str(channel), console=console, disable=not console.is_terminal):
             changed.update(rebuild_day(channel, day, dry_run=dry_run))
         changed.update(rebuild_totals(channel, dry_run=dry_run))
+        changed.update(streamnumbers.recount(channel, first, end, dry_run=dry_run))
         return changed
 
 
