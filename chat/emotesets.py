@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from chat.ingest.emotes import SetRow
 from chat.ingest.rooms import channel_of_room
-from chat.models import Emote, EmoteSet, EmoteSetEntry
-from chat.providers import Change, ParsedSet, SetEntry, mapping, with_changes
+from chat.models import Cheermote, Emote, EmoteSet, EmoteSetEntry
+from chat.providers import PROVIDERS, Change, ParsedSet, SetEntry, mapping, with_changes
 from chat.providers.sources import Sources, login_in, twitch_id_of
 from streams.models import Channel
 
@@ -180,14 +180,22 @@ def _update(emote: Emote | None, entry: SetEntry) -> bool:
 
 
 def load_entries(channel_pk: int | None) -> list[SetRow]:
-    """Load a channel's sets, or those for everybody, with their past: what the ingest's index is made of."""
-    rows = EmoteSetEntry.objects.filter(channel=channel_pk).order_by("pk")
+    """Load a channel's sets, or those for everybody, with their past: what the ingest's index is made of.
+
+    Without Twitch's own: where those are in a text is told with each message.
+    """
+    rows = EmoteSetEntry.objects.filter(channel=channel_pk, provider__in=PROVIDERS).order_by("pk")
     return [
         SetRow(provider, provider_id, name, _ms(since), _ms(until))
         for provider, provider_id, name, since, until in rows.values_list(
             "provider", "emote__provider_id", "name", "since", "until"
         )
     ]
+
+
+def load_cheers(channel_pk: int | None) -> list[str]:
+    """Load the words that, with a number behind them, give bits in a channel, or everywhere."""
+    return list(Cheermote.objects.filter(channel=channel_pk).values_list("prefix", flat=True))
 
 
 def _ms(at: datetime | None) -> int | None:

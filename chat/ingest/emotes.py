@@ -23,6 +23,9 @@ ELSEWHERE = ""
 PRECEDENCE = ("7tv", "bttv", "ffz")
 # Invisible characters that some clients append to say the same thing twice.
 FILLERS = "\U000e0000\u034f"
+# What gives bits in every channel, also where nobody could be asked what else does.
+CHEERS = frozenset(["cheer"])
+NUMBER = re.compile("[1-9][0-9]*")
 MAY_BE_EMOJI = re.compile("[" + re.escape("".join(sorted({text[0] for text in emoji.EMOJI_DATA}))) + "]")
 
 
@@ -75,15 +78,17 @@ def _is_valid(row: SetRow, moment: int) -> bool:
 
 
 class EmoteIndex:
-    """The third-party emotes of every room, in memory."""
+    """The third-party emotes of every room, in memory, and the words that give bits there."""
 
     def __init__(self) -> None:
         self._everywhere: Sequence[SetRow] = ()
         self._rooms: dict[str, Sequence[SetRow]] = {}
         self._timelines: dict[str, _Timeline] = {}
+        self._cheers: dict[str | None, frozenset[str]] = {}
 
-    def load(self, room_id: str | None, rows: Iterable[SetRow]) -> None:
+    def load(self, room_id: str | None, rows: Iterable[SetRow], cheers: Iterable[str] = ()) -> None:
         """Replace what is known of a room, or of everywhere if there is none."""
+        self._cheers[room_id] = frozenset(prefix.lower() for prefix in cheers)
         if room_id is None:
             self._everywhere = tuple(rows)
             self._timelines.clear()
@@ -101,6 +106,19 @@ class EmoteIndex:
         if timeline is None:
             timeline = self._timelines[key] = _Timeline(self._everywhere, self._rooms.get(room_id, ()))
         return timeline.at(sent_ms)
+
+    def names_beside_cheers(self, room_id: str, sent_ms: int, text: str) -> Mapping[str, EmoteKey]:
+        """The same for a message that gave bits: the words that gave them are no emotes, whatever else they name."""
+        names = self.names(room_id, sent_ms)
+        prefixes = CHEERS.union(self._cheers.get(None, ()), self._cheers.get(room_id, ()))
+        cheers = {word for word in text.split(" ") if word in names and is_cheer(word, prefixes)}
+        return {name: key for name, key in names.items() if name not in cheers} if cheers else names
+
+
+def is_cheer(word: str, prefixes: Iterable[str]) -> bool:
+    """Whether a word is one of these (in lower case) with a number behind it."""
+    word = word.lower()
+    return any(word.startswith(prefix) and NUMBER.fullmatch(word, len(prefix)) for prefix in prefixes)
 
 
 def find_emotes(text: str, ranges: Sequence[EmoteRange], names: Mapping[str, EmoteKey]) -> list[EmoteKey]:

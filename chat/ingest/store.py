@@ -23,7 +23,7 @@ from django.db import (
 from psycopg.errors import ReadOnlySqlTransaction
 
 from chat import partitions
-from chat.emotesets import load_entries
+from chat.emotesets import load_cheers, load_entries
 from chat.ingest.batch import Batch, Dead, Line, sort_lines
 from chat.ingest.emotes import EmoteIndex, EmoteKey, SetRow, find_emotes
 from chat.ingest.rooms import Rooms
@@ -72,8 +72,10 @@ class Store:
         room_id = None if channel_id is None else self.rooms.room_of(channel_id)
         if channel_id is None or room_id is not None:
             with self._preparing:
-                rows = load_entries(channel_id) if self._sets is None else self._sets.get(room_id, ())
-                self.index.load(room_id, rows)
+                if self._sets is None:
+                    self.index.load(room_id, load_entries(channel_id), load_cheers(channel_id))
+                else:
+                    self.index.load(room_id, self._sets.get(room_id, ()))
 
     def meet(self, lines: Sequence[Line]) -> list[int]:
         """Learn the channels that lines speak of; return the keys of those not met before."""
@@ -161,7 +163,11 @@ class Store:
         """Emote keys used in every message that shows any."""
         found: dict[tuple[str, str], list[EmoteKey]] = {}
         for key, message in batch.messages.items():
-            names = self.index.names(message.source_room_id or message.room_id, message.sent_ms)
+            room_id = message.source_room_id or message.room_id
+            if message.bits:
+                names = self.index.names_beside_cheers(room_id, message.sent_ms, message.text)
+            else:
+                names = self.index.names(room_id, message.sent_ms)
             emotes = find_emotes(message.text, message.emotes, names)
             if emotes:
                 found[key] = emotes
