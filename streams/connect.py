@@ -62,8 +62,7 @@ def for_staff(view: View) -> View:
 @require_http_methods(["GET", "HEAD", "POST"])
 def bot(request: HttpRequest) -> HttpResponse:
     """Say what a bot is asked for; POST leads on to Twitch."""
-    asked = {"the bot": scopes.BOT}
-    return _begin(request, None, scopes.for_bot(), {"asked": asked, "again": request.path})
+    return _begin(request, None, [scopes.BOT])
 
 
 @for_staff
@@ -73,16 +72,10 @@ def channel(request: HttpRequest, channel_id: int) -> HttpResponse:
     found = Channel.objects.filter(pk=channel_id).first()
     if found is None:
         raise Http404("There is no such channel here. Choose one in the administration.")
-    asked = scopes.switched_on()
-    # An account that is a bot as well is asked for both: the new token takes the place of the old one.
-    is_bot = found.twitch_id is not None and TwitchGrant.objects.filter(twitch_id=found.twitch_id, is_bot=True).exists()
-    wanted = scopes.needed(is_bot=is_bot, is_channel=True)
-    return _begin(request, found, wanted, {"channel": found, "asked": asked, "again": request.path})
+    return _begin(request, found, list(scopes.switched_on().values()))
 
 
-def _begin(
-    request: HttpRequest, found: Channel | None, wanted: tuple[str, ...], context: dict[str, Any]
-) -> HttpResponse:
+def _begin(request: HttpRequest, found: Channel | None, asked: list[scopes.Feature]) -> HttpResponse:
     address = callback_address(request)
     try:
         oauth.require_application()
@@ -90,9 +83,10 @@ def _begin(
         steps = f"The application's OAuth redirect URL has to be {address}, exactly."
         return _problem(request, "Not registered at Twitch", f"{error} {steps}", 503, again=request.path)
     if request.method != "POST":
-        return render(request, "streams/connect/begin.html", {**context, "address": address})
+        context = {"channel": found, "asked": asked, "address": address}
+        return render(request, "streams/connect/begin.html", context)
     state = remember(request, Begun(found.pk if found else None))
-    return HttpResponseRedirect(oauth.authorize_url(redirect_uri=address, scopes=wanted, state=state))
+    return HttpResponseRedirect(oauth.authorize_url(redirect_uri=address, scopes=grants.asked_of(found), state=state))
 
 
 @for_staff

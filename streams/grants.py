@@ -208,6 +208,15 @@ def not_moderator(grant: TwitchGrant, channel: Channel) -> None:
 # Connecting.
 
 
+def asked_of(channel: Channel | None) -> tuple[str, ...]:
+    """The scopes to ask the owner of a channel for, or those of a bot (None)."""
+    if channel is None:
+        return scopes.for_bot()
+    # An account that is a bot as well is asked for both: the new token takes the place of the old one.
+    accounts = TwitchGrant.objects.filter(twitch_id=channel.twitch_id, is_bot=True)
+    return scopes.needed(is_bot=channel.twitch_id is not None and accounts.exists(), is_channel=True)
+
+
 def connect_bot(tokens: Tokens) -> Connected:
     """Keep what an account allowed, as the bot that reads who is there."""
     return _connect(tokens, oauth.ask(lambda server: server.validate(tokens.access_token)), None)
