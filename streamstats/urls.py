@@ -6,7 +6,7 @@ from django.urls import include, path, register_converter
 from django.views.generic import RedirectView
 
 from streams.converters import ChannelLogin, ViewerLogin
-from streamstats import health
+from streamstats import health, metrics
 from streamstats.lib.methods import read_only
 
 register_converter(ChannelLogin, "channel")
@@ -23,4 +23,5 @@ urlpatterns = [
     path("favicon.ico", read_only(RedirectView.as_view(url=static("favicon.svg")))),  # the admin's pages name none
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
 ]
