@@ -14,6 +14,7 @@ from redis import Redis, RedisError
 
 from chat.ingest.coverage import DECIDED, KEY, Record
 from chat.ingest.queue import STREAM
+from streams import grants
 from streams.models import Channel
 from streamstats.lib.methods import read_only
 
@@ -23,8 +24,11 @@ SILENT_AFTER_SECONDS = 15
 # What a writer's connection did last. Before Redis 7.2, a group does not tell who asked it in vain.
 QUEUE_COMMANDS = ("xreadgroup", "xautoclaim", "xack", "xdel")
 CHANNELS_ASKED = 50
+NAMES_TOLD = 10
 # Entries hold up to some hundred lines each: with this many waiting, the writers have fallen behind by minutes.
 BACKLOG_LIMIT = 5_000
+# Told, but no reason to send nobody here: chat flows and pages answer, and only a person can connect again.
+ONLY_TOLD = ("grants",)
 
 
 class NotReady(Exception):
@@ -48,8 +52,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
             "redis": _state(lambda: _redis(redis)),
             "reader": _state(lambda: _reader(redis)),
             "writer": _state(lambda: _writer(redis)),
+            "grants": _state(_grants),
         }
-    ready = all(check["ok"] for check in checks.values())
+    ready = all(check["ok"] for name, check in checks.items() if name not in ONLY_TOLD)
     return JsonResponse({"ready": ready, "checks": checks}, status=200 if ready else 503)
 
 
@@ -110,3 +115,10 @@ def _writer(redis: "Redis") -> dict[str, Any]:
     if backlog > BACKLOG_LIMIT:
         raise NotReady(f"{backlog} batches of lines wait to be stored")
     return {"backlog": backlog}
+
+
+def _grants() -> dict[str, Any]:
+    if found := grants.ended():
+        names = ", ".join(grant.login for grant in found[:NAMES_TOLD]) + (" ..." if found[NAMES_TOLD:] else "")
+        raise NotReady(f"connections that no longer work: {names}; see why, and connect again, in the admin")
+    return {}

@@ -177,7 +177,7 @@ def test_tokens_are_encrypted_with_the_newest_key(settings):
     settings.TOKEN_KEYS = ["old"]
     make_grant()
     settings.TOKEN_KEYS = ["new", "old"]
-    assert run("rotatekeys") == "Encrypted 1 connections with the newest key.\n"
+    assert run("rotatekeys") == "Connections encrypted with the newest key: 1.\n"
     settings.TOKEN_KEYS = ["new"]
     assert TwitchGrant.objects.get().access_token
 
@@ -186,5 +186,5 @@ def test_what_no_key_opens_is_told(settings):
     settings.TOKEN_KEYS = ["old"]
     make_grant(given=tokens())
     settings.TOKEN_KEYS = ["new"]
-    with pytest.raises(CommandError, match="1 cannot be read"):
+    with pytest.raises(CommandError, match="No key opens 1 more"):
         run("rotatekeys")

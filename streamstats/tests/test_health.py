@@ -9,6 +9,7 @@ from redis import Redis
 from chat.ingest.coverage import DECIDED, KEY, Record
 from chat.ingest.queue import GROUP, STREAM
 from streams.tests.cast import make_channel
+from streams.tests.granted import BOT, make_grant
 from streamstats import health
 
 
@@ -50,7 +51,7 @@ def test_with_everything_there_it_is_ready(client, reader, writer):
     status, found = checks(client)
     assert (status, {name: check["ok"] for name, check in found.items()}) == (
         200,
-        {"postgres": True, "migrations": True, "redis": True, "reader": True, "writer": True},
+        {"postgres": True, "migrations": True, "redis": True, "reader": True, "writer": True, "grants": True},
     )
 
 
@@ -127,3 +128,19 @@ def test_postgres_away_is_told_without_its_address(client, writer, monkeypatch):
 @pytest.mark.django_db
 def test_answers_are_never_kept(client, writer, address):
     assert "no-store" in client.get(address)["Cache-Control"]
+
+
+@pytest.mark.django_db
+def test_a_connection_that_ended_is_told_but_chat_flows_on(client, reader, writer):
+    make_grant(state="dead", problem="It ended.")
+    make_grant(BOT, state="revoked")
+    status, found = checks(client)
+    assert (status, found["grants"]["ok"]) == (200, False)
+    assert "connections that no longer work: lantern;" in found["grants"]["problem"]
+
+
+@pytest.mark.django_db
+def test_a_connection_that_no_key_opens_is_told(client, reader, writer, settings):
+    make_grant()
+    settings.TOKEN_KEYS = ["another"]
+    assert not checks(client)[1]["grants"]["ok"]

@@ -14,8 +14,8 @@ class Command(BaseCommand):
 
     def handle(self, **_options: object) -> None:
         sealed, unreadable = grants.seal_again()
-        self.stdout.write(f"Encrypted {sealed} connections with the newest key.")
+        self.stdout.write(f"Connections encrypted with the newest key: {sealed}.")
         if unreadable:
             raise CommandError(
-                f"{unreadable} cannot be read with any of TOKEN_KEYS. Put their key back, or connect them again."
+                f"No key opens {unreadable} more. Put the key of those back into TOKEN_KEYS, or connect them again."
             )
