@@ -17,6 +17,7 @@ class Reward(models.Model):
     cost = models.PositiveIntegerField(default=0, help_text="As last seen.")
     prompt = models.TextField(blank=True)
     is_automatic = models.BooleanField(default=False, help_text="One of Twitch's own.")
+    told_at = models.DateTimeField(null=True, blank=True, help_text="When Twitch told what is known of it.")
 
     class Meta:
         constraints: ClassVar = [
