@@ -1,4 +1,5 @@
-// Two things the pages can do without: times in the reader's own zone, and numbers that move.
+// Three things the pages can do without: times in the reader's own zone, numbers that move, and a picture that says
+// the minute under the pointer.
 "use strict";
 
 const count = new Intl.NumberFormat("en");
@@ -15,11 +16,12 @@ const zones = {
   moment: new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" }),
   day: new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" }),
   hour: new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" }),
+  short: new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
 };
 
-for (const time of document.querySelectorAll("time[data-as]")) {
+for (const time of document.querySelectorAll("[data-as]")) {
   const format = zones[time.dataset.as];
-  if (format) time.textContent = format.format(new Date(time.dateTime));
+  if (format) time.textContent = format.format(new Date(time.dateTime || time.dataset.at));
 }
 for (const note of document.querySelectorAll("[data-zone]")) note.textContent = "Times are yours; the exact UTC is under the pointer.";
 
@@ -154,3 +156,32 @@ function follow(feed) {
 }
 
 for (const feed of document.querySelectorAll("[data-feed]")) follow(feed);
+
+// The picture of a stream: a line under the pointer, and what there is to say about its minute.
+function read(evening) {
+  const picture = evening.querySelector(".picture");
+  const reading = evening.querySelector("[data-reading]");
+  const [viewers, rates] = [evening.dataset.viewers, evening.dataset.rates].map((text) => text.split(" "));
+  const cross = document.createElementNS(picture.namespaceURI, "line");
+  for (const [name, value] of [["class", "cross"], ["y1", 28], ["y2", 290]]) cross.setAttribute(name, value);
+
+  picture.addEventListener("pointermove", (event) => {
+    const box = picture.getBoundingClientRect();
+    const share = Math.min(0.9999, Math.max(0, (event.clientX - box.left) / box.width));
+    const index = Math.floor((share * Number(evening.dataset.length)) / Number(evening.dataset.step));
+    const at = new Date((Number(evening.dataset.start) + index * Number(evening.dataset.step)) * 1000);
+    for (const end of ["x1", "x2"]) cross.setAttribute(end, `${share * 100}%`);
+    picture.append(cross);
+    const said = [zones.short.format(at)];
+    if (viewers[index] !== "-") said.push(`${count.format(viewers[index])} viewers`);
+    said.push(rates[index] === "-" ? "chat not received" : `${count.format(rates[index])} messages a minute`);
+    reading.textContent = said.join(" · ");
+    reading.hidden = false;
+  });
+  picture.addEventListener("pointerleave", () => {
+    cross.remove();
+    reading.hidden = true;
+  });
+}
+
+for (const evening of document.querySelectorAll("[data-evening]")) read(evening);

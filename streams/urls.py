@@ -9,4 +9,5 @@ urlpatterns = [
     path("connect/channel/<int:channel_id>/", connect.channel, name="connect_channel"),
     path("connect/callback/", connect.callback, name="connect_callback"),
     path("connect/<int:grant_id>/disconnect/", connect.disconnect, name="disconnect"),
+    path("c/<channel:channel>/streams/", views.stream_list, name="list"),
 ]

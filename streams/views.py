@@ -1,21 +1,27 @@
-"""The front page: every channel that is followed, and those that were."""
+"""The front page with every channel that is followed, and those that were; and the streams of one channel."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Count, Sum
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from streams.models import Channel, ChannelDay
+from streams.access import listed_channel
+from streams.models import Channel, ChannelDay, Stream, StreamSample
+from streamstats.lib.keyset import Place
 from streamstats.lib.methods import read_only
 from streamstats.lib.month import Month, draw
 
 DAYS = 30
 CHANNELS = 100
+STREAMS = 30
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+BROKEN = "This link to the next page is broken. Start again from the first one."
 
 
 class Line(NamedTuple):
@@ -54,3 +60,36 @@ def _lines(channels: Sequence[Channel], today: date) -> Iterable[Line]:
         of_channel = days[channel.pk]
         messages = {day: row.messages for day, row in of_channel.items()}
         yield Line(channel, of_channel.get(today, ChannelDay(channel=channel, day=today)), draw(messages, today, DAYS))
+
+
+@read_only
+def stream_list(request: HttpRequest, channel: str) -> HttpResponse:
+    found = listed_channel(channel)
+    after = request.GET.get("after", "")
+    streams = _older(Stream.objects.recent(found), after) if after else Stream.objects.recent(found)
+    sampled = StreamSample.objects.filter(stream=OuterRef("pk"))
+    rows = list(streams.annotate(is_sampled=Exists(sampled))[: STREAMS + 1])
+    following = str(_place(rows[STREAMS - 1])) if len(rows) > STREAMS else ""
+    context = {
+        "channel": found,
+        "known": found.streams.aggregate(count=Count("pk"), first=Min("started_at")),
+        "streams": rows[:STREAMS],
+        "following": following,
+        "is_first": not after,
+    }
+    return render(request, "streams/list.html", context)
+
+
+def _place(stream: Stream) -> Place:
+    return Place(str((stream.started_at - EPOCH) // MICROSECOND), stream.pk)
+
+
+def _older(streams: QuerySet[Stream], after: str) -> QuerySet[Stream]:
+    """The streams that follow this place in the order of `recent`."""
+    try:
+        place = Place.read(after)
+        started_at = EPOCH + place.number() * MICROSECOND
+    except (ValueError, OverflowError) as error:
+        raise Http404(BROKEN) from error
+    later = Q(started_at__lt=started_at) | Q(pk__gt=place.id)
+    return streams.filter(later, started_at__lte=started_at)

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from chat.models import ChatMinute, EmoteDay
 from chat.tests.crowd import make_emote, make_message
-from streams.models import Channel, ChannelDay, ChannelTotal, Gap, Stream
+from streams.models import Channel, ChannelDay, ChannelTotal, Gap, Stream, StreamSample
 from streams.tests.cast import make_channel
 from viewers.tests.cast import make_viewer
 
@@ -111,6 +111,21 @@ def test_recent_streams_are_listed(client, channel, now):
     assert "A long evening" in text(client)
 
 
+def test_a_recent_stream_leads_to_its_page(client, channel, now):
+    Stream.objects.create(id="41", channel=channel, started_at=now - timedelta(hours=3), ended_at=now)
+    assert 'href="/c/lantern/streams/41/"' in text(client)
+    assert "on-air" not in text(client)
+
+
+def test_a_live_stream_is_told_with_who_watches_now(client, channel, now):
+    live = Stream.objects.create(id="41", channel=channel, started_at=now, title="Painting", category="Art")
+    for minutes, viewers in ((2, 5), (1, 4321), (3, 6)):
+        StreamSample.objects.create(channel=channel, stream=live, at=now - timedelta(minutes=minutes), viewers=viewers)
+    told = text(client).split('class="on-air"')[1].split("</p>")[0]
+    for part in ("Live", "Painting", "Art", "4,321</data> watching", "/c/lantern/streams/41/"):
+        assert part in told
+
+
 def test_a_channel_of_opt_in_pages_names_nobody(client, channel, now):
     Channel.objects.update(page_policy=Channel.PagePolicy.OPT_IN)
     viewer = make_viewer(channel, "ann", 5)
@@ -127,6 +142,7 @@ def test_it_costs_eleven_queries_at_most(client, channel, now, django_assert_max
     for number in range(5):
         viewer = make_viewer(channel, f"viewer{number}", number)
         make_message(channel, viewer, now, is_first=True, emotes=[make_emote(f"emote{number}").pk])
-        Stream.objects.create(id=str(number), channel=channel, started_at=now)
+        ended_at = now if number else None
+        Stream.objects.create(id=str(number), channel=channel, started_at=now - timedelta(hours=1), ended_at=ended_at)
     with django_assert_max_num_queries(11):
         client.get(PAGE)

@@ -1,20 +1,21 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from chat.models import EmoteUsage
 from chat.tests.crowd import make_emote, make_message
-from streams.models import Channel, ChannelDay, ChannelTotal, Gap
+from streams.models import Channel, ChannelDay, ChannelTotal, Gap, PresenceSource, Stream
 from streams.tests.cast import make_channel
-from viewers import models
-from viewers.models import ViewerDay, ViewerTotal
+from viewers.models import SessionCorrection, ViewerDay, ViewerStream, ViewerTotal, ViewSession, viewer
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
 
 LIST = "/c/lantern/viewers/"
 TODAY = timezone.now().date()
+NOON = datetime(2026, 5, 31, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_who_never_wrote_here_is_not_found_in_words(client, channel):
     make_viewer(make_channel("elsewhere"), "ann")
     page = client.get(f"{LIST}ann/")
     assert page.status_code == 404
-    assert "Nobody called ann has written in the chat of Lantern." in page.content.decode()
+    assert "Nobody called ann was seen in the chat of Lantern." in page.content.decode()
 
 
 @pytest.mark.parametrize("name", ["%00", "%FF", "a" * 5000, "%E2%80%AE", "'%22%3Cscript%3E"])
@@ -177,14 +178,145 @@ def test_what_was_written_is_not_on_the_page(client, channel):
     assert "secret words" not in text(client)
 
 
-def test_it_costs_ten_queries(client, channel, django_assert_num_queries):
+def test_it_costs_thirteen_queries(client, channel, watched, django_assert_num_queries):
     viewer = make_viewer(channel, "ann", formerly="candle")
     for back in range(5):
+        watched(viewer, days_ago=back)
         day = TODAY - timedelta(days=back)
         ViewerDay.objects.create(channel=channel, viewer=viewer, day=day, messages=1)
         EmoteUsage.objects.create(channel=channel, viewer=viewer, emote=make_emote(f"e{back}"), day=day, uses=1)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(13):
         client.get(f"{LIST}ann/")
+
+
+# Watch time
+
+
+@pytest.fixture
+def watched(channel):
+    """Makes a viewer watch: by default half of a stream of four hours, counted."""
+
+    def watch(viewer, days_ago=1, hours=2, *, live=False, counted=True, **fields):
+        start = NOON - timedelta(days=days_ago)
+        stream, _ = Stream.objects.get_or_create(
+            id=f"s{days_ago}", channel=channel, started_at=start, ended_at=None if live else start + timedelta(hours=4),
+            title=f"Painting {days_ago}", presence_at=start + timedelta(hours=hours),
+        )  # fmt: skip
+        if counted:
+            ViewerStream.objects.create(
+                channel=channel, stream=stream, viewer=viewer, watch_seconds=hours * 3600, messages=7
+            )
+        ViewerTotal.objects.filter(viewer=viewer).update(watch_seconds=F("watch_seconds") + hours * 3600)
+        known = {"source": PresenceSource.CHATTERS, "ended_by": "" if live else "absent"}
+        ended_at = None if live else start + timedelta(hours=hours)
+        return ViewSession.objects.create(
+            channel=channel, stream=stream, viewer=viewer, started_at=start, ended_at=ended_at, **{**known, **fields}
+        )
+
+    return watch
+
+
+def visits(client):
+    return text(client).split('class="visits"')[1].split("</ol>")[0]
+
+
+def test_watch_time_is_told_as_a_sentence(client, channel, watched):
+    ann, bob = make_viewer(channel, "ann"), make_viewer(channel, "bob")
+    for days_ago in (1, 2):
+        watched(ann, days_ago=days_ago, hours=3)
+    watched(bob, days_ago=3)
+    sentence = text(client).split('class="sentence">')[1].split("</p>")[0]
+    words = " ".join(sentence.replace("<", " <").split())
+    assert "6 h" in words
+    assert words.index(">2 </data> of") < words.index("3 streams")
+
+
+def test_who_never_wrote_has_a_page_too(client, channel, watched):
+    watched(make_viewer(channel, "ann", 0))
+    assert "no message yet" in text(client)
+
+
+def test_who_never_watched_is_told_no_watch_time(client, channel):
+    make_viewer(channel, "ann")
+    page = text(client)
+    assert "watched</h2>" not in page
+    assert "watched in" not in page
+
+
+def test_streams_attended_are_listed_with_the_share_watched(client, channel, watched):
+    ann = make_viewer(channel, "ann")
+    watched(ann, days_ago=2)
+    watched(ann, days_ago=1, hours=4)
+    attended = client.get(f"{LIST}ann/").context["attended"]
+    assert [(entry.row.stream_id, entry.share) for entry in attended] == [("s1", 100), ("s2", 50)]
+    assert 'href="/c/lantern/streams/s1/"' in text(client)
+
+
+def test_a_session_says_how_it_is_known(client, channel, watched):
+    watched(make_viewer(channel, "ann"))
+    told = visits(client)
+    for part in ("2 h", "seen in chat", "gone by then", "Painting 1", 'href="/c/lantern/streams/s1/"'):
+        assert part in told
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"source": "spoke"}, "came with a message"),
+        ({"ended_by": "offline"}, "stayed until the stream went off air"),
+        ({"ended_by": "silence"}, "nobody could be asked for a while"),
+        ({"ended_by": "moderator"}, "put right by a moderator"),
+        ({"ended_by": "bot"}, "found to be a bot"),
+    ],
+)
+def test_what_began_and_ended_a_session_is_said_in_words(client, channel, watched, fields, words):
+    watched(make_viewer(channel, "ann"), **fields)
+    assert words in visits(client)
+
+
+def test_an_open_session_counts_up_to_the_last_proof(client, channel, watched):
+    watched(make_viewer(channel, "ann"), live=True, hours=3)
+    told = visits(client)
+    assert "watching now" in told
+    assert "3 h</data> so far" in told
+
+
+def test_a_session_that_was_corrected_says_so_once(client, channel, watched):
+    ann = make_viewer(channel, "ann")
+    session = watched(ann)
+    for _ in range(2):
+        SessionCorrection.objects.create(
+            session=session, stream=session.stream, viewer=ann, reason="left it running",
+            started_before=NOON, ended_before=NOON, started_after=NOON, ended_after=NOON,
+        )  # fmt: skip
+    assert visits(client).count("put right by a moderator") == 1
+    assert "left it running" not in text(client)
+
+
+def test_only_the_latest_sessions_are_shown(client, channel, watched, monkeypatch):
+    monkeypatch.setattr("chat.views.viewer.SESSIONS", 2)
+    ann = make_viewer(channel, "ann")
+    for days_ago in (3, 1, 2):
+        watched(ann, days_ago=days_ago)
+    assert [visit.session.stream_id for visit in client.get(f"{LIST}ann/").context["visits"]] == ["s1", "s2"]
+
+
+# The account
+
+
+def test_an_avatar_is_shown_where_it_is_known(client, channel):
+    make_viewer(channel, "ann", avatar_url="https://static-cdn.jtvnw.net/ann.png")
+    assert '<img class="face" src="https://static-cdn.jtvnw.net/ann.png" alt="" width="72" height="72"' in text(client)
+
+
+def test_when_the_account_was_made_is_told(client, channel):
+    make_viewer(channel, "ann", account_created_at=datetime(2019, 3, 1, tzinfo=UTC))
+    assert "1 Mar 2019" in text(client)
+
+
+def test_an_account_that_is_gone_says_so(client, channel):
+    make_viewer(channel, "ann", is_missing=True)
+    assert "Twitch no longer knows it: suspended, or deleted" in text(client)
 
 
 # Rank
@@ -210,7 +342,7 @@ def test_a_bot_has_no_rank(channel):
 
 
 def test_far_behind_there_is_no_rank(channel, monkeypatch):
-    monkeypatch.setattr(models, "RANKED", 2)
+    monkeypatch.setattr(viewer, "RANKED", 2)
     for number in range(2):
         make_viewer(channel, f"ahead{number}", 10)
     assert rank(make_viewer(channel, "bob", 5)) is None

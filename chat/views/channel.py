@@ -2,8 +2,9 @@
 
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -11,7 +12,7 @@ from django.utils import timezone
 from chat.livefeed import LiveEmote
 from chat.models import ChatMinute, Emote, EmoteDay, Message
 from streams.access import listed_channel
-from streams.models import Channel, ChannelDay, Gap
+from streams.models import Channel, ChannelDay, Gap, Stream, StreamSample
 from streamstats.lib import activity, pulse
 from streamstats.lib.methods import read_only
 from viewers.models import Viewer, ViewerTotal
@@ -32,8 +33,9 @@ def overview(request: HttpRequest, channel: str) -> HttpResponse:
     now = timezone.now()
     span = activity.last_hours(now, HOURS, BUCKET)
     messages, chatters = _minutes(found, span)
-    gaps = _gaps(found, span)
+    gaps = gaps_within(found, span)
     recent = recent_chat(found, now)
+    streams = _streams(found)
     this_week = EmoteDay.objects.filter(channel=found).since(now.date() - timedelta(days=6))
     context = {
         "channel": found,
@@ -44,9 +46,16 @@ def overview(request: HttpRequest, channel: str) -> HttpResponse:
         "emotes_week": this_week.most_used()[:TOP_EMOTES],
         "newcomers": recent.newcomers if found.shows_viewers else [],
         "leaders": ViewerTotal.objects.most_messages(found)[:RECENT] if found.shows_viewers else [],
-        "streams": found.streams.order_by("-started_at")[:RECENT],
+        "streams": streams,
+        "live": next((stream for stream in streams if stream.ended_at is None), None),
     }
     return render(request, "chat/overview.html", context)
+
+
+def _streams(channel: Channel) -> list[Any]:
+    """The latest streams, each with how many Twitch last counted there."""
+    last = StreamSample.objects.filter(stream=OuterRef("pk")).order_by("-at").values("viewers")[:1]
+    return list(Stream.objects.recent(channel).annotate(viewers_now=Subquery(last))[:RECENT])
 
 
 class Recent(NamedTuple):
@@ -63,7 +72,8 @@ def _minutes(channel: Channel, span: activity.Span) -> tuple[dict[datetime, int]
     return {minute: messages for minute, messages, _ in counts}, {minute: chatters for minute, _, chatters in counts}
 
 
-def _gaps(channel: Channel, span: activity.Span) -> list[activity.Gap]:
+def gaps_within(channel: Channel, span: activity.Span) -> list[activity.Gap]:
+    """The gaps that touch a span, as long as they were."""
     rows = Gap.objects.filter(channel=channel, started_at__lt=span.ended_at, ended_at__gt=span.started_at)
     rows = rows.order_by("started_at")
     return [activity.Gap(*row) for row in rows.values_list("started_at", "ended_at", "reason")]

@@ -1,8 +1,9 @@
 """The page of one viewer in one channel."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,9 +15,29 @@ from streamstats.lib import activity, year
 from streamstats.lib.methods import read_only
 from viewers.access import channel_with_viewers
 from viewers.addresses import viewer_address
-from viewers.models import Viewer, ViewerDay, ViewerTotal
+from viewers.models import SessionCorrection, Viewer, ViewerDay, ViewerStream, ViewerTotal, ViewSession
 
 FAVOURITES = 24
+ATTENDED = 8
+SESSIONS = 20
+
+
+class Attendance(NamedTuple):
+    """A stream the viewer came to, and how many percent of it they watched."""
+
+    row: ViewerStream
+    share: int
+
+
+class Visit(NamedTuple):
+    """A view session, and the moment up to which it counts so far."""
+
+    session: ViewSession
+    until: datetime
+
+    @property
+    def seconds(self) -> int:
+        return round((self.until - self.session.started_at).total_seconds())
 
 
 @read_only
@@ -24,7 +45,7 @@ def viewer_page(request: HttpRequest, channel: str, login: str) -> HttpResponse:
     found = channel_with_viewers(channel)
     people = _people(found, login, chosen=request.GET.get("id", ""))
     if not people:
-        raise Http404(f"Nobody called {login} has written in the chat of {found}.")
+        raise Http404(f"Nobody called {login} was seen in the chat of {found}.")
     if len(people) > 1:
         return render(request, "chat/which_viewer.html", {"channel": found, "login": login, "people": people})
     viewer = people[0]
@@ -35,7 +56,7 @@ def viewer_page(request: HttpRequest, channel: str, login: str) -> HttpResponse:
 
 
 def _people(channel: Channel, login: str, chosen: str) -> list[Viewer]:
-    """Who wrote in the channel under this login, or the chosen one, where a link said which."""
+    """Who was seen in the channel under this login, or the chosen one, where a link said which."""
     people = Viewer.objects.seen_in(channel).prefetch_related("names")
     if chosen:
         return list(people.filter(pk=chosen)) if chosen.isprintable() else []
@@ -52,14 +73,46 @@ def _facts(channel: Channel, viewer: Viewer) -> dict[str, object]:
         "channel": channel,
         "viewer": viewer,
         "total": total,
-        "rank": total.rank(),
-        "days_active": history.aggregate(count=Count("day"))["count"],
+        "rank": total.rank() if total.messages else None,
+        "watched": timedelta(seconds=total.watch_seconds),
+        "days_written": history.filter(messages__gt=0).count(),
         "days": days.values(),
-        "busiest": max(days.values(), key=lambda row: row.messages, default=None),
+        "busiest": max((row for row in days.values() if row.messages), key=lambda row: row.messages, default=None),
         "year": year.draw(messages, now.date(), _unknown_days(channel, now)),
         "emotes": EmoteUsage.objects.filter(channel=channel, viewer=viewer).most_used()[:FAVOURITES],
+        "streams": _streams_watched(channel, viewer),
+        "attended": _attended(channel, viewer, now),
+        "visits": _visits(channel, viewer),
         "names": sorted(viewer.names.all(), key=lambda name: name.last_seen_at, reverse=True),
     }
+
+
+def _streams_watched(channel: Channel, viewer: Viewer) -> dict[str, int]:
+    """How many streams the viewer came to, of those in which anybody knew who was there."""
+    known = channel.streams.filter(presence_at__isnull=False)
+    came = Exists(ViewSession.objects.filter(channel=channel, viewer=viewer, stream=OuterRef("pk")))
+    return known.aggregate(known=Count("pk"), watched=Count("pk", filter=Q(came)))
+
+
+def _attended(channel: Channel, viewer: Viewer, now: datetime) -> list[Attendance]:
+    of_viewer = ViewerStream.objects.filter(channel=channel, viewer=viewer).select_related("stream")
+    rows = of_viewer.order_by("-stream__started_at", "stream")[:ATTENDED]
+    return [Attendance(row, _share(row, now)) for row in rows]
+
+
+def _share(row: ViewerStream, now: datetime) -> int:
+    """Percent of a stream that was watched, at most all of it: the last proof may be newer than what was counted."""
+    lasted = (row.stream.ended_at or now) - row.stream.started_at
+    return min(100, round(100 * row.watch_seconds / max(lasted.total_seconds(), 1)))
+
+
+def _visits(channel: Channel, viewer: Viewer) -> list[Visit]:
+    corrected = Exists(SessionCorrection.objects.filter(session=OuterRef("pk")))
+    sessions = ViewSession.objects.of(channel, viewer).select_related("stream").annotate(is_corrected=corrected)
+    return [
+        Visit(session, session.ended_at or max(session.stream.presence_at or session.started_at, session.started_at))
+        for session in sessions[:SESSIONS]
+    ]
 
 
 def _unknown_days(channel: Channel, now: datetime) -> set[date]:

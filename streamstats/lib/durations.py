@@ -16,6 +16,13 @@ def spoken(span: timedelta) -> str:
     return f"{hours} h {minutes} m" if hours < 10 and minutes else f"{hours:,} h"
 
 
+def exact(span: timedelta) -> str:
+    """The same to the second: "212 h 3 m 20 s", "3 m 20 s"."""
+    seconds = max(0, round(span.total_seconds()))
+    hours, minutes, seconds = seconds // HOUR, seconds % HOUR // MINUTE, seconds % MINUTE
+    return f"{hours:,} h {minutes} m {seconds} s" if hours else f"{minutes} m {seconds} s"
+
+
 def ago(span: timedelta) -> str:
     """How long ago something was: "just now", "5 min ago", "yesterday", "3 months ago"."""
     seconds = span.total_seconds()

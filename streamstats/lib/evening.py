@@ -77,8 +77,7 @@ class Stretch(NamedTuple):
 
 
 class Evening(NamedTuple):
-    started_at: datetime
-    step: timedelta
+    span: Span
     slots: list[Slot]
     line: str
     area: str
@@ -93,6 +92,14 @@ class Evening(NamedTuple):
     spans_days: bool
     width: int = WIDTH
     height: int = HEIGHT
+
+    @property
+    def seconds(self) -> int:
+        return round((self.span.ended_at - self.span.started_at).total_seconds())
+
+    @property
+    def step_seconds(self) -> int:
+        return round(self.span.bucket.total_seconds())
 
     @property
     def viewers_told(self) -> str:
@@ -130,8 +137,7 @@ def draw(
     most_viewers = max((slot.viewers for slot in slots if slot.viewers is not None), default=None)
     most_rate = max((slot.rate for slot in slots if slot.rate is not None), default=0.0)
     return Evening(
-        started_at=span.started_at,
-        step=span.bucket,
+        span=span,
         slots=slots,
         line=_line(span, slots, most_viewers or 1, off_air),
         area=_area(span, slots, most_rate or 1.0),
@@ -154,15 +160,15 @@ def told_change(before: Segment, now: Segment) -> str:
     """What is different from one segment to the next."""
     parts = []
     if now.category != before.category:
-        parts.append(f"now {now.category or 'without a category'}")
+        parts.append(f"Now {now.category or 'without a category'}")
     if now.title != before.title:
-        parts.append(f"“{now.title}”" if now.title else "no title")
-    return ", ".join(parts) or "back on air"
+        parts.append(f"“{now.title}”" if now.title else "no title any more")
+    return ", ".join(parts) or "Back on air"
 
 
 def told_raid(raid: Raid) -> str:
     people = f"{raid.viewers:,} {'viewer' if raid.viewers == 1 else 'viewers'}"
-    return f"{raid.by} raided with {people}" if raid.by else f"a raid of {people}"
+    return f"{raid.by} raided with {people}" if raid.by else f"A raid of {people}"
 
 
 def _x(span: Span, at: datetime) -> float:

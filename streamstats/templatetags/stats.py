@@ -62,9 +62,22 @@ def ago(at: datetime) -> SafeString:
     return _time(at, "ago", durations.ago(timezone.now() - at))
 
 
+@register.simple_tag
+def clock(at: datetime) -> SafeString:
+    """An hour and minute, where the day is known."""
+    return _time(at, "hour", f"{at:%H:%M}")
+
+
 @register.filter
 def spoken(span: timedelta) -> str:
     return durations.spoken(span)
+
+
+@register.simple_tag
+def lasted(seconds: int) -> SafeString:
+    """A length of time as people say it, the exact one on hover."""
+    span = timedelta(seconds=seconds)
+    return format_html('<data value="{}" title="{}">{}</data>', seconds, durations.exact(span), durations.spoken(span))
 
 
 def _time(at: datetime, kind: str, text: str) -> SafeString:

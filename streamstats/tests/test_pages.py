@@ -5,14 +5,19 @@ import re
 import pytest
 from django.core.management import call_command
 from django.test import Client, RequestFactory
+from django.utils import timezone
 from django.views import defaults
 
+from streams.models import Stream
 from streams.tests.cast import make_channel
 from viewers.tests.cast import make_viewer
 
 ADDRESSES = [
     "/",
     "/c/lantern/",
+    "/c/lantern/streams/",
+    "/c/lantern/streams/41/",
+    "/c/lantern/streams/42/",
     "/c/lantern/viewers/",
     "/c/lantern/viewers/?q=a",
     "/c/lantern/viewers/ann/",
@@ -28,6 +33,7 @@ def site(db):
     channel = make_channel()
     make_viewer(channel, "ann", formerly="candle")
     make_viewer(channel, "candle")
+    Stream.objects.create(id="41", channel=channel, started_at=timezone.now())
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -64,6 +70,8 @@ READ_ONLY = [
     "/live",
     "/c/lantern/",
     "/c/lantern/live",
+    "/c/lantern/streams/",
+    "/c/lantern/streams/41/",
     "/c/lantern/viewers/",
     "/c/lantern/viewers/ann/",
     "/healthz",

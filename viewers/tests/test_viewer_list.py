@@ -6,7 +6,7 @@ from django.db import connection
 from streams.models import Channel
 from streams.tests.cast import make_channel
 from viewers import views
-from viewers.models import ViewerName
+from viewers.models import ViewerName, ViewerTotal
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +46,13 @@ def test_most_messages_come_first(client, channel):
     make_viewer(channel, "ann", 5)
     make_viewer(channel, "bob", 50)
     assert logins(client.get(LIST)) == ["bob", "ann"]
+
+
+@pytest.mark.parametrize("query", [{}, {"q": "ann"}])
+def test_watch_time_is_told(client, channel, query):
+    make_viewer(channel, "ann")
+    ViewerTotal.objects.update(watch_seconds=212 * 3600)
+    assert "212 h" in client.get(LIST, query).content.decode()
 
 
 def test_only_viewers_of_the_channel_are_listed(client, channel):

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from streamstats.lib.durations import ago, spoken
+from streamstats.lib.durations import ago, exact, spoken
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,14 @@ from streamstats.lib.durations import ago, spoken
 )
 def test_lengths_in_words(span, text):
     assert spoken(span) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0 m 0 s"), (59, "0 m 59 s"), (3600, "1 h 0 m 0 s"), (3600 * 1212 + 185, "1,212 h 3 m 5 s")],
+)
+def test_lengths_to_the_second(seconds, text):
+    assert exact(timedelta(seconds=seconds)) == text
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_a_category_is_named_where_it_has_room(minutes, category, room):
 
 def test_changes_are_marked_where_they_happened():
     segments = [segment(0, 15), segment(15, 60, category="Chess")]
-    assert [(mark.x, mark.text) for mark in picture(segments=segments).changes] == [(25, "now Chess")]
+    assert [(mark.x, mark.text) for mark in picture(segments=segments).changes] == [(25, "Now Chess")]
 
 
 def test_a_drop_out_is_a_break():
@@ -158,9 +158,9 @@ def test_a_raid_is_marked():
     ("now", "words"),
     [
         (segment(1, 2, title="Done"), "“Done”"),
-        (segment(1, 2, category=""), "now without a category"),
-        (segment(1, 2, title="", category="Chess"), "now Chess, no title"),
-        (segment(1, 2), "back on air"),
+        (segment(1, 2, category=""), "Now without a category"),
+        (segment(1, 2, title="", category="Chess"), "Now Chess, no title any more"),
+        (segment(1, 2), "Back on air"),
     ],
 )
 def test_a_change_says_what_is_different(now, words):
@@ -168,7 +168,7 @@ def test_a_change_says_what_is_different(now, words):
 
 
 def test_a_raid_of_nobody_told_names_nobody():
-    assert told_raid(Raid(START, 1, "")) == "a raid of 1 viewer"
+    assert told_raid(Raid(START, 1, "")) == "A raid of 1 viewer"
 
 
 def test_points_are_told_for_the_crosshair():

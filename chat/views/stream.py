@@ -1,0 +1,155 @@
+"""The page of one stream."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import Avg, Count, DateTimeField, F, Func, Q, QuerySet, Sum, Value
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from chat.models import ChatEvent, ChatMinute, EmoteStream, Redemption
+from chat.views.channel import gaps_within
+from streams.access import listed_channel
+from streams.models import Channel, PresenceSource, Stream, StreamSample
+from streamstats.lib import evening
+from streamstats.lib.activity import Gap, Span
+from streamstats.lib.methods import read_only
+from viewers.models import PresencePoll, ViewerStream
+
+TOP_CHATTERS = 10
+TOP_EMOTES = 18
+REWARDS = 20
+# Of each thing that may have happened in a stream: somebody could change the title all day.
+MOMENTS = 200
+
+
+class Moment(NamedTuple):
+    """Something that happened, for the list below the picture. `kind` is the name of a shape in it."""
+
+    at: datetime
+    kind: str
+    text: str
+    until: datetime | None = None
+
+    @property
+    def lasted(self) -> timedelta | None:
+        return self.until - self.at if self.until else None
+
+
+class Bin(Func):
+    """The start of the point of a picture in which a moment lies."""
+
+    function = "date_bin"
+    output_field = DateTimeField()
+
+    def __init__(self, moment: str, span: Span) -> None:
+        super().__init__(Value(span.bucket), F(moment), Value(span.started_at))
+
+
+@read_only
+def stream_page(request: HttpRequest, channel: str, stream_id: str) -> HttpResponse:
+    found = listed_channel(channel)
+    stream = found.streams.filter(pk=stream_id).first()
+    if stream is None:
+        raise Http404(f"No stream of {found} with the number {stream_id} is known here.")
+    return render(request, "chat/stream.html", _facts(found, stream))
+
+
+def _facts(channel: Channel, stream: Stream) -> dict[str, object]:
+    ended_at = stream.ended_at or max(timezone.now(), stream.started_at)
+    span = evening.span_of(stream.started_at, ended_at)
+    segments = _segments(stream, ended_at)
+    raids = _raids(channel, stream.started_at, ended_at)
+    gaps = [gap for gap in gaps_within(channel, span) if gap.started_at < ended_at][:MOMENTS]
+    viewers = _viewers(stream, span)
+    return {
+        "channel": channel,
+        "stream": stream,
+        "lasted": ended_at - stream.started_at,
+        "viewers_now": viewers[max(viewers)] if viewers and not stream.ended_at else None,
+        "evening": evening.draw(span, viewers, _messages(channel, span), segments, raids=raids, gaps=gaps),
+        "moments": _moments(stream, segments, raids, gaps),
+        "chatters": _chatters(stream) if channel.shows_viewers else [],
+        "emotes": EmoteStream.objects.filter(stream=stream).most_used()[:TOP_EMOTES],
+        "redemptions": _redemptions(channel, stream.started_at, ended_at),
+        "polls": PresencePoll.objects.filter(stream=stream).aggregate(
+            asked=Count("pk"), failed=Count("pk", filter=~Q(problem=""))
+        ),
+        "by_list": stream.presence_source == PresenceSource.CHATTERS,
+        **_neighbours(channel, stream),
+    }
+
+
+def _segments(stream: Stream, ended_at: datetime) -> list[evening.Segment]:
+    """What the stream was called when; one segment where no more is known."""
+    rows = stream.segments.order_by("started_at").values_list("started_at", "ended_at", "title", "category")
+    segments = [evening.Segment(start, end or ended_at, *named) for start, end, *named in rows[:MOMENTS]]
+    return segments or [evening.Segment(stream.started_at, ended_at, stream.title, stream.category)]
+
+
+def _viewers(stream: Stream, span: Span) -> dict[datetime, int]:
+    samples: QuerySet[Any] = StreamSample.objects.filter(stream=stream, at__gte=span.started_at, at__lt=span.ended_at)
+    points = samples.annotate(point=Bin("at", span)).values_list("point").annotate(average=Avg("viewers"))
+    return {point: round(average) for point, average in points.order_by("point")}
+
+
+def _messages(channel: Channel, span: Span) -> dict[datetime, int]:
+    minutes: QuerySet[Any] = ChatMinute.objects.filter(
+        channel=channel, minute__gte=span.started_at, minute__lt=span.ended_at
+    )
+    return dict(minutes.annotate(point=Bin("minute", span)).values_list("point").annotate(sum=Sum("messages")))
+
+
+def _raids(channel: Channel, started_at: datetime, ended_at: datetime) -> list[evening.Raid]:
+    """Raids that came in. A channel that names no viewers names no raiders either."""
+    events = ChatEvent.objects.filter(
+        channel=channel, kind="raid", source_channel_id="", occurred_at__gte=started_at, occurred_at__lt=ended_at
+    )
+    events = events.select_related("viewer").order_by("occurred_at")[:MOMENTS]
+    return [
+        evening.Raid(event.occurred_at, event.amount, str(event.viewer or "") if channel.shows_viewers else "")
+        for event in events
+    ]
+
+
+def _moments(
+    stream: Stream, segments: Sequence[evening.Segment], raids: Sequence[evening.Raid], gaps: Sequence[Gap]
+) -> list[Moment]:
+    """What happened, in order."""
+    first = segments[0]
+    moments = [Moment(first.started_at, "begin", " · ".join(filter(None, [first.title, first.category])))]
+    for i, now in enumerate(segments[1:], 1):
+        before = segments[i - 1]
+        if before.ended_at < now.started_at:
+            moments.append(Moment(before.ended_at, "break", "", now.started_at))
+        if (before.title, before.category) != (now.title, now.category):
+            moments.append(Moment(now.started_at, "change", evening.told_change(before, now)))
+    moments += [Moment(raid.at, "raid", evening.told_raid(raid)) for raid in raids]
+    moments += [Moment(gap.started_at, "gap", gap.reason, gap.ended_at) for gap in gaps]
+    if stream.ended_at:
+        moments.append(Moment(stream.ended_at, "end", ""))
+    return sorted(moments, key=lambda moment: moment.at)
+
+
+def _chatters(stream: Stream) -> QuerySet[ViewerStream]:
+    people = ViewerStream.objects.filter(stream=stream, viewer__is_bot=False, messages__gt=0)
+    return people.select_related("viewer").order_by("-messages", "viewer")[:TOP_CHATTERS]
+
+
+def _redemptions(channel: Channel, started_at: datetime, ended_at: datetime) -> QuerySet[Any]:
+    """What points were spent on, and how often: neither by whom, nor with what words."""
+    kept = Redemption.objects.filter(channel=channel, redeemed_at__gte=started_at, redeemed_at__lt=ended_at)
+    kept = kept.exclude(status=Redemption.Status.CANCELED)
+    rewards = kept.values("reward", title=F("reward__title"))
+    return rewards.annotate(count=Count("pk"), points=Sum("cost")).order_by("-count", "reward")[:REWARDS]
+
+
+def _neighbours(channel: Channel, stream: Stream) -> dict[str, Stream | None]:
+    """The streams before and after this one."""
+    streams = channel.streams.only("started_at", "title")
+    before = streams.filter(started_at__lt=stream.started_at).order_by("-started_at")[:1]
+    after = streams.filter(started_at__gt=stream.started_at).order_by("started_at")[:1]
+    found = {row.started_at > stream.started_at: row for row in before.union(after)}
+    return {"before": found.get(False), "after": found.get(True)}
