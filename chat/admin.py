@@ -5,10 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from chat.models import (
+    Badge,
     ChatEvent,
     ChatMinute,
+    Cheermote,
     DeadLetter,
     Emote,
     EmoteDay,
@@ -64,6 +67,25 @@ class EmoteAdmin(FactAdmin):
     search_fields = ("name__startswith",)
     search_help_text = "The beginning of the name, as it is written."
     ordering = ("name", "pk")
+
+
+@admin.register(Badge)
+class BadgeAdmin(FactAdmin):
+    list_display = ("__str__", "title", "picture", "channel")
+    list_select_related = ("channel",)
+    ordering = ("channel", "set_id", "version")
+    fields = readonly_fields = ("channel", "set_id", "version", "title", "image_url", "picture")
+
+    @admin.display
+    def picture(self, badge: Badge) -> str:
+        return format_html('<img src="{}" alt="" width="18" height="18">', badge.image_url) if badge.image_url else "-"
+
+
+@admin.register(Cheermote)
+class CheermoteAdmin(FactAdmin):
+    list_display = ("prefix", "channel")
+    list_select_related = ("channel",)
+    ordering = ("channel", "prefix")
 
 
 @admin.register(EmoteSetEntry)

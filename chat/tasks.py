@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 
-from chat import partitions, presence, streamnumbers, streampolls
+from chat import catalogue, channelbots, partitions, presence, streamnumbers, streampolls
 from chat.retention import expire
+from streams.grants import app_token
 from streams.jobs import job
 from streams.models import Stream
 from viewers.presence import settle
@@ -52,3 +53,21 @@ def poll_channel(stream_id: str) -> str:
     if stream is None or not presence.is_due(stream, now):
         return "not due any more"
     return f"{stream.channel}: {presence.poll(stream, now)}"
+
+
+@job(at_most_s=3000)
+def read_catalogue() -> str:
+    """Read Twitch's own emotes, badges and cheers, of everywhere and of every channel."""
+    return str(catalogue.read_all(app_token()))
+
+
+@job(at_most_s=250)
+def read_new_catalogues() -> str:
+    """Read them for channels that came since."""
+    return str(catalogue.read_new(app_token))
+
+
+@job(at_most_s=3000)
+def read_channel_bots() -> str:
+    """Mark the bots that channels name at BetterTTV."""
+    return channelbots.mark_bots_of_channels()

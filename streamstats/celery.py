@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
@@ -24,19 +25,40 @@ app.conf.update(
     worker_enable_soft_shutdown_on_idle=False,
 )
 
+
+def every(minutes: int, task: str) -> dict[str, Any]:
+    """What comes again soon is not worth doing late: a worker that was away finds no pile of it."""
+    span = timedelta(minutes=minutes)
+    return {"task": task, "schedule": span, "options": {"expires": span.total_seconds()}}
+
+
+def daily(at: str, task: str) -> dict[str, Any]:
+    """At an hour UTC when most of the world is not on air."""
+    hour, minute = at.split(":")
+    return {"task": task, "schedule": crontab(hour=hour, minute=minute)}
+
+
 app.conf.beat_schedule = {
-    # Makes the coming months' tables and drops what is past retention, in the quietest hour.
-    "keep partitions": {"task": "chat.tasks.keep_partitions", "schedule": crontab(hour=9, minute=10)},
-    # Asks whether every connection still holds.
-    "check grants": {"task": "streams.tasks.check_grants", "schedule": crontab(minute=25)},
+    # Asks which channels are live, for what nobody told us.
+    "poll streams": every(1, "chat.tasks.poll_streams"),
+    # Asks who is in the chats of live channels, each every few minutes: see PRESENCE_MINUTES.
+    "poll chatters": every(1, "chat.tasks.poll_chatters"),
+    # Counts streams that are live, and those about which something came late.
+    "count streams": every(5, "chat.tasks.count_streams"),
     # Asks Twitch for the accounts of those who are new, or came to a stream.
-    "ask for accounts": {
-        "task": "viewers.tasks.ask_for_accounts",
-        "schedule": timedelta(minutes=5),
-        "options": {"expires": 300},
-    },
+    "ask for accounts": every(5, "viewers.tasks.ask_for_accounts"),
+    # Reads the emotes, badges and cheers of channels that are new.
+    "read new catalogues": every(5, "chat.tasks.read_new_catalogues"),
+    # Asks whether every connection still holds, as Twitch demands of whoever keeps tokens.
+    "check grants": {"task": "streams.tasks.check_grants", "schedule": crontab(minute=25)},
+    # Makes the coming months' tables and drops what is past retention.
+    "keep partitions": daily("9:10", "chat.tasks.keep_partitions"),
+    # Reads Twitch's own emotes, badges and cheers again.
+    "read catalogue": daily("9:20", "chat.tasks.read_catalogue"),
     # Marks the viewers who are on our list of known bots: it may be a newer one.
-    "mark bots": {"task": "viewers.tasks.mark_bots", "schedule": crontab(hour=9, minute=30)},
+    "mark bots": daily("9:30", "viewers.tasks.mark_bots"),
+    # Marks those whom channels name as their bots.
+    "read channel bots": daily("9:35", "chat.tasks.read_channel_bots"),
     # Forgets what is written of jobs that ran weeks ago.
-    "forget runs": {"task": "streams.tasks.forget_runs", "schedule": crontab(hour=9, minute=40)},
+    "forget runs": daily("9:40", "streams.tasks.forget_runs"),
 }

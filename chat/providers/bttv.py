@@ -52,6 +52,12 @@ def parse_channel(body: object, cdn_url: str) -> ParsedSet | None:
     return collect(_entry(emote, cdn_url) for emotes in lists for emote in sequence(emotes))
 
 
+def parse_bots(body: object) -> list[str] | None:
+    """Read the names of the bots that a channel has told BetterTTV; None if that is not what it would send."""
+    bots = mapping(body).get("bots")
+    return [bot for bot in bots if isinstance(bot, str)] if isinstance(bots, list) else None
+
+
 def _entry(value: object, cdn_url: str) -> SetEntry | None:
     emote = mapping(value)
     emote_id, code = identifier(emote.get("id")), name(emote.get("code"))

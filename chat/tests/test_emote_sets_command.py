@@ -3,7 +3,9 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
+from chat.emotesets import apply_set
 from chat.models import EmoteSetEntry
+from chat.providers import SetEntry
 from chat.tests.provided import serving
 from streams.models import Channel
 from streamstats.simulator.addresses import addresses
@@ -69,6 +71,14 @@ def test_show_lists_present_names(channel, twitch, capsys):
     call_command("emotesets", "fetch")
     call_command("emotesets", "show", "Example")
     assert "7tv   example (1): cat" in capsys.readouterr().out
+
+
+def test_show_lists_twitchs_own_where_they_were_read(channel, capsys):
+    apply_set(channel, "twitch", [SetEntry("twitch", "e1", "exampleHi", "exampleHi", "")])
+    call_command("emotesets", "show", "example")
+    said = capsys.readouterr().out
+    assert "twitch example (1): exampleHi" in said
+    assert "twitch everywhere" not in said
 
 
 def test_an_unknown_channel_is_refused(channel):

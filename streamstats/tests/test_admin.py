@@ -12,8 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chat.models import (
+    Badge,
     ChatEvent,
     ChatMinute,
+    Cheermote,
     DeadLetter,
     EmoteDay,
     EmoteSet,
@@ -59,6 +61,8 @@ def world():
         EmoteDay.objects.create(channel=channel, emote=emote, day=day, uses=1)
         EmoteSet.objects.create(channel=channel, provider="7tv", first_read_at=now)
         EmoteSetEntry.objects.create(channel=channel, emote=emote, provider="7tv", name="Kappa")
+        Badge.objects.create(channel=channel, set_id="subscriber", version="0", image_url="https://x.test/1")
+        Cheermote.objects.create(channel=channel, prefix="Cheer")
         make_message(channel, viewer, now, emotes=[emote.pk])
         ChatMinute.objects.create(channel=channel, minute=now.replace(second=0, microsecond=0), messages=1)
         ChatEvent.objects.create(id=f"n{name}", channel=channel, viewer=viewer, kind="resub", occurred_at=now)

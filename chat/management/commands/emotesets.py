@@ -11,7 +11,8 @@ import redis
 from django.core.management.base import BaseCommand, CommandError
 
 from chat.emotesets import SetChange, apply_file, apply_set, read_bodies, sources_from_settings
-from chat.models import EmoteSetEntry
+from chat.models import EmoteSet, EmoteSetEntry
+from chat.models.emote import Provider
 from chat.providers import PROVIDERS, ParsedSet
 from chat.providers.etiquette import Absent, Failed, Fetched
 from chat.providers.http import Asker, open_session
@@ -83,10 +84,15 @@ class Command(BaseCommand):
 
     def _show(self, channels: Sequence[Channel]) -> None:
         for channel in (None, *channels):
-            for provider in PROVIDERS:
+            for provider in (*PROVIDERS, *_of_twitch(channel)):
                 present = EmoteSetEntry.objects.filter(channel=channel, provider=provider, until=None)
                 names = list(present.order_by("name").values_list("name", flat=True))
                 self.stdout.write(f"{provider:<5} {_name(channel)} ({len(names)}): {' '.join(names)}")
+
+
+def _of_twitch(channel: Channel | None) -> list[str]:
+    """Twitch's own set, where somebody could be asked for it."""
+    return [Provider.TWITCH] if EmoteSet.objects.filter(channel=channel, provider=Provider.TWITCH).exists() else []
 
 
 def _name(channel: Channel | None) -> str:

@@ -138,7 +138,7 @@ def start_programs(supervisor: Supervisor, port: int, simulator_port: int | None
         supervisor.wait_until(lambda: ports.answers(simulator_port))
     start("ingest", *MANAGE, "ingest")
     start("web", *WEB, "--port", str(port))
-    start("worker", *CELERY, "worker", "--concurrency", "1", "--loglevel", "warning")
+    start("worker", *CELERY, "worker", "--concurrency", "2", "--loglevel", "warning")
     start("beat", *CELERY, "beat", "--schedule", str(settings.LAYOUT.schedule), "--pidfile=", "--loglevel", "warning")
 
 
