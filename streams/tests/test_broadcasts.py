@@ -120,6 +120,16 @@ def test_the_same_id_is_the_same_stream_however_long_it_was_away():
     assert segments() == [(0, 60, ""), (120, None, "")]
 
 
+def test_it_may_say_that_it_began_anew():
+    happen(on("1", 0), off(60), on("1", 61))
+    assert segments() == [(0, 60, ""), (61, None, "")]
+
+
+def test_an_end_at_the_next_beginning_is_of_the_stream_before():
+    happen(on("1", 0), on("2", 20), off(20))
+    assert streams() == [(["1", "2"], 0, None)]
+
+
 def test_an_event_that_comes_twice_changes_nothing():
     channel = happen(on("1", 0), named("B", 5), off(60))
     before = rows()
@@ -316,6 +326,16 @@ def test_a_change_that_an_event_told_is_not_changed_again_by_the_poll():
 def test_a_list_that_lags_does_not_bring_back_a_title():
     happen(poll(1, "1"), named("B", 1.5), poll(2, "1"), poll(3, "1"), poll(4, "1", title="B"))
     assert segments() == [(0, 1.5, "A"), (1.5, None, "B")]
+
+
+def test_nor_where_it_is_the_first_that_the_list_says():
+    happen(named("B", 1.5), poll(2, "1"), poll(3, "1"), poll(4, "1", title="B"))
+    assert segments() == [(0, 1.5, ""), (1.5, None, "B")]
+
+
+def test_a_title_that_polls_showed_of_a_stream_is_not_that_of_the_next():
+    happen(*polls(1, 2, "1"), *polls(3, 4), on("2", 100))
+    assert segments("2") == [(100, None, "")]
 
 
 def test_a_title_that_the_list_goes_on_showing_is_right():
