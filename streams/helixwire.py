@@ -108,6 +108,7 @@ class Wire:
         self.patience = patience
         self._renewed = sync_to_async(renewed)
         self._renewing = asyncio.Lock()
+        self._problem = ""
         self._notebook = budget.Notebook(token.grant_id)
 
     async def __aenter__(self) -> Self:
@@ -165,10 +166,15 @@ class Wire:
     async def _renew(self, dead: Token) -> None:
         """Have another token, unless a question that is asked at the same time has done so."""
         async with self._renewing:
+            if self._problem:  # others ask at the same time, and need not try what cannot work
+                raise grants.GrantDead(self._problem)
             if self.token is not dead:
                 return
             try:
                 self.token = await self._renewed(dead)
+            except grants.GrantDead as error:
+                self._problem = str(error)
+                raise
             except oauth.TwitchAway as error:
                 raise TwitchAway(str(error)) from error
 

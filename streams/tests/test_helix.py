@@ -537,6 +537,15 @@ def test_questions_at_the_same_time_renew_a_token_once():
     assert visit(act) == ([7] * 5, 1)
 
 
+def test_questions_at_the_same_time_find_a_grant_dead_once():
+    async def act(scene):
+        await scene.twitch.fault("oauth", fault="expire")
+        answers = await asyncio.gather(*(who_is_here(scene.api) for _ in range(5)), return_exceptions=True)
+        return [str(answer) for answer in answers], scene.renewal.times
+
+    assert visit(act, renewal=Renewal(GrantDead("Connect again."))) == (["Connect again."] * 5, 1)
+
+
 def test_no_token_is_told():
     async def act(scene):
         await scene.twitch.fault("helix", fault="forbidden")
