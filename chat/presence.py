@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from streams import grants, helix
 from streams.broadcasts import on_air
 from streams.grants import GrantDead, NotConfigured
-from streams.helix import Chatter, NotAllowed, Refused, TwitchAway
+from streams.helix import Chatter, NotAllowed, Refused
 from streams.models import PresenceSource, Stream, TwitchGrant
+from streams.oauth import TwitchAway
 from viewers import presence
 from viewers.presence import Reconciled
 

@@ -32,7 +32,7 @@ def poll(at: datetime) -> str:
         some = channels[first : first + AT_ONCE]
         with transaction.atomic():
             observed = observe(live, some, at)
-            settle(observed.touched)
+            settle(observed.touched, at)
         began, ended = began + observed.began, ended + observed.ended
     return f"{len(live):,} of {len(channels):,} channels live; {began:,} streams began, {ended:,} ended"
 

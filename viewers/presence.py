@@ -128,13 +128,15 @@ def poll_failed(stream: Stream, at: datetime, problem: str, *, took_ms: int = 0)
 
 
 @transaction.atomic
-def settle(channels: Iterable[int]) -> None:
-    """Make sessions fit what is known by now of when these channels were on air: to be called when that changes."""
+def settle(channels: Iterable[int], at: datetime | None = None) -> None:
+    """Make sessions fit what is known by now of when these channels were on air: to be called when that changes.
+
+    `at` is the moment that became known of, if it is not a recent one.
+    """
     with connection.cursor() as cursor:
         channels = sorted(set(channels))
         lock_channels(cursor, channels)
-        since = datetime.now(UTC) - RECENT
-        _settle(cursor, streams_since(channels, since))
+        _settle(cursor, streams_since(channels, (at or datetime.now(UTC)) - RECENT))
 
 
 def streams_since(channels: Iterable[int], since: datetime) -> list[str]:
