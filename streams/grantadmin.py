@@ -86,7 +86,7 @@ class TwitchGrantAdmin(FactAdmin):
         missing = scopes.without(grant.scopes) if grant.channel_id else []
         return f"{', '.join(missing)}: connect again to allow that too" if missing else "nothing that is switched on"
 
-    @admin.display(description="")
+    @admin.display(description="what you can do")
     def deeds(self, grant: TwitchGrant) -> SafeString:
         buttons = [("Disconnect", reverse("streams:disconnect", args=[grant.pk]))]
         if grant.state == TwitchGrant.State.REVOKED:
