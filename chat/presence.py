@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from streams import grants, helix
 from streams.broadcasts import on_air
 from streams.grants import GrantDead, NotConfigured
-from streams.helix import Chatter, NotAllowed, Refused
+from streams.helix import Chatter, HelixError, NotAllowed
 from streams.models import PresenceSource, Stream, TwitchGrant
-from streams.oauth import TwitchAway
+from streams.oauth import OAuthError
 from viewers import presence
 from viewers.presence import Reconciled
 
@@ -58,7 +58,7 @@ def poll(stream: Stream, at: datetime) -> str:
         return _by_speech(stream, at, f"{grant} may not see who is in chat: it is no moderator there")
     except (GrantDead, NotConfigured) as error:
         return _by_speech(stream, at, str(error))
-    except (TwitchAway, Refused) as error:
+    except (OAuthError, HelixError) as error:
         presence.poll_failed(stream, at, str(error), took_ms=round((time.monotonic() - began) * 1000))
         return f"failed: {error}"
     return _told(presence.reconcile(stream, at, chatters, speech=SPEECH))

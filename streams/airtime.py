@@ -185,9 +185,9 @@ class _Evidence:
         return min((at for at in returns if self.next_at is None or at < self.next_at), default=None)
 
     def _end_unsaid(self, begun: datetime) -> datetime | None:
-        """Where it ended, if nobody said so: where it was last proven live."""
+        """Where it ended, if nobody said so: where it was last proven live, by a list that lags behind."""
         proven = self._proven(begun, self.next_at)
-        return proven if self.next_at or self._decided(proven) else None
+        return max(begun, proven - LAG) if self.next_at or self._decided(proven) else None
 
     def _outlasts(self, run: Run, off: datetime) -> bool:
         """Whether the list went on showing it for longer than a list that lags would."""

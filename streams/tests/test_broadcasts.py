@@ -218,7 +218,7 @@ def test_a_live_stream_that_somebody_else_wrote_down_ends_with_the_next():
     channel = make_channel()
     Stream.objects.create(id="1", channel=channel, twitch_ids=["1"], started_at=at(0), seen_at=at(30))
     happen(on("2", 100), channel=channel)
-    assert streams() == [(["1"], 0, 30), (["2"], 100, None)]
+    assert streams() == [(["1"], 0, 28), (["2"], 100, None)]
 
 
 # Polls alone
@@ -244,10 +244,10 @@ def test_one_poll_that_misses_a_stream_does_not_end_it():
     assert segments() == [(0, None, "A")]
 
 
-def test_two_in_a_row_do_and_it_ended_where_it_was_last_seen():
-    happen(poll(1, "1"), poll(2, "1"), poll(3), poll(4), poll(5))
-    assert streams() == [(["1"], 0, 2)]
-    assert segments() == [(0, 2, "A")]
+def test_two_in_a_row_do_and_it_ended_where_a_list_that_lags_last_proved_it():
+    happen(*polls(1, 20, "1"), poll(21), poll(22), poll(23))
+    assert streams() == [(["1"], 0, 18)]
+    assert segments() == [(0, 18, "A")]
 
 
 def test_seeing_it_again_takes_back_that_it_ended():
@@ -272,8 +272,8 @@ def test_polls_that_were_not_made_end_nothing():
 
 
 def test_another_id_in_a_poll_ends_the_one_before():
-    happen(poll(1, "1"), poll(30, "2", began=20))
-    assert streams() == [(["1"], 0, 1), (["2"], 20, None)]
+    happen(*polls(1, 10, "1"), poll(30, "2", began=20))
+    assert streams() == [(["1"], 0, 8), (["2"], 20, None)]
 
 
 def test_a_poll_that_comes_late_says_nothing():
@@ -297,8 +297,8 @@ def test_it_may_say_so_after_the_polls_have_decided():
 
 
 def test_an_event_from_after_that_decision_is_of_something_else():
-    happen(poll(1, "1"), poll(2, "1"), *polls(3, 10), off(9))
-    assert streams() == [(["1"], 0, 2)]
+    happen(*polls(1, 10, "1"), *polls(11, 20), off(19))
+    assert streams() == [(["1"], 0, 8)]
 
 
 def test_a_list_that_lags_does_not_bring_a_stream_back():
