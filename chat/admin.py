@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
+import chat.sessionadmin  # noqa: F401  # registers its page
 from chat.models import (
     Badge,
     ChatEvent,
@@ -17,12 +18,13 @@ from chat.models import (
     EmoteDay,
     EmoteSet,
     EmoteSetEntry,
+    EmoteStream,
     EmoteUsage,
     Message,
     ModerationEvent,
     Replay,
 )
-from streams.admin import OneChannelFilter
+from streams.admin import OneChannelFilter, OneStreamFilter
 from streamstats.lib.admin import FactAdmin
 from viewers.admin import SearchByName
 
@@ -118,6 +120,14 @@ class EmoteDayAdmin(FactAdmin):
     list_filter = (OneChannelFilter,)
     list_select_related = ("emote", "channel")
     ordering = ("-day", "-emote")
+
+
+@admin.register(EmoteStream)
+class EmoteStreamAdmin(FactAdmin):
+    list_display = ("emote", "uses", "stream")
+    list_filter = (OneStreamFilter,)
+    list_select_related = ("emote", "stream__channel")
+    ordering = ("-uses", "emote")
 
 
 @admin.register(DeadLetter)

@@ -1,19 +1,34 @@
 """Channels can be followed and set up here; what was observed of them can be looked at."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from streams.grantadmin import connection_of
 from streams.logins import login_of
-from streams.models import Channel, ChannelDay, ChannelTotal, Gap, JobRun, Stream
+from streams.models import (
+    Channel,
+    ChannelDay,
+    ChannelTotal,
+    Gap,
+    JobRun,
+    Stream,
+    StreamReport,
+    StreamSample,
+    StreamSegment,
+)
 from streamstats.lib.admin import FactAdmin, LargeTableAdmin
+from streamstats.lib.durations import spoken
 
 COUNTS = ("messages", "emotes", "bits", "subs", "gifts")
 
@@ -37,12 +52,38 @@ class OneChannelFilter(admin.SimpleListFilter):
         return asked if asked in choices else next(iter(choices), "")
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(channel=self.chosen()) if self.chosen() else queryset.none()
+        return queryset.filter(**{self.parameter_name: self.chosen()}) if self.chosen() else queryset.none()
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         for key, title in self.lookup_choices:
             query = changelist.get_query_string({self.parameter_name: key}, ["p"])
             yield {"selected": key == self.chosen(), "query_string": query, "display": title}
+
+
+class OneStreamFilter(OneChannelFilter):
+    """Always one stream, for tables whose indexes begin with it. To choose from: the latest of a channel."""
+
+    title = "stream"
+    parameter_name = "stream"
+    offered = 20
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        asked = self._asked(self.value() or "")
+        streams = Stream.objects.recent(asked.channel if asked else self._lately()).select_related("channel")
+        offered = list(streams[: self.offered])
+        if asked and asked not in offered:
+            offered.append(asked)
+        return [(stream.pk, str(stream)) for stream in offered]
+
+    def _asked(self, stream_id: str) -> Stream | None:
+        """The stream of an address, which may be made up."""
+        streams = Stream.objects.select_related("channel")
+        return streams.filter(pk=stream_id).first() if stream_id.isprintable() and stream_id else None
+
+    def _lately(self) -> Any:
+        """The channel last heard of among those with streams."""
+        with_streams = Exists(Stream.objects.filter(channel=OuterRef("pk")))
+        return Channel.objects.filter(with_streams).lately_heard_first()[:1]
 
 
 class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -109,10 +150,116 @@ class ChannelDayAdmin(FactAdmin):
 
 @admin.register(Stream)
 class StreamAdmin(FactAdmin):
-    list_display = ("started_at", "ended_at", "title", "channel")
+    list_display = (
+        "started_at",
+        "ended_at",
+        "title",
+        "category",
+        "peak_viewers",
+        "average_viewers",
+        "messages",
+        "chatters",
+        "watched",
+        "channel",
+    )
     list_filter = (OneChannelFilter,)
     list_select_related = ("channel",)
     ordering = ("-started_at", "pk")
+    fieldsets = (
+        (None, {"fields": ("channel", "started_at", "ended_at", "title", "category", "language", "history")}),
+        ("How many watched", {"fields": ("peak_viewers", "average_viewers", "viewer_counts")}),
+        (
+            "What was counted",
+            {
+                "fields": (
+                    "messages",
+                    "chatters",
+                    "watched_by",
+                    "watched",
+                    "new_viewers",
+                    "returning_viewers",
+                    "counted_at",
+                )
+            },
+        ),
+        ("Who was there", {"fields": ("presence_source", "presence_at", "rows")}),
+        ("At Twitch", {"fields": ("id", "twitch_ids", "category_id", "seen_at")}),
+    )
+    segments_shown = 50
+
+    @admin.display(description="watched")
+    def watched(self, stream: Stream) -> str:
+        return spoken(timedelta(seconds=stream.watch_seconds))
+
+    @admin.display(description="titles")
+    def history(self, stream: Stream) -> str:
+        """The first segments; all of them are in a list of their own."""
+        segments = list(stream.segments.order_by("started_at")[: self.segments_shown + 1])
+        lines = format_html_join(
+            "",
+            "<li>{} to {}: {}{}</li>",
+            (
+                (
+                    f"{row.started_at:%-d %b, %H:%M:%S}",
+                    f"{row.ended_at:%H:%M:%S}" if row.ended_at else "now",
+                    row.title or "no title",
+                    f" · {row.category}" if row.category else "",
+                )
+                for row in segments[: self.segments_shown]
+            ),
+        )
+        more = _rows_of(stream, "streams_streamsegment", "all of them")
+        return format_html("<ul>{}</ul>{}", lines, more) if segments else "nothing is known of it"
+
+    @admin.display(description="counts")
+    def viewer_counts(self, stream: Stream) -> str:
+        known = stream.samples.aggregate(count=Count("pk"), first=Min("at"), last=Max("at"))
+        if not known["count"]:
+            return "Twitch was never asked"
+        link = _rows_of(stream, "streams_streamsample", f"{known['count']:,} times")
+        return format_html("{}, from {} to {}", link, f"{known['first']:%H:%M:%S}", f"{known['last']:%H:%M:%S}")
+
+    @admin.display(description="rows")
+    def rows(self, stream: Stream) -> str:
+        lists = (
+            ("viewers_presencepoll", "looks at who is there"),
+            ("viewers_viewerstream", "viewers and what they did"),
+        )
+        links = [_rows_of(stream, name, text) for name, text in lists]
+        address = reverse("admin:viewers_viewsession_changelist")
+        query = urlencode({"channel": str(stream.channel_id), "stream__exact": stream.pk})
+        return format_html('{} · {} · <a href="{}?{}">sessions</a>', *links, address, query)
+
+
+def _rows_of(stream: Stream, name: str, text: str) -> SafeString:
+    """A link to the list of what belongs to a stream."""
+    return format_html(
+        '<a href="{}?{}">{}</a>', reverse(f"admin:{name}_changelist"), urlencode({"stream": stream.pk}), text
+    )
+
+
+@admin.register(StreamSegment)
+class StreamSegmentAdmin(FactAdmin):
+    list_display = ("started_at", "ended_at", "title", "category", "stream")
+    list_filter = (OneStreamFilter,)
+    list_select_related = ("stream__channel",)
+    ordering = ("-started_at", "pk")
+
+
+@admin.register(StreamSample)
+class StreamSampleAdmin(FactAdmin):
+    list_display = ("at", "viewers", "stream")
+    list_filter = (OneStreamFilter,)
+    list_select_related = ("stream__channel",)
+    ordering = ("-at", "pk")
+
+
+@admin.register(StreamReport)
+class StreamReportAdmin(FactAdmin):
+    list_display = ("until", "kind", "at", "title", "category", "twitch_id", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("channel",)
+    ordering = ("-until", "-pk")
 
 
 @admin.register(Gap)

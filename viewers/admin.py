@@ -7,10 +7,18 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from streams.admin import COUNTS, OneChannelFilter
+from streams.admin import COUNTS, OneChannelFilter, OneStreamFilter
 from streamstats.lib.admin import FactAdmin
 from viewers import bots
-from viewers.models import Viewer, ViewerDay, ViewerName, ViewerTotal
+from viewers.models import (
+    PresencePoll,
+    SessionCorrection,
+    Viewer,
+    ViewerDay,
+    ViewerName,
+    ViewerStream,
+    ViewerTotal,
+)
 
 # A single letter begins a good part of all names; sorting what all of their viewers did would take long.
 NAMES_SEARCHED = 1000
@@ -80,3 +88,35 @@ class ViewerDayAdmin(SearchByName):
     list_filter = (OneChannelFilter,)
     list_select_related = ("viewer", "channel")
     ordering = ("-viewer", "-day")
+
+
+@admin.register(ViewerStream)
+class ViewerStreamAdmin(SearchByName):
+    list_display = ("viewer", "messages", "emotes", "watch_seconds", "is_new", "stream")
+    list_filter = (OneStreamFilter,)
+    list_select_related = ("viewer", "stream__channel")
+    ordering = ("-messages", "viewer")
+
+
+@admin.register(PresencePoll)
+class PresencePollAdmin(FactAdmin):
+    list_display = ("at", "source", "chatters", "opened", "closed", "took_ms", "problem", "stream")
+    list_filter = (OneStreamFilter,)
+    list_select_related = ("stream__channel",)
+    ordering = ("-at", "pk")
+
+
+@admin.register(SessionCorrection)
+class SessionCorrectionAdmin(SearchByName):
+    list_display = (
+        "made_at",
+        "made_by",
+        "viewer",
+        "started_before",
+        "ended_before",
+        "started_after",
+        "ended_after",
+        "reason",
+    )
+    list_select_related = ("viewer", "made_by")
+    ordering = ("-pk",)

@@ -20,21 +20,33 @@ from chat.models import (
     EmoteDay,
     EmoteSet,
     EmoteSetEntry,
+    EmoteStream,
     EmoteUsage,
     Message,
     ModerationEvent,
     Replay,
 )
 from chat.tests.crowd import make_emote, make_message
-from streams.admin import ChannelAdmin
-from streams.models import ChannelDay, ChannelTotal, EventSubscription, Gap, JobRun, Stream
+from streams.admin import ChannelAdmin, StreamAdmin
+from streams.models import (
+    ChannelDay,
+    ChannelTotal,
+    EventSubscription,
+    Gap,
+    JobRun,
+    PresenceSource,
+    Stream,
+    StreamReport,
+    StreamSample,
+    StreamSegment,
+)
 from streams.tests.cast import make_channel
 from streams.tests.granted import make_grant
 from streamstats.lib.admin import FactAdmin, LargeTableAdmin
 from streamstats.lib.paging import CappedPaginator
 from streamstats.simulator.facts import Account
 from viewers.admin import ViewerAdmin
-from viewers.models import Viewer, ViewerDay
+from viewers.models import PresencePoll, SessionCorrection, Viewer, ViewerDay, ViewerStream, ViewSession
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +54,9 @@ pytestmark = pytest.mark.django_db
 OURS = {"streams", "viewers", "chat"}
 ADMINS = {model.__name__: site for model, site in admin.site._registry.items() if model._meta.app_label in OURS}
 LARGE = ["Message", "ChatEvent", "ViewerDay", "ViewerTotal", "EmoteUsage", "ChatMinute", "ModerationEvent"]
-OF_ONE_CHANNEL = [*LARGE, "ChannelDay", "Stream", "Gap", "EmoteDay"]
+LARGE += ["ViewSession"]
+OF_ONE_CHANNEL = [*LARGE, "ChannelDay", "Stream", "StreamReport", "Gap", "EmoteDay"]
+OF_ONE_STREAM = ["StreamSegment", "StreamSample", "PresencePoll", "ViewerStream", "EmoteStream"]
 
 
 @pytest.fixture
@@ -54,7 +68,22 @@ def world():
         emote, viewer = make_emote(f"Kappa{name}"), make_viewer(channel, f"ann{name}", formerly=f"damp{name}")
         ChannelTotal.objects.create(channel=channel, messages=1, last_message_at=now)
         ChannelDay.objects.create(channel=channel, day=day, messages=1)
-        Stream.objects.create(id=f"s{name}", channel=channel, started_at=now)
+        stream = Stream.objects.create(id=f"s{name}", channel=channel, started_at=now, presence_at=now)
+        StreamReport.objects.create(channel=channel, kind="seen", at=now, until=now)
+        StreamSegment.objects.create(stream=stream, started_at=now, title="no sense")
+        StreamSample.objects.create(channel=channel, stream=stream, at=now, viewers=1)
+        source = PresenceSource.CHATTERS
+        PresencePoll.objects.create(channel=channel, stream=stream, at=now, source=source, chatters=1)
+        ViewerStream.objects.create(channel=channel, stream=stream, viewer=viewer)
+        session = ViewSession.objects.create(
+            channel=channel, stream=stream, viewer=viewer, source=source, ended_by="absent",
+            started_at=now - timedelta(hours=1), ended_at=now,
+        )  # fmt: skip
+        SessionCorrection.objects.create(
+            session=session, stream=stream, viewer=viewer, reason="no sense",
+            started_before=now, ended_before=now, started_after=now, ended_after=now,
+        )  # fmt: skip
+        EmoteStream.objects.create(channel=channel, stream=stream, emote=emote, uses=1)
         Gap.objects.create(channel=channel, started_at=now - timedelta(hours=1), ended_at=now, reason="lost")
         ViewerDay.objects.create(channel=channel, viewer=viewer, day=day, messages=1)
         EmoteUsage.objects.create(channel=channel, viewer=viewer, emote=emote, day=day, uses=1)
@@ -106,7 +135,7 @@ def test_a_list_costs_few_queries_whatever_its_length(admin_client, world, name)
 
 @pytest.mark.parametrize("name", ADMINS)
 def test_a_list_has_its_rows(admin_client, world, name):
-    wanted = {"ViewerName": 4}.get(name, 1 if name in OF_ONE_CHANNEL else 2)
+    wanted = {"ViewerName": 4}.get(name, 1 if name in [*OF_ONE_CHANNEL, *OF_ONE_STREAM] else 2)
     assert len(admin_client.get(list_of(name)).context["cl"].result_list) == wanted
 
 
@@ -135,6 +164,44 @@ def test_a_large_table_is_read_for_one_channel(admin_client, world, name):
     asked = [sql for sql in statements(admin_client, list_of(name)) if f'FROM "{table}"' in sql]
     assert asked
     assert all(f'"{table}"."channel_id" = ' in sql for sql in asked)
+
+
+@pytest.mark.parametrize("name", OF_ONE_STREAM)
+def test_what_belongs_to_streams_is_read_for_one(admin_client, world, name):
+    table = ADMINS[name].model._meta.db_table
+    asked = [sql for sql in statements(admin_client, list_of(name)) if f'FROM "{table}"' in sql]
+    assert asked
+    assert all(f'"{table}"."stream_id" = ' in sql for sql in asked)
+
+
+def test_a_list_of_one_stream_is_that_of_the_address(admin_client, world):
+    page = admin_client.get(list_of("StreamSample"), {"stream": "skitchen"})
+    assert [sample.stream_id for sample in page.context["cl"].result_list] == ["skitchen"]
+    other = admin_client.get(list_of("StreamSample"), {"stream": "slantern"})
+    assert [sample.stream_id for sample in other.context["cl"].result_list] == ["slantern"]
+
+
+@pytest.mark.parametrize("stream", ["x", "\x00", "9" * 400, ""])
+def test_an_odd_stream_is_the_usual_one(admin_client, world, stream):
+    assert len(admin_client.get(list_of("StreamSample"), {"stream": stream}).context["cl"].result_list) == 1
+
+
+def test_the_page_of_a_stream_has_its_titles_and_leads_to_its_rows(admin_client, world):
+    page = admin_client.get(page_of(Stream.objects.get(pk="slantern"))).content.decode()
+    assert "no sense" in page
+    for name in (*OF_ONE_STREAM[:4], "ViewSession"):
+        assert f'href="{list_of(name)}?' in page
+
+
+def test_titles_of_a_stream_beyond_the_first_are_left_to_their_list(admin_client, world, monkeypatch):
+    monkeypatch.setattr(StreamAdmin, "segments_shown", 2)
+    stream = Stream.objects.get(pk="slantern")
+    for number in range(5):
+        at = stream.started_at + timedelta(minutes=number + 1)
+        StreamSegment.objects.create(stream=stream, started_at=at, title=f"title {number}")
+    page = admin_client.get(page_of(stream)).content.decode()
+    assert "title 0" in page
+    assert "title 1" not in page
 
 
 @pytest.mark.parametrize("name", ADMINS)
