@@ -1,4 +1,4 @@
-"""manage.py rebuildrollups: count again from the messages."""
+"""manage.py rebuildrollups: count again from the messages and the view sessions."""
 
 from argparse import ArgumentParser
 from collections import Counter
@@ -11,12 +11,14 @@ from rich.progress import track
 from chat import streamnumbers
 from chat.rollups import countable, rebuild_day, rebuild_totals
 from streams.models import Channel
+from viewers.credit import recount
 
 
 class Command(BaseCommand):
     help = (
-        "Count messages, emotes, bits, subscriptions and gifts again from the stored rows, and mend every"
-        " counter that differs, of days and of streams. Where messages are past retention, it is left as it is."
+        "Count messages, emotes, bits, subscriptions, gifts, points and watch time again from the stored rows, and mend"
+        " every counter that differs, of days and of streams. Where messages are past retention, what was counted of"
+        " them is left as it is."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -58,6 +60,7 @@ class Command(BaseCommand):
         for day in track(days, description=str(channel), console=console, disable=not console.is_terminal):
             changed.update(rebuild_day(channel, day, dry_run=dry_run))
         changed.update(rebuild_totals(channel, dry_run=dry_run))
+        changed.update(recount(channel, first or date.min, end or date.max, dry_run=dry_run))
         changed.update(streamnumbers.recount(channel, first, end, dry_run=dry_run))
         return changed
 
