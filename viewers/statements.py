@@ -282,6 +282,11 @@ SELECT changed.*, coalesce(number, 0) AS number, lower(part) AS new_start, upper
 FROM changed LEFT JOIN piece USING (id)
 """
 SETTLE = (
+    # What was written down of a correction stays, when it turns out that there was nothing to correct.
+    """
+    UPDATE viewers_sessioncorrection SET session_id = NULL
+    WHERE session_id IN (SELECT id FROM unsettled WHERE number = 0)
+    """,
     "DELETE FROM viewers_viewsession WHERE id IN (SELECT id FROM unsettled WHERE number = 0)",
     """
     UPDATE viewers_viewsession session SET started_at = new_start, ended_at = new_end, ended_by = new_ended_by

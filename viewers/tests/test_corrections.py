@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from viewers.credit import recount
 from viewers.models import SessionCorrection, ViewSession
@@ -65,6 +66,15 @@ def test_a_correction_stays_when_the_stream_is_settled_again(evening, moderator)
     correct(first(), at(0), at(10), "was seen earlier", moderator)
     evening.settle()
     assert evening.sessions("ann") == [(0, 10), (30, 40)]
+
+
+def test_a_corrected_session_that_turns_out_to_be_off_air_goes_and_its_correction_stays(evening, moderator):
+    correct(ViewSession.objects.latest("started_at"), at(31), at(38), "was seen later", moderator)
+    evening.stream.segments.update(ended_at=at(25))
+    evening.settle()
+    connection.check_constraints()
+    assert evening.sessions("ann") == [(5, 20)]
+    assert SessionCorrection.objects.get().session is None
 
 
 def test_a_recount_agrees_with_a_correction(evening, moderator):
