@@ -374,7 +374,8 @@ class Connection:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _note_missing(self, since: datetime, reason: str) -> None:
         for want in self.wants.values():
@@ -402,9 +403,8 @@ class Connection:
                 await self._ask_for(due)
                 place.give_back()
             waiting = [want.due for want in self.wants.values() if not want.is_enabled]
-            with suppress(TimeoutError):
-                in_s = max(0.0, min(waiting) - self.outside.monotonic()) if waiting else None
-                await asyncio.wait_for(self._due_changed.wait(), in_s)
+            in_s = max(0.0, min(waiting) - self.outside.monotonic()) if waiting else None
+            await _wait(self._due_changed, in_s)
 
     async def _ask_for(self, due: Iterable[Topic]) -> None:
         turn = asyncio.Semaphore(self.outside.pace.questions_at_once)
@@ -507,6 +507,13 @@ class _Place:
             self.places.release()
 
 
+async def _wait(event: asyncio.Event, at_most_s: float | None) -> None:
+    # Not `wait_for`: if the event comes with a cancellation, it keeps the cancellation to itself.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(at_most_s):
+            await event.wait()
+
+
 class EventReader:
     """Has a connection for each permit."""
 
@@ -514,6 +521,7 @@ class EventReader:
         self.outside = outside
         self.connections: dict[Permit, tuple[Connection, asyncio.Task[None]]] = {}
         self._places = asyncio.Semaphore(outside.pace.connections_at_once)
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "EventReader":
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
@@ -531,11 +539,14 @@ class EventReader:
             self.connections[permit] = (connection, asyncio.create_task(connection.run(self._http)))
 
     async def _end(self, permits: Iterable[Permit], reason: str) -> None:
-        ending = [self.connections.pop(permit) for permit in list(permits)]
-        for connection, task in ending:
+        for permit in list(permits):
+            connection, task = self.connections.pop(permit)
             connection.farewell = reason
             task.cancel()
-        await asyncio.gather(*(task for _, task in ending), return_exceptions=True)
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+        if self._ending:  # also those that an earlier call was kept from waiting for
+            await asyncio.wait(set(self._ending))
 
 
 class Notes:
@@ -557,8 +568,7 @@ class Notes:
 
     async def run(self) -> None:
         while not self._closing.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), self.pace.flush)
+            await _wait(self._closing, self.pace.flush)
             await self.flush()
 
     async def flush(self) -> None:

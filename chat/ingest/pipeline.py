@@ -128,26 +128,25 @@ async def read_events(stop: asyncio.Event, *, pace: Pace | None = None) -> None:
         tasks.create_task(queue.run())
         async with EventReader(outside) as reader:
             writing = tasks.create_task(notes.run())
-            following = tasks.create_task(keep_permitted(turn, reader))
-            await stop.wait()
-            following.cancel()
+            await keep_permitted(stop, turn, reader)
         queue.close()
         notes.close()
-        with suppress(TimeoutError):  # whoever comes next says that nothing arrived until then
-            await asyncio.wait_for(writing, ANSWER_SECONDS)
+        await asyncio.wait({writing}, timeout=ANSWER_SECONDS)
+        writing.cancel()  # if the database does not answer, whoever comes next says that nothing arrived
     await turn.release()
     await client.aclose()
     spool.close()
     log.info("eventsub.stopped")
 
 
-async def keep_permitted(turn: Turn, reader: EventReader) -> None:
-    """Have a connection for everybody who allows it. One process does it: the same events told twice over two
-    connections have different ids.
+async def keep_permitted(stop: asyncio.Event, turn: Turn, reader: EventReader) -> None:
+    """Have a connection for everybody who allows it, until `stop`.
+
+    One process does it: the same events told twice over two connections have different ids.
     """
     source, beginning = Question(eventsub_permits.permits), Question(eventsub_permits.begin)
     has_begun = is_away = False
-    while True:
+    while not stop.is_set():
         if await turn.take():
             try:
                 if not has_begun:
@@ -162,7 +161,9 @@ async def keep_permitted(turn: Turn, reader: EventReader) -> None:
         else:
             has_begun = False
             await reader.follow(frozenset(), "")  # what becomes of subscriptions now, another process says
-        await asyncio.sleep(POLL_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await stop.wait()
 
 
 async def _write_outcomes(outcomes: list[Outcome]) -> None:
