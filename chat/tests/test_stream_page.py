@@ -232,6 +232,20 @@ def test_a_raid_is_marked_and_told(client, channel, stream):
     assert "Moth raided with 263 viewers" in text(client)
 
 
+def test_a_raid_that_two_sources_told_is_one(client, channel, stream):
+    for name, same_as in (("1", ""), ("2", "1")):
+        ChatEvent.objects.create(id=name, channel=channel, kind="raid", occurred_at=at(30), amount=5, same_as=same_as)
+    assert len(picture(client).raids) == 1
+
+
+def test_the_raid_that_ended_it_is_told_though_it_came_later(client, channel, stream):
+    for name, minutes, to in (("1", 121, "Moth"), ("2", 125, "Nobody")):
+        ChatEvent.objects.create(
+            id=name, channel=channel, kind="raid_out", occurred_at=at(minutes), amount=12, params={"displayName": to}
+        )
+    assert moments(client)[-1] == ("raid", "Off to Moth, in a raid of 12 viewers")
+
+
 def test_a_raid_elsewhere_that_a_shared_chat_mirrored_is_not(client, channel, stream):
     ChatEvent.objects.create(id="1", channel=channel, kind="raid", occurred_at=at(5), source_channel_id="other")
     assert picture(client).raids == []

@@ -23,6 +23,8 @@ TOP_EMOTES = 18
 REWARDS = 20
 # Of each thing that may have happened in a stream: somebody could change the title all day.
 MOMENTS = 200
+# A raid is how many streams end: Twitch may tell of it a little later.
+RAID_AFTER = timedelta(minutes=2)
 
 
 class Moment(NamedTuple):
@@ -103,15 +105,27 @@ def _messages(channel: Channel, span: Span) -> dict[datetime, int]:
 
 
 def _raids(channel: Channel, started_at: datetime, ended_at: datetime) -> list[evening.Raid]:
-    """Raids that came in. A channel that names no viewers names no raiders either."""
-    events = ChatEvent.objects.filter(
-        channel=channel, kind="raid", source_channel_id="", occurred_at__gte=started_at, occurred_at__lt=ended_at
+    """Raids that came in, and the one that ended it. A channel that names no viewers names no raiders either."""
+    events = ChatEvent.objects.facts().filter(
+        channel=channel,
+        kind__in=("raid", "raid_out"),
+        source_channel_id="",
+        occurred_at__gte=started_at,
+        occurred_at__lte=ended_at + RAID_AFTER,
     )
     events = events.select_related("viewer").order_by("occurred_at")[:MOMENTS]
     return [
-        evening.Raid(event.occurred_at, event.amount, str(event.viewer or "") if channel.shows_viewers else "")
+        evening.Raid(event.occurred_at, event.amount, *_other_side(event, channel))
         for event in events
+        if event.kind == "raid_out" or event.occurred_at < ended_at
     ]
+
+
+def _other_side(event: ChatEvent, channel: Channel) -> tuple[str, str]:
+    """Who raided, and who was raided."""
+    if event.kind == "raid_out":
+        return "", str(event.params.get("displayName") or event.params.get("login") or "another channel")
+    return str(event.viewer or "") if channel.shows_viewers else "", ""
 
 
 def _moments(

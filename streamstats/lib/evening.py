@@ -36,11 +36,12 @@ class Segment(NamedTuple):
 
 
 class Raid(NamedTuple):
-    """Viewers that another channel sent over; `by` is empty where it is not told."""
+    """Viewers that another channel sent over, or that were sent `to` another. `by` is empty where it is not told."""
 
     at: datetime
     viewers: int
-    by: str
+    by: str = ""
+    to: str = ""
 
 
 class Slot(NamedTuple):
@@ -168,6 +169,8 @@ def told_change(before: Segment, now: Segment) -> str:
 
 def told_raid(raid: Raid) -> str:
     people = f"{raid.viewers:,} {'viewer' if raid.viewers == 1 else 'viewers'}"
+    if raid.to:
+        return f"Off to {raid.to}, in a raid of {people}"
     return f"{raid.by} raided with {people}" if raid.by else f"A raid of {people}"
 
 

@@ -171,6 +171,10 @@ def test_a_raid_of_nobody_told_names_nobody():
     assert told_raid(Raid(START, 1, "")) == "A raid of 1 viewer"
 
 
+def test_a_raid_that_leaves_says_where_to():
+    assert told_raid(Raid(START, 12, to="Moth")) == "Off to Moth, in a raid of 12 viewers"
+
+
 def test_points_are_told_for_the_crosshair():
     span = span_of(START, at(3))
     evening = picture({at(1): 7}, {at(0): 3}, span=span, gaps=[Gap(at(2), at(3), "")])
