@@ -35,3 +35,6 @@ SELECT viewer_id, count(*) AS messages, sum(cardinality(emotes)) AS emotes FROM 
 BY_EMOTE = """
 SELECT emote_id, count(*) AS uses FROM {messages}, unnest(emotes) AS emote_id GROUP BY 1
 """
+
+# Points of a redemption: whoever has them back has spent none.
+POINTS = "CASE WHEN {0}.status = 'canceled' THEN 0 ELSE {0}.cost END"

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, Max, Min, OuterRef, QuerySet
 
 from chat import partitions
-from chat.models import ChatEvent, DeadLetter, Message
+from chat.models import ChatEvent, DeadLetter, Message, Redemption
 from streams.locks import lock_channels
 from streams.models import Channel
 
@@ -34,7 +34,7 @@ class Expired:
 
 
 def expire(now: datetime, *, dry_run: bool = False) -> Expired:
-    """Remove messages, texts of events and dead letters that are past the retention of their channel."""
+    """Remove messages, other texts and dead letters that are past the retention of their channel."""
     expired = Expired()
     days = Channel.objects.aggregate(longest=Max("retention_days"), shortest=Min("retention_days"))
     if days["longest"] is None:
@@ -43,7 +43,7 @@ def expire(now: datetime, *, dry_run: bool = False) -> Expired:
     before = {channel: now - timedelta(days=channel.retention_days) for channel in Channel.objects.order_by("pk")}
     if dry_run:
         expired.messages = sum(_old(channel, before[channel]).count() for channel in before)
-        expired.texts = sum(_old_texts(channel, before[channel]).count() for channel in before)
+        expired.texts = sum(texts.count() for channel in before for texts in _old_texts(channel, before[channel]))
     else:
         _forget(before, expired)
     dead = DeadLetter.objects.filter(received_at__lt=now - timedelta(days=days["shortest"]))
@@ -60,8 +60,12 @@ def _old(channel: Channel, before: datetime) -> QuerySet[Message]:
     return Message.objects.filter(channel=channel, sent_at__lt=before)
 
 
-def _old_texts(channel: Channel, before: datetime) -> QuerySet[ChatEvent]:
-    return ChatEvent.objects.filter(channel=channel, occurred_at__lt=before).exclude(text="")
+def _old_texts(channel: Channel, before: datetime) -> tuple[QuerySet[ChatEvent], QuerySet[Redemption]]:
+    """What viewers wrote with something that is kept."""
+    return (
+        ChatEvent.objects.filter(channel=channel, occurred_at__lt=before).exclude(text=""),
+        Redemption.objects.filter(channel=channel, redeemed_at__lt=before).exclude(text=""),
+    )
 
 
 def _forget(before: dict[Channel, datetime], expired: Expired) -> None:
@@ -70,7 +74,7 @@ def _forget(before: dict[Channel, datetime], expired: Expired) -> None:
     for channel in losing:
         expired.messages += _delete_messages(channel, before[channel])
     for channel, moment in before.items():
-        expired.texts += _old_texts(channel, moment).update(text="")
+        expired.texts += sum(texts.update(text="") for texts in _old_texts(channel, moment))
 
 
 def _note_loss(channel: Channel, before: datetime) -> bool:

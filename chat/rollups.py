@@ -14,8 +14,8 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
-from chat.models import ChatEvent, Message
-from chat.numbers import BY_EMOTE_AND_DAY, BY_MINUTE, BY_VIEWER_AND_DAY
+from chat.models import ChatEvent, Message, Redemption
+from chat.numbers import BY_EMOTE_AND_DAY, BY_MINUTE, BY_VIEWER_AND_DAY, POINTS
 from streams.locks import lock_channels
 from streams.models import Channel
 
@@ -24,31 +24,41 @@ MESSAGES = """(
     WHERE channel_id = %(channel)s AND sent_at >= %(start)s AND sent_at < %(end)s AND source_channel_id = ''
 ) said"""
 
-# Subscriptions, and gift bombs by the day and giver of their first part (compare `notices.gifts_of`);
-# the other parts only show that their giver was there.
-SUBS_AND_GIFTS = """
-SELECT viewer_id, occurred_at AS at, (kind IN ('sub', 'resub'))::int AS subs, 0 AS gifts FROM chat_chatevent
+# Subscriptions, bits that no message carries, points, and gift bombs by the day and giver of their first part; the
+# other parts, and what only says the same once more, show that their viewer was there (compare `onefact.counts`).
+FACTS = f"""
+SELECT viewer_id, occurred_at AS at, (kind IN ('sub', 'resub') AND same_as = '')::int AS subs, 0 AS gifts,
+    CASE WHEN told_by <> '' AND kind IN ('cheer', 'power_up', 'bits') AND same_as = '' THEN amount ELSE 0 END AS bits,
+    0 AS points
+FROM chat_chatevent
 WHERE channel_id = %(channel)s AND occurred_at >= %(start)s AND occurred_at < %(end)s AND source_channel_id = ''
-    AND kind IN ('sub', 'resub', 'subgift', 'submysterygift')
+    AND (
+        kind IN ('sub', 'resub', 'subgift', 'submysterygift')
+        OR told_by <> '' AND kind IN ('cheer', 'power_up', 'bits')
+    )
 UNION ALL
 SELECT (array_agg(viewer_id ORDER BY occurred_at, id))[1], min(occurred_at), 0,
-    coalesce(max(amount) FILTER (WHERE kind = 'submysterygift'), count(*))
+    coalesce(max(amount) FILTER (WHERE kind = 'submysterygift'), count(*)), 0, 0
 FROM chat_chatevent
 WHERE channel_id = %(channel)s AND bomb_id <> '' AND source_channel_id = ''
     AND occurred_at >= %(start)s - interval '1 day' AND occurred_at < %(end)s + interval '1 day'
 GROUP BY bomb_id HAVING min(occurred_at) >= %(start)s AND min(occurred_at) < %(end)s
+UNION ALL
+SELECT viewer_id, redeemed_at, 0, 0, 0, {POINTS.format("spent")} FROM chat_redemption spent
+WHERE channel_id = %(channel)s AND redeemed_at >= %(start)s AND redeemed_at < %(end)s
 """
 
 # The day is counted once; what each table should say, and what it says too much, is both asked of these.
 _COUNT_VIEWERS = f"""
 CREATE TEMP TABLE recount ON COMMIT DROP AS
 SELECT viewer_id, sum(messages)::bigint AS messages, sum(emotes)::bigint AS emotes, sum(bits)::bigint AS bits,
-    sum(subs)::bigint AS subs, sum(gifts)::bigint AS gifts, min(first_at) AS first_at, max(last_at) AS last_at
+    sum(subs)::bigint AS subs, sum(gifts)::bigint AS gifts, sum(points)::bigint AS points,
+    min(first_at) AS first_at, max(last_at) AS last_at
 FROM (
-    SELECT viewer_id, messages, emotes, bits, 0 AS subs, 0 AS gifts, first_at, last_at
+    SELECT viewer_id, messages, emotes, bits, 0 AS subs, 0 AS gifts, 0 AS points, first_at, last_at
     FROM ({BY_VIEWER_AND_DAY.format(messages=MESSAGES)}) counted
     UNION ALL
-    SELECT viewer_id, 0, 0, 0, subs, gifts, at, at FROM ({SUBS_AND_GIFTS}) told WHERE viewer_id IS NOT NULL
+    SELECT viewer_id, 0, 0, bits, subs, gifts, points, at, at FROM ({FACTS}) told WHERE viewer_id IS NOT NULL
 ) both_kinds GROUP BY 1
 """
 COUNT_DAY = (
@@ -61,23 +71,27 @@ COUNT_DAY = (
 FORGET_DAY = "DROP TABLE recount, recount_emotes, recount_minutes"
 
 COUNTS = ("messages", "emotes", "bits", "subs", "gifts")
+VIEWER_COUNTS = (*COUNTS, "points")
 _SET = ", ".join(f"{name} = excluded.{name}" for name in COUNTS)
 _KNOWN = ", ".join(f"known.{name}" for name in COUNTS)
 _EXCLUDED = ", ".join(f"excluded.{name}" for name in COUNTS)
 _ZERO = ", ".join(f"{name} = 0" for name in COUNTS)
 _ALL = ", ".join(COUNTS)
+_OF_VIEWER = ", ".join(VIEWER_COUNTS)
+_KNOWN_OF_VIEWER = f"{_KNOWN}, known.points"
 
 # What each table should say of the day, then what it says too much. A statement counts the rows it changes.
 RECOUNT_DAY = {
     "viewer days": (
         f"""
-        INSERT INTO viewers_viewerday AS known (channel_id, viewer_id, day, {_ALL}, watch_seconds, points)
-        SELECT %(channel)s, viewer_id, %(day)s, {_ALL}, 0, 0 FROM recount ORDER BY viewer_id
-        ON CONFLICT (channel_id, viewer_id, day) DO UPDATE SET {_SET} WHERE ({_KNOWN}) <> ({_EXCLUDED})
+        INSERT INTO viewers_viewerday AS known (channel_id, viewer_id, day, {_OF_VIEWER}, watch_seconds)
+        SELECT %(channel)s, viewer_id, %(day)s, {_OF_VIEWER}, 0 FROM recount ORDER BY viewer_id
+        ON CONFLICT (channel_id, viewer_id, day) DO UPDATE SET {_SET}, points = excluded.points
+        WHERE ({_KNOWN_OF_VIEWER}) <> ({_EXCLUDED}, excluded.points)
         """,
         f"""
-        UPDATE viewers_viewerday known SET {_ZERO}
-        WHERE channel_id = %(channel)s AND day = %(day)s AND ({_KNOWN}) <> (0, 0, 0, 0, 0)
+        UPDATE viewers_viewerday known SET {_ZERO}, points = 0
+        WHERE channel_id = %(channel)s AND day = %(day)s AND ({_KNOWN_OF_VIEWER}) <> (0, 0, 0, 0, 0, 0)
             AND NOT EXISTS (SELECT FROM recount WHERE recount.viewer_id = known.viewer_id)
         """,
     ),
@@ -153,17 +167,17 @@ WHERE known.first_seen_at > excluded.first_seen_at OR known.last_seen_at < exclu
 RECOUNT_TOTALS = {
     "viewer totals": (
         f"""
-        UPDATE viewers_viewertotal known SET {", ".join(f"{name} = days.{name}" for name in COUNTS)}
+        UPDATE viewers_viewertotal known SET {", ".join(f"{name} = days.{name}" for name in VIEWER_COUNTS)}
         FROM (
-            SELECT viewer_id, {", ".join(f"sum({name}) AS {name}" for name in COUNTS)}
+            SELECT viewer_id, {", ".join(f"sum({name}) AS {name}" for name in VIEWER_COUNTS)}
             FROM viewers_viewerday WHERE channel_id = %(channel)s GROUP BY 1
         ) days
         WHERE known.channel_id = %(channel)s AND known.viewer_id = days.viewer_id
-            AND ({_KNOWN}) <> ({", ".join(f"days.{name}" for name in COUNTS)})
+            AND ({_KNOWN_OF_VIEWER}) <> ({", ".join(f"days.{name}" for name in VIEWER_COUNTS)})
         """,
         f"""
-        UPDATE viewers_viewertotal known SET {_ZERO}
-        WHERE channel_id = %(channel)s AND ({_KNOWN}) <> (0, 0, 0, 0, 0) AND NOT EXISTS (
+        UPDATE viewers_viewertotal known SET {_ZERO}, points = 0
+        WHERE channel_id = %(channel)s AND ({_KNOWN_OF_VIEWER}) <> (0, 0, 0, 0, 0, 0) AND NOT EXISTS (
             SELECT FROM viewers_viewerday WHERE channel_id = %(channel)s AND viewer_id = known.viewer_id
         )
         """,
@@ -173,7 +187,7 @@ RECOUNT_TOTALS = {
         INSERT INTO streams_channeltotal AS known (channel_id, chatters, last_message_at, {_ALL})
         SELECT %(channel)s,
             (SELECT count(*) FROM viewers_viewertotal WHERE channel_id = %(channel)s AND messages > 0),
-            (SELECT max(last_seen_at) FROM viewers_viewertotal WHERE channel_id = %(channel)s),
+            (SELECT max(sent_at) FROM chat_message WHERE channel_id = %(channel)s AND source_channel_id = ''),
             {", ".join(f"coalesce(sum({name}), 0)" for name in COUNTS)}
         FROM streams_channelday WHERE channel_id = %(channel)s HAVING count(*) > 0
         ON CONFLICT (channel_id) DO UPDATE SET chatters = excluded.chatters,
@@ -204,8 +218,12 @@ class Span:
 
 def countable(channel: Channel, first: date | None = None, end: date | None = None) -> Span:
     """The days of a channel that can be counted again: those whose messages are all still there."""
-    messages, events = Message.objects.filter(channel=channel), ChatEvent.objects.filter(channel=channel)
-    heard = [_day(at) for at in (*_ends(messages, "sent_at"), *_ends(events, "occurred_at"))]
+    rows: dict[str, QuerySet[Any]] = {
+        "sent_at": Message.objects.filter(channel=channel),
+        "occurred_at": ChatEvent.objects.filter(channel=channel),
+        "redeemed_at": Redemption.objects.filter(channel=channel),
+    }
+    heard = [_day(at) for field, of_channel in rows.items() for at in _ends(of_channel, field)]
     if not heard:
         return Span(date.min, date.min)
     whole_from, after = min(heard), max(heard) + timedelta(days=1)

@@ -1,10 +1,11 @@
 """One batch of lines on its way to the store: read, and sorted by what is to be done with it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from chat.ingest import eventsub
 from chat.ingest.events import (
     ChatCleared,
     ChatMessage,
@@ -19,6 +20,7 @@ from chat.ingest.events import (
     UserNotice,
     ViewerCleared,
 )
+from chat.ingest.eventsub_events import Notification
 from chat.ingest.irc import parse
 
 
@@ -38,7 +40,7 @@ class Line(NamedTuple):
     """Where it came from: stream entry or file, and its number in there."""
     raw: bytes
     received_ms: int
-    event: Event | MissedChat
+    event: Event | MissedChat | Notification
 
 
 class Dead(NamedTuple):
@@ -48,6 +50,7 @@ class Dead(NamedTuple):
     reason: str
 
 
+OF_A_ROOM = UserNotice | ViewerCleared | ChatCleared | MessageDeleted | RoomState | Notification
 Moderation = ViewerCleared | ChatCleared | MessageDeleted
 
 
@@ -58,6 +61,8 @@ class Batch:
     messages: dict[tuple[str, str], ChatMessage] = field(default_factory=dict)
     notices: dict[str, UserNotice] = field(default_factory=dict)
     moderation: list[tuple[Line, Moderation]] = field(default_factory=list)
+    told: list[Notification] = field(default_factory=list)
+    """What EventSub told, in whatever order."""
     gaps: list[tuple[Line, MissedChat]] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
     rooms: dict[str, str] = field(default_factory=dict)
@@ -66,7 +71,7 @@ class Batch:
 
 def read_lines(source: str, kind: str, received_ms: int, raws: Iterable[bytes], first: int = 0) -> list[Line]:
     """Read the lines of one entry. A line that makes no sense comes out as unreadable, never as an error."""
-    reader = _read_gap if kind == "gap" else _read_irc
+    reader = READERS.get(kind, _read_irc)
     return [
         Line(f"{source}:{number}", raw, received_ms, reader(raw)) for number, raw in enumerate(raws, start=first) if raw
     ]
@@ -84,6 +89,12 @@ def _read_gap(raw: bytes) -> MissedChat | Unreadable:
         return gap
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return Unreadable(f"gap: {type(error).__name__}: {error}")
+
+
+READERS: dict[str, Callable[[bytes], Event | MissedChat | Notification]] = {
+    "gap": _read_gap,
+    "eventsub": eventsub.parse,
+}
 
 
 def sort_lines(lines: Iterable[Line]) -> Batch:
@@ -108,11 +119,13 @@ def _sort_rare(batch: Batch, line: Line) -> None:
             batch.notices.setdefault(event.id, event)
         case ViewerCleared() | ChatCleared() | MessageDeleted():
             batch.moderation.append((line, event))
+        case Notification():
+            batch.told.append(event)
         case MissedChat():
             batch.gaps.append((line, event))
         case Unreadable():
             batch.dead.append(Dead(line, event.reason))
         case RoomState() | RoomNotice() | Membership() | Reconnect() | Ignored():
             pass  # nothing in them is kept, beyond which channel a room is
-    if isinstance(event, UserNotice | ViewerCleared | ChatCleared | MessageDeleted | RoomState) and event.room_id:
+    if isinstance(event, OF_A_ROOM) and event.room_id:
         batch.rooms.setdefault(event.room_id, event.channel)

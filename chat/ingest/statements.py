@@ -21,7 +21,7 @@ CREATE TEMP TABLE IF NOT EXISTS fresh (
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS tally (
     channel_id bigint, viewer_id text, day date, messages bigint, emotes bigint, bits bigint, subs bigint,
-    gifts bigint, first_at timestamptz, last_at timestamptz
+    gifts bigint, points bigint, first_at timestamptz, last_at timestamptz
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS emote_tally (
     channel_id bigint, viewer_id text, emote_id int, day date, uses bigint
@@ -86,16 +86,8 @@ INSERT INTO fresh SELECT channel_id, viewer_id, sent_at, bits, emotes FROM inser
 
 TALLY_MESSAGES = f"""
 INSERT INTO tally
-SELECT channel_id, viewer_id, day, messages, emotes, bits, 0, 0, first_at, last_at
+SELECT channel_id, viewer_id, day, messages, emotes, bits, 0, 0, 0, first_at, last_at
 FROM ({BY_VIEWER_AND_DAY.format(messages="fresh")})
-"""
-
-TALLY_NOTICES = """
-INSERT INTO tally
-SELECT channel_id, viewer_id, (to_timestamp(ms / 1000.0) AT TIME ZONE 'UTC')::date, 0, 0, 0, subs, gifts,
-    to_timestamp(ms / 1000.0), to_timestamp(ms / 1000.0)
-FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
-    AS notice (channel_id, viewer_id, ms, subs, gifts)
 """
 
 TALLY_EMOTES = f"INSERT INTO emote_tally {BY_EMOTE_AND_DAY.format(messages='fresh')}"
@@ -106,14 +98,16 @@ _RAISE = """
 _SUMS = """
     sum(messages)::bigint AS messages, sum(emotes) AS emotes, sum(bits) AS bits, sum(subs) AS subs,
     sum(gifts) AS gifts"""
+_RAISE_POINTS = f"{_RAISE}, points = known.points + excluded.points"
+_SUMS_AND_POINTS = f"{_SUMS}, sum(points) AS points"
 
 # Each returns how many viewers wrote for the first time: those whose row now says just what was added.
 ADD_VIEWER_DAYS = f"""
-WITH told AS (SELECT channel_id, viewer_id, day, {_SUMS} FROM tally GROUP BY 1, 2, 3), added AS (
+WITH told AS (SELECT channel_id, viewer_id, day, {_SUMS_AND_POINTS} FROM tally GROUP BY 1, 2, 3), added AS (
     INSERT INTO viewers_viewerday AS known
-        (channel_id, viewer_id, day, messages, emotes, bits, subs, gifts, watch_seconds, points)
-    SELECT *, 0, 0 FROM told ORDER BY 1, 2, 3
-    ON CONFLICT (channel_id, viewer_id, day) DO UPDATE SET {_RAISE}
+        (channel_id, viewer_id, day, messages, emotes, bits, subs, gifts, points, watch_seconds)
+    SELECT *, 0 FROM told ORDER BY 1, 2, 3
+    ON CONFLICT (channel_id, viewer_id, day) DO UPDATE SET {_RAISE_POINTS}
     RETURNING channel_id, viewer_id, day, messages
 )
 SELECT channel_id, day, count(*) FROM told JOIN added USING (channel_id, viewer_id, day, messages)
@@ -122,14 +116,15 @@ WHERE messages > 0 GROUP BY 1, 2
 
 ADD_VIEWER_TOTALS = f"""
 WITH told AS (
-    SELECT channel_id, viewer_id, min(first_at) AS first_at, max(last_at) AS last_at, {_SUMS} FROM tally GROUP BY 1, 2
+    SELECT channel_id, viewer_id, min(first_at) AS first_at, max(last_at) AS last_at, {_SUMS_AND_POINTS}
+    FROM tally GROUP BY 1, 2
 ), added AS (
     INSERT INTO viewers_viewertotal AS known
-        (channel_id, viewer_id, first_seen_at, last_seen_at, messages, emotes, bits, subs, gifts, watch_seconds, points)
-    SELECT *, 0, 0 FROM told ORDER BY 1, 2
+        (channel_id, viewer_id, first_seen_at, last_seen_at, messages, emotes, bits, subs, gifts, points, watch_seconds)
+    SELECT *, 0 FROM told ORDER BY 1, 2
     ON CONFLICT (channel_id, viewer_id) DO UPDATE SET
         first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
-        last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at), {_RAISE}
+        last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at), {_RAISE_POINTS}
     RETURNING channel_id, viewer_id, messages
 )
 SELECT channel_id, count(*) FROM told JOIN added USING (channel_id, viewer_id, messages)
@@ -192,30 +187,6 @@ FROM (
 WHERE place <= %s ORDER BY channel_id, place
 """
 
-INSERT_EVENTS = """
-INSERT INTO chat_chatevent (id, channel_id, viewer_id, kind, occurred_at, text, system_text, amount, recipient_id,
-    bomb_id, params, source_channel_id)
-SELECT id, channel, nullif(viewer, ''), kind, to_timestamp(ms / 1000.0), text, system_text, amount, recipient, bomb,
-    params::jsonb, source
-FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[],
-    %s::text[], %s::text[], %s::text[], %s::text[])
-    AS told (id, channel, viewer, kind, ms, text, system_text, amount, recipient, bomb, params, source)
-ORDER BY id
-ON CONFLICT DO NOTHING
-RETURNING id
-"""
-
-INSERT_MODERATION = """
-INSERT INTO chat_moderationevent (channel_id, kind, occurred_at, target_id, target_login, message_id, duration_seconds,
-    moderator_id, reason)
-SELECT channel, kind, to_timestamp(ms / 1000.0), target, login, message, duration, '', ''
-FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[])
-    AS told (channel, kind, ms, target, login, message, duration)
-ORDER BY channel, target, message, ms
-ON CONFLICT DO NOTHING
-RETURNING id
-"""
-
 # Bans and timeouts reach back over everything the viewer wrote; a cleared chat over what could still be seen.
 # The earliest deed that reaches a message removed it, in whatever order they arrive.
 _REMOVE = """
@@ -254,6 +225,7 @@ SELECT EXISTS (
     WHERE EXISTS (
         SELECT FROM chat_moderationevent e
         WHERE e.channel_id = told.channel AND e.occurred_at >= to_timestamp(told.ms / 1000.0)
+            AND e.kind IN ('ban', 'timeout', 'delete', 'clear') AND e.same_as_id IS NULL
     )
 )
 """
@@ -263,15 +235,18 @@ REMOVE_LATE = _REMOVE.format(
     reached="""
     SELECT m.id, m.channel_id, to_timestamp(m.sent_ms / 1000.0) AS sent_at, e.occurred_at AS at FROM staged m
         JOIN chat_moderationevent e ON e.message_id = m.id AND e.message_id <> '' AND e.channel_id = m.channel_id
+            AND e.kind = 'delete' AND e.same_as_id IS NULL
     UNION ALL
     SELECT m.id, m.channel_id, to_timestamp(m.sent_ms / 1000.0), e.occurred_at FROM staged m
         JOIN chat_moderationevent e ON e.channel_id = m.channel_id AND e.target_id = m.viewer_id
             AND e.occurred_at >= to_timestamp(m.sent_ms / 1000.0) AND e.kind IN ('ban', 'timeout')
+            AND e.same_as_id IS NULL
     UNION ALL
     SELECT m.id, m.channel_id, to_timestamp(m.sent_ms / 1000.0), e.occurred_at FROM staged m
         JOIN chat_moderationevent e ON e.channel_id = m.channel_id
             AND e.occurred_at >= to_timestamp(m.sent_ms / 1000.0)
             AND e.occurred_at < to_timestamp(m.sent_ms / 1000.0) + interval '1 day' AND e.kind = 'clear'
+            AND e.same_as_id IS NULL
     """
 )
 

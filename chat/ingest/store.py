@@ -27,7 +27,8 @@ from chat.emotesets import load_cheers, load_entries
 from chat.ingest.batch import Batch, Dead, Line, sort_lines
 from chat.ingest.emotes import EmoteIndex, EmoteKey, SetRow, find_emotes
 from chat.ingest.rooms import Rooms
-from chat.ingest.transaction import Stored, Transaction, insert_dead, moment
+from chat.ingest.rows import moment
+from chat.ingest.transaction import Stored, Transaction, insert_dead
 from chat.models import Emote
 
 log = structlog.get_logger(__name__)

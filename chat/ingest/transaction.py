@@ -1,21 +1,22 @@
 """One batch inside one database transaction: rows, then what they remove, then what they count for."""
 
-import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.db.backends.utils import CursorWrapper
 
-from chat.ingest import notices, statements
-from chat.ingest.batch import Batch, Dead, Moderation
-from chat.ingest.events import ChatCleared, ChatMessage, MessageDeleted, UserNotice, ViewerCleared
-from chat.ingest.notices import Gift, Giver, gifts_of
+from chat.ingest import statements
+from chat.ingest.batch import Batch, Dead
+from chat.ingest.deeds import Deeds
+from chat.ingest.events import ChatMessage
+from chat.ingest.eventsub_events import Told
+from chat.ingest.facts import Facts
 from chat.ingest.rooms import Rooms
-from chat.models import ChatEvent
+from chat.ingest.rows import columns
 from chat.models.emote import picture
 from streams.locks import lock_channels
 from streams.models import Channel
@@ -103,10 +104,12 @@ class Transaction:
         batch, stored = self.batch, Stored()
         self.by_login = self._channels_by_login()
         self._lock_channels()
-        if batch.messages or batch.notices:
+        if batch.messages or batch.notices or batch.told:
             batch, stored.expired = self._leave_out_expired()
         is_late = False
-        if batch.messages or batch.notices:
+        facts = Facts(self.cursor, self.rooms, batch)
+        has_news = bool(batch.messages or batch.notices or batch.told)
+        if has_news:
             self.cursor.execute(statements.STAGE)
             self._stage()
             self._name_viewers()
@@ -114,14 +117,16 @@ class Transaction:
             stored.messages = self._insert_messages()
             is_late = self._any_later_deed()
             self.cursor.execute(statements.TALLY_MESSAGES)
-        if batch.notices:
-            self._insert_notices()
-        if batch.moderation and (deeds := self._insert_deeds()):
-            self.cursor.execute(statements.REMOVE_REACHED, {"deeds": deeds})
+        if has_news:
+            facts.store()
+        if batch.moderation or batch.told:
+            self._store_deeds()
         if is_late:
             self.cursor.execute(statements.REMOVE_LATE)
-        if batch.messages or batch.notices:
+        if has_news:
             self._raise_counters(stored)
+            facts.lower()
+            facts.tell_streams()
         if batch.gaps:
             self._insert_gaps()
         insert_dead(self.cursor, self.dead)
@@ -138,25 +143,31 @@ class Transaction:
         channels = {self.rooms.key(room): room for room in self.batch.rooms}
         self.cursor.execute(statements.KEPT_FROM, [list(channels)])
         kept_from = {channels[key]: ms for key, ms in self.cursor.fetchall()}
-        lines = len(self.batch.messages) + len(self.batch.notices)
+        before = self.batch
         if kept_from:
             self.batch = replace(
-                self.batch,
-                messages={id_: m for id_, m in self.batch.messages.items() if m.sent_ms >= kept_from.get(m.room_id, 0)},
-                notices={id_: n for id_, n in self.batch.notices.items() if n.sent_ms >= kept_from.get(n.room_id, 0)},
+                before,
+                messages={id_: m for id_, m in before.messages.items() if m.sent_ms >= kept_from.get(m.room_id, 0)},
+                notices={id_: n for id_, n in before.notices.items() if n.sent_ms >= kept_from.get(n.room_id, 0)},
+                told=[
+                    told
+                    for told in before.told
+                    if not isinstance(told.fact, Told) or told.fact.at_ms >= kept_from.get(told.room_id, 0)
+                ],
             )
-        return self.batch, lines - len(self.batch.messages) - len(self.batch.notices)
+        return self.batch, _size(before) - _size(self.batch)
 
     # Viewers
 
     def _name_viewers(self) -> None:
         """Write down who is called what, where a batch tells something new."""
-        announced = [
+        announced: list[tuple[object, ...]] = [
             (notice.user_id, notice.login, notice.display_name, notice.color, notice.sent_ms)
             for notice in self.batch.notices.values()
         ]
+        announced += [(*person, None, told.sent_ms) for told in self.batch.told for person in told.people]
         for statement in statements.NAME_VIEWERS:
-            self.cursor.execute(statement, columns(announced) or [[], [], [], [], []])
+            self.cursor.execute(statement, columns(announced, width=5))
 
     # Messages
 
@@ -199,58 +210,6 @@ class Transaction:
         self.cursor.execute(statements.INSERT_MESSAGES)
         return int(self.cursor.rowcount)
 
-    # Announcements
-
-    def _insert_notices(self) -> None:
-        rows = [self._event_row(notice) for notice in self.batch.notices.values()]
-        self.cursor.execute(statements.INSERT_EVENTS, columns(rows))
-        fresh = {event_id for (event_id,) in self.cursor.fetchall()}
-        counted = [n for n in self.batch.notices.values() if n.id in fresh and not n.source_room_id]
-        # A part of a gift shows its giver even where it is another part that counts.
-        tallies = [
-            (self.rooms.key(notice.room_id), viewer, notice.sent_ms, int(notice.kind in notices.SUBSCRIPTIONS), 0)
-            for notice in counted
-            if notice.kind in notices.COUNTED and (viewer := notices.viewer_of(notice))
-        ]
-        tallies += self._gifts(counted, fresh)
-        if tallies:
-            self.cursor.execute(statements.TALLY_NOTICES, columns(tallies))
-
-    def _event_row(self, notice: UserNotice) -> tuple[object, ...]:
-        return (
-            notice.id,
-            self.rooms.key(notice.room_id),
-            notices.viewer_of(notice),
-            notice.kind,
-            notice.sent_ms,
-            notice.text,
-            notice.system_text,
-            notices.amount_of(notice),
-            notice.params.get("recipient-id", ""),
-            notices.bomb_of(notice),
-            json.dumps(dict(notice.params)),
-            notice.source_room_id,
-        )
-
-    def _gifts(self, counted: Iterable[UserNotice], fresh: set[str]) -> list[tuple[int, str, int, int, int]]:
-        """The difference that new events make to the gifts of their bombs, whose parts come in any order."""
-        touched = {(self.rooms.key(n.room_id), bomb) for n in counted if (bomb := notices.bomb_of(n))}
-        if not touched:
-            return []
-        rows = ChatEvent.objects.filter(
-            channel_id__in={channel for channel, _ in touched},
-            bomb_id__in={bomb for _, bomb in touched},
-            source_channel_id="",
-        ).values_list("id", "channel_id", "bomb_id", "kind", "amount", "viewer_id", "occurred_at")
-        bombs: dict[tuple[int, str], list[Gift]] = defaultdict(list)
-        for event_id, channel, bomb, kind, amount, viewer, at in rows:
-            bombs[channel, bomb].append(Gift(event_id, channel, bomb, kind, amount, viewer or "", at))
-        differences = []
-        for gifts in bombs.values():
-            before = gifts_of(gift for gift in gifts if gift.id not in fresh)
-            differences += [_gift_row(before, -1), _gift_row(gifts_of(gifts), 1)]
-        return [row for row in differences if row is not None]
-
     # Deeds of moderators
 
     def _any_later_deed(self) -> bool:
@@ -262,19 +221,10 @@ class Transaction:
         self.cursor.execute(statements.ANY_LATER_DEED, columns(oldest.items()))
         return bool(self.cursor.fetchone()[0])
 
-    def _insert_deeds(self) -> list[int]:
-        """Write down bans, timeouts and deletions; return the keys of the new ones."""
-        rows = []
-        for line, deed in self.batch.moderation:
-            channel = self.rooms.key(deed.room_id) if deed.room_id else self.by_login.get(deed.channel)
-            if channel is None:
-                self.dead.append(Dead(line, f"no channel {deed.channel!r} is known"))
-            else:
-                rows.append(_deed_row(channel, deed))
-        if not rows:
-            return []
-        self.cursor.execute(statements.INSERT_MODERATION, columns(rows))
-        return [key for (key,) in self.cursor.fetchall()]
+    def _store_deeds(self) -> None:
+        deeds = Deeds(self.cursor, self.rooms, self.batch, self.by_login)
+        deeds.store()
+        self.dead += deeds.dead
 
     def _insert_gaps(self) -> None:
         rows = []
@@ -308,9 +258,9 @@ class Transaction:
             execute(statements.ADD_EMOTE_DAYS)
         execute(statements.ADD_MINUTES)
         minutes = fetch()
-        execute(statements.ADD_CHANNEL_DAYS, columns(of_day) or [[], [], []])
+        execute(statements.ADD_CHANNEL_DAYS, columns(of_day, width=3))
         days = fetch()
-        execute(statements.ADD_CHANNEL_TOTALS, columns(of_all) or [[], []])
+        execute(statements.ADD_CHANNEL_TOTALS, columns(of_all, width=2))
         self._summarise(stored, minutes, days, fetch())
 
     def _summarise(self, stored: Stored, minutes: Rows, days: Rows, totals: Rows) -> None:
@@ -339,33 +289,5 @@ def insert_dead(cursor: CursorWrapper, dead: Sequence[Dead]) -> None:
         cursor.execute(statements.INSERT_DEAD, columns(rows))
 
 
-def columns(rows: Iterable[Sequence[object]]) -> list[list[object]]:
-    """Turn rows into one list per column, as unnest wants them."""
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _gift_row(given: tuple[Giver, int] | None, sign: int) -> tuple[int, str, int, int, int] | None:
-    if given is None or not given[0].viewer:
-        return None
-    giver, number = given
-    return giver.channel, giver.viewer, ms_of(giver.at), 0, sign * number
-
-
-def _deed_row(channel: int, deed: Moderation) -> tuple[object, ...]:
-    match deed:
-        case ViewerCleared(user_id=viewer, login=login, sent_ms=sent_ms, duration_seconds=seconds):
-            return (channel, "ban" if seconds is None else "timeout", sent_ms, viewer, login, "", seconds)
-        case MessageDeleted(login=login, message_id=message_id, sent_ms=sent_ms):
-            return (channel, "delete", sent_ms, "", login, message_id, None)
-        case ChatCleared(sent_ms=sent_ms):
-            return (channel, "clear", sent_ms, "", "", "", None)
-
-
-def moment(ms: int) -> datetime:
-    """Aware UTC time of milliseconds since the epoch, exactly."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
-
-
-def ms_of(at: datetime) -> int:
-    """Milliseconds since the epoch."""
-    return round(at.timestamp() * 1000)
+def _size(batch: Batch) -> int:
+    return len(batch.messages) + len(batch.notices) + len(batch.told)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connection
 
-from chat.models import ChatEvent, Emote, Message
+from chat.models import ChatEvent, Emote, Message, Redemption
 from streams.models import Channel
 
 Row = tuple[Any, ...]
@@ -39,12 +39,21 @@ ROWS = {
     """,
     "events": f"""
         SELECT {CHANNEL}, id, viewer_id, kind, occurred_at, text, system_text, amount, recipient_id, bomb_id, params,
-            source_channel_id
+            source_channel_id, told_by, same_as
         FROM chat_chatevent
     """,
     "deeds": f"""
-        SELECT {CHANNEL}, kind, occurred_at, target_id, target_login, message_id, duration_seconds
-        FROM chat_moderationevent
+        SELECT {CHANNEL}, kind, occurred_at, target_id, target_login, message_id, duration_seconds, moderator_id,
+            reason, told_by, (
+                SELECT (same.occurred_at, same.told_by) FROM chat_moderationevent same WHERE same.id = deed.same_as_id
+            )
+        FROM chat_moderationevent deed
+    """,
+    "rewards": f"SELECT {CHANNEL}, twitch_id, title, cost, prompt, is_automatic, told_at FROM chat_reward",
+    "redemptions": f"""
+        SELECT {CHANNEL}, id, viewer_id, (SELECT twitch_id FROM chat_reward WHERE id = reward_id), cost, status, text,
+            redeemed_at
+        FROM chat_redemption
     """,
     "gaps": f"SELECT {CHANNEL}, started_at, ended_at, reason FROM streams_gap",
     "dead letters": "SELECT raw, error FROM chat_deadletter",
@@ -90,6 +99,9 @@ class _Count:
         for message in Message.objects.filter(source_channel_id=""):
             self._add_message(message)
         self._add_events(list(ChatEvent.objects.filter(source_channel_id="").exclude(viewer=None)))
+        for spent in Redemption.objects.all():
+            points = 0 if spent.status == Redemption.Status.CANCELED else spent.cost
+            self._add(self.rooms[spent.channel_id], spent.viewer_id, spent.redeemed_at, points=points)
 
     def _add(self, room: str | None, viewer: str | None, at: Any, **counts: int) -> None:
         self.of_day.setdefault((room, viewer, at.date()), Counter()).update(counts)
@@ -109,7 +121,9 @@ class _Count:
         for event in events:
             room, viewer = self.rooms[event.channel_id], event.viewer_id
             if event.kind in ("sub", "resub"):
-                self._add(room, viewer, event.occurred_at, subs=1)
+                self._add(room, viewer, event.occurred_at, subs=int(not event.same_as))
+            if event.told_by in ("channel.cheer", "channel.bits.use"):
+                self._add(room, viewer, event.occurred_at, bits=0 if event.same_as else event.amount)
             if event.kind in ("subgift", "submysterygift"):
                 self._add(room, viewer, event.occurred_at)
                 bombs.setdefault(event.bomb_id, []).append(event)
@@ -122,9 +136,9 @@ class _Count:
     def rows(self) -> dict[str, list[Row]]:
         viewer_totals = self._summed(lambda key: key[:2])
         found = {
-            "viewer days": [(*key, *_five(counts), 0, 0) for key, counts in self.of_day.items()],
+            "viewer days": [(*key, *_five(counts), 0, counts["points"]) for key, counts in self.of_day.items()],
             "viewer totals": [
-                (*key, min(self.seen[key]), max(self.seen[key]), *_five(counts), 0, 0)
+                (*key, min(self.seen[key]), max(self.seen[key]), *_five(counts), 0, counts["points"])
                 for key, counts in viewer_totals.items()
             ],
             "emote uses": [(*key, uses) for key, uses in self.uses.items()],

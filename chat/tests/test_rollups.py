@@ -17,6 +17,7 @@ from chat.tests.lines import DAY, NOON, moment, privmsg, read, usernotice
 from chat.tests.tables import channel, counted_again, counters
 from streams.models import Channel
 from viewers.models import ViewerDay, ViewerTotal
+from viewers.tests.presence import Evening
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -131,14 +132,6 @@ def test_a_surplus_row_counts_nothing_any_more(evening, table):
     found[table] = [row for row in found[table] if row not in surplus]
     assert found == expected
     assert bool(surplus) == (table in ZERO)
-
-
-def test_watch_time_and_points_stay_as_they_are(evening):
-    for table in ("viewers_viewerday", "viewers_viewertotal"):
-        execute(f"UPDATE {table} SET watch_seconds = 3600, points = 500, messages = 77")
-    rebuild()
-    for model in (ViewerDay, ViewerTotal):
-        assert set(model.objects.values_list("watch_seconds", "points")) == {(3600, 500)}
 
 
 # What it says
@@ -315,3 +308,21 @@ def crashes_after(statements: int, store: Store) -> bool:
     except PowerCutError:
         return True
     return False
+
+
+def test_the_command_counts_watch_time_again_from_the_sessions():
+    evening = Evening()
+    evening.poll(5, "ann")
+    evening.poll(10, "ann")
+    ViewerDay.objects.update(watch_seconds=1)
+    ViewerTotal.objects.update(watch_seconds=2)
+    call_command("rebuildrollups", stdout=StringIO())
+    assert evening.watched("ann") == 5
+
+
+def test_somebody_who_only_watches_does_not_make_a_channel_heard_of():
+    evening = Evening()
+    evening.poll(5, "ann")
+    evening.poll(10, "ann")
+    rollups.rebuild_totals(evening.channel)
+    assert evening.channel.counts.last_message_at is None

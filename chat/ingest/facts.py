@@ -1,0 +1,272 @@
+"""What happened beside messages, stored inside a batch's transaction: announcements, points, and times on air.
+
+What chat and EventSub both tell is counted once: rows go in as they were told, then what stands for a fact is decided
+from all that was told around it, and the counters follow the difference.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from django.db.backends.utils import CursorWrapper
+
+from chat.ingest import factstatements, notices
+from chat.ingest.batch import Batch
+from chat.ingest.events import UserNotice
+from chat.ingest.eventsub_events import ChannelChanged, Notification, Redeemed, StreamOffline, StreamOnline, Told
+from chat.ingest.notices import BOMB
+from chat.ingest.onefact import (
+    ANONYMOUS_CHEERER,
+    BITS_KINDS,
+    BITS_WITHIN_MS,
+    KINDS,
+    REACH_MS,
+    Cheer,
+    Count,
+    Telling,
+    counts,
+    decide,
+)
+from chat.ingest.rooms import Rooms
+from chat.ingest.rows import columns, moment, ms_of
+from streams import broadcasts
+from streams.models import Channel
+from viewers import presence
+
+Signed = tuple[int, Count]
+
+
+class Seed(NamedTuple):
+    """Something new, around which it has to be decided again what is the same."""
+
+    channel: int
+    viewer: str
+    recipient: str
+    ms: int
+
+
+class Facts:
+    """What one batch tells beside messages and deeds."""
+
+    def __init__(self, cursor: CursorWrapper, rooms: Rooms, batch: Batch) -> None:
+        self.cursor = cursor
+        self.rooms = rooms
+        self.batch = batch
+        self._lowered: list[tuple[object, ...]] = []
+
+    def store(self) -> None:
+        """Write down what was told, and stage what it counts for."""
+        seen: list[Count] = []
+        changes = [*self._announce(seen), *self._redeem(seen)]
+        raised = [_row(count, ms_of(count.at)) for count in seen]
+        for day, count in _net(changes):
+            numbers = count[3:]
+            if any(number > 0 for number in numbers):
+                raised.append((*count[:2], ms_of(count.at), *(max(number, 0) for number in numbers)))
+            if any(number < 0 for number in numbers):
+                self._lowered.append((*count[:2], day, *(max(-number, 0) for number in numbers)))
+        if raised:
+            self.cursor.execute(factstatements.TALLY_FACTS, columns(raised))
+
+    def lower(self) -> None:
+        """Take back what was counted and is not any more: after everything else was added."""
+        if self._lowered:
+            self.cursor.execute(factstatements.LOWER_COUNTERS, columns(self._lowered))
+
+    # Announcements
+
+    def _announce(self, seen: list[Count]) -> list[Signed]:
+        """Store announcements; return what they change, and add who was seen."""
+        rows = [self._notice_row(notice) for notice in self.batch.notices.values()]
+        rows += [self._told_row(told, told.fact) for told in self.batch.told if isinstance(told.fact, Told)]
+        fresh: set[str] = set()
+        if rows:
+            self.cursor.execute(factstatements.INSERT_EVENTS, columns(rows))
+            fresh = {event_id for (event_id,) in self.cursor.fetchall()}
+        related = self._related(self._seeds(fresh))
+        if not any(telling.told_by or telling.id in fresh for telling in related):
+            return []
+        decided = decide(related, self._cheers(related))
+        if changed := [new for new, old in zip(decided, related, strict=True) if new != old]:
+            marks = [(telling.id, telling.same_as, telling.bomb, telling.text, telling.amount) for telling in changed]
+            self.cursor.execute(factstatements.MARK_EVENTS, columns(marks))
+        new = [telling for telling in decided if telling.id in fresh]
+        # What only says the same once more, and a part of a gift, show their viewer all the same.
+        seen += [Count(told.channel, told.viewer, told.at) for told in new if told.viewer and _is_counted(told)]
+        before = counts(telling for telling in related if telling.id not in fresh)
+        return [(-1, count) for count in before] + [(1, count) for count in counts(decided)]
+
+    def _notice_row(self, notice: UserNotice) -> tuple[object, ...]:
+        return (
+            notice.id,
+            self.rooms.key(notice.room_id),
+            notices.viewer_of(notice),
+            notice.kind,
+            notice.sent_ms,
+            notice.text,
+            notice.system_text,
+            notices.amount_of(notice),
+            notice.params.get("recipient-id", ""),
+            notices.bomb_of(notice),
+            json.dumps(dict(notice.params)),
+            notice.source_room_id,
+            "",
+        )
+
+    def _told_row(self, told: Notification, fact: Told) -> tuple[object, ...]:
+        return (
+            fact.id,
+            self.rooms.key(told.room_id),
+            fact.viewer_id,
+            fact.kind,
+            fact.at_ms,
+            fact.text,
+            "",
+            fact.amount,
+            fact.recipient_id,
+            fact.id if fact.kind == BOMB else "",
+            json.dumps(dict(fact.params)),
+            "",
+            told.type,
+        )
+
+    def _seeds(self, fresh: set[str]) -> set[Seed]:
+        seeds = {
+            Seed(
+                self.rooms.key(notice.room_id),
+                notices.viewer_of(notice),
+                notice.params.get("recipient-id", ""),
+                notice.sent_ms,
+            )
+            for notice in self.batch.notices.values()
+            if notice.id in fresh and notice.kind in KINDS and not notice.source_room_id
+        }
+        for told in self.batch.told:
+            fact = told.fact
+            if isinstance(fact, Told) and fact.id in fresh and fact.kind in KINDS:
+                seeds.add(Seed(self.rooms.key(told.room_id), fact.viewer_id, fact.recipient_id, fact.at_ms))
+        if self.batch.messages:
+            self.cursor.execute(factstatements.CHEERS)
+            for channel, viewer, sent_ms in self.cursor.fetchall():
+                seeds.add(Seed(channel, "" if viewer == ANONYMOUS_CHEERER else viewer, "", sent_ms))
+        return seeds
+
+    def _related(self, seeds: set[Seed]) -> list[Telling]:
+        """Everything that can have a say in what these are."""
+        if not seeds:
+            return []
+        gifts = [(seed.channel, seed.recipient, seed.ms) for seed in seeds if seed.recipient]
+        channels, viewers, ms = columns((seed.channel, seed.viewer, seed.ms) for seed in seeds)
+        gift_channels, recipients, gift_ms = columns(gifts, width=3)
+        self.cursor.execute(
+            factstatements.RELATED_EVENTS,
+            {
+                "channels": channels,
+                "viewers": viewers,
+                "ms": ms,
+                "gift_channels": gift_channels,
+                "recipients": recipients,
+                "gift_ms": gift_ms,
+                "reach": REACH_MS,
+                "kinds": sorted(KINDS),
+            },
+        )
+        return [Telling(*row) for row in self.cursor.fetchall()]
+
+    def _cheers(self, related: Iterable[Telling]) -> list[Cheer]:
+        """The messages that these tellings of bits could be about."""
+        spans = [
+            (told.channel, told.viewer or ANONYMOUS_CHEERER, told.ms - BITS_WITHIN_MS, told.ms + BITS_WITHIN_MS)
+            for told in related
+            if told.told_by and told.kind in BITS_KINDS
+        ]
+        if not spans:
+            return []
+        self.cursor.execute(factstatements.RELATED_CHEERS, columns(spans))
+        return [Cheer(*row) for row in self.cursor.fetchall()]
+
+    # Points
+
+    def _redeem(self, seen: list[Count]) -> list[Signed]:
+        """Store what points were spent on; return what it changes, and add who was seen."""
+        redeemed = [(told, told.fact) for told in self.batch.told if isinstance(told.fact, Redeemed)]
+        if not redeemed:
+            return []
+        rewards: dict[tuple[int, str], tuple[object, ...]] = {}
+        redemptions: dict[str, tuple[int, tuple[object, ...]]] = {}
+        for told, fact in sorted(redeemed, key=lambda each: (each[0].sent_ms, each[1])):
+            channel, is_settled = self.rooms.key(told.room_id), factstatements.STATUSES.index(fact.status)
+            rewards[channel, fact.reward_id] = (fact.title, fact.cost, fact.prompt, fact.is_automatic, told.sent_ms)
+            known = redemptions.get(fact.id)
+            if known is None or is_settled > known[0]:
+                redemptions[fact.id] = (is_settled, _redemption_row(channel, fact))
+        self.cursor.execute(factstatements.UPSERT_REWARDS, columns((*key, *told) for key, told in rewards.items()))
+        self.cursor.execute(factstatements.UPSERT_REDEMPTIONS, columns(row for _, row in redemptions.values()))
+        changes: list[Signed] = []
+        for channel, viewer, at, before, after in self.cursor.fetchall():
+            seen.append(Count(channel, viewer, at))
+            changes += [
+                (-1, Count(channel, viewer, at, points=before)),
+                (1, Count(channel, viewer, at, points=after)),
+            ]
+        return changes
+
+    # Streams
+
+    def tell_streams(self) -> None:
+        """Pass on what was told of when channels were on air, and end the view sessions that this ends."""
+        told = [(self.rooms.key(each.room_id), each) for each in self.batch.told if _is_of_stream(each)]
+        if not told:
+            return
+        channels = Channel.objects.in_bulk({key for key, _ in told})
+        for key, notification in sorted(told, key=lambda each: each[1].sent_ms):
+            _tell_stream(channels[key], notification)
+        presence.settle(channels)
+
+
+def _row(count: Count, ms: int) -> tuple[object, ...]:
+    return (*count[:2], ms, *count[3:])
+
+
+def _net(changes: Sequence[Signed]) -> list[tuple[date, Count]]:
+    """What changes for each viewer and day, without what does not."""
+    sums: dict[tuple[int, str, date], Count] = {}
+    for sign, count in changes:
+        key = count.channel, count.viewer, count.day
+        known = sums.get(key, Count(count.channel, count.viewer, count.at))
+        numbers = [before + sign * number for before, number in zip(known[3:], count[3:], strict=True)]
+        sums[key] = Count(count.channel, count.viewer, min(known.at, count.at), *numbers)
+    return [(day, count) for (_, _, day), count in sums.items() if any(count[3:])]
+
+
+def _is_counted(telling: Telling) -> bool:
+    return telling.kind in notices.COUNTED or (bool(telling.told_by) and telling.kind in BITS_KINDS)
+
+
+def _redemption_row(channel: int, fact: Redeemed) -> tuple[object, ...]:
+    return (
+        fact.id,
+        channel,
+        fact.viewer_id,
+        fact.reward_id,
+        fact.cost,
+        fact.status,
+        fact.text,
+        fact.redeemed_ms,
+    )
+
+
+def _is_of_stream(told: Notification) -> bool:
+    return isinstance(told.fact, StreamOnline | StreamOffline | ChannelChanged)
+
+
+def _tell_stream(channel: Channel, told: Notification) -> None:
+    at = moment(told.sent_ms)
+    match told.fact:
+        case StreamOnline(stream_id=stream_id, started_ms=started_ms):
+            broadcasts.went_online(channel, stream_id, moment(started_ms), at)
+        case StreamOffline():
+            broadcasts.went_offline(channel, at)
+        case ChannelChanged(title=title, category_id=category_id, category=category):
+            broadcasts.changed(channel, at, title, category_id, category)
