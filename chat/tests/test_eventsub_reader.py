@@ -1,5 +1,6 @@
 """Listening to a Twitch that lets us down in every way it knows."""
 
+import asyncio
 import json
 import random
 from contextlib import asynccontextmanager
@@ -277,6 +278,55 @@ def test_an_old_connection_that_ends_before_the_new_one_is_there_costs_a_fresh_s
             await until(reader.all_arrive)
             await reader.cheer(1)
             await until(lambda: reader.heard() == [1])
+
+    run(scenario)
+
+
+def test_a_question_that_was_under_way_over_a_reconnect_is_asked_again(listening):
+    asked, answer = asyncio.Event(), asyncio.Event()
+    ask = HelixAccount.subscribe
+
+    async def subscribe(self, topic, session_id):
+        if topic.type == CHEER and not asked.is_set():
+            asked.set()
+            await answer.wait()
+        return await ask(self, topic, session_id)
+
+    async def scenario():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(HelixAccount, "subscribe", subscribe)
+            async with listening(is_settled=False) as reader:
+                await until(lambda: asked.is_set() and reader.states().count(State.ENABLED) == len(KINDS) - 1)
+                await reader.fails("reconnect")
+                await until(lambda: reader.eventsub.connections == 2 and len(reader.eventsub.sessions) == 1)
+                answer.set()
+                await until(reader.all_arrive)
+                assert State.REFUSED not in {outcome.state for outcome in reader.history}
+
+    run(scenario)
+
+
+def test_nothing_is_asked_for_between_two_connections(listening, monkeypatch):
+    take_over = EventSubServer._take_over
+    is_let_in = asyncio.Event()
+    tries = []
+
+    def hesitate(self, session, key):
+        tries.append(key)
+        return is_let_in.is_set() and take_over(self, session, key)
+
+    monkeypatch.setattr(EventSubServer, "_take_over", hesitate)
+
+    async def scenario():
+        async with listening() as reader:
+            asked = len(reader.eventsub.asked)
+            await reader.fails("reconnect")
+            await reader.fails("revoke", type=CHEER)
+            await until(lambda: len(tries) == 20)
+            assert len(reader.eventsub.asked) == asked
+            is_let_in.set()
+            await until(reader.all_arrive)
+            assert len(reader.eventsub.asked) == asked + 1
 
     run(scenario)
 
