@@ -18,7 +18,7 @@ from django.db.models import Q
 
 from streams.locks import lock_channels
 from streams.models import PresenceSource, Stream
-from viewers import statements
+from viewers import names, statements
 from viewers.credit import STAGE_CREDIT, fold
 from viewers.models import SessionCorrection, ViewSession
 
@@ -102,7 +102,7 @@ def reconcile(
             "trusted": trusted(),
             "spoke_since": at - interval(),
         }
-        cursor.execute(statements.LEARN_NAMES, values)
+        cursor.execute(names.LEARN_PRESENT, values)
         if at - after > trusted():
             speech = _bridge(cursor, speech, values)
         is_listed = source == PresenceSource.CHATTERS

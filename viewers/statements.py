@@ -21,40 +21,6 @@ WHERE stream.id = %(stream)s
 FOR UPDATE OF stream
 """
 
-# Who is called what. Written where something is new; the last time of a name is moved on when somebody comes, for
-# chatters come by the hundred thousand, and until when they were there is what sessions say.
-LEARN_NAMES = """
-WITH renamed AS (
-    INSERT INTO viewers_viewer (twitch_id, login, display_name, color, named_at, is_bot)
-    SELECT told.viewer_id, told.login, told.display_name, '', %(at)s, false
-    FROM present told LEFT JOIN viewers_viewer known ON known.twitch_id = told.viewer_id
-    WHERE known.twitch_id IS NULL OR (
-        known.named_at < %(at)s AND (known.login, known.display_name) IS DISTINCT FROM (told.login, told.display_name)
-        AND NOT EXISTS (
-            SELECT FROM viewers_viewername name WHERE name.viewer_id = told.viewer_id AND name.last_seen_at > %(at)s
-        )
-    )
-    ORDER BY 1
-    ON CONFLICT (twitch_id) DO UPDATE SET
-        login = excluded.login, display_name = excluded.display_name, named_at = excluded.named_at
-    WHERE viewers_viewer.named_at < excluded.named_at
-    RETURNING twitch_id
-),
-open AS (SELECT viewer_id FROM viewers_viewsession WHERE stream_id = %(stream)s AND ended_at IS NULL)
-INSERT INTO viewers_viewername (viewer_id, login, display_name, first_seen_at, last_seen_at)
-SELECT told.viewer_id, told.login, told.display_name, %(at)s, %(at)s
-FROM present told LEFT JOIN viewers_viewername known ON known.viewer_id = told.viewer_id AND known.login = told.login
-WHERE (told.viewer_id IN (SELECT twitch_id FROM renamed) OR told.viewer_id NOT IN (SELECT viewer_id FROM open))
-    AND (
-        known.id IS NULL OR %(at)s < known.first_seen_at OR %(at)s > known.last_seen_at + interval '1 hour'
-    )
-ORDER BY 1, 2
-ON CONFLICT (viewer_id, login) DO UPDATE SET
-    display_name = excluded.display_name,
-    first_seen_at = least(viewers_viewername.first_seen_at, excluded.first_seen_at),
-    last_seen_at = greatest(viewers_viewername.last_seen_at, excluded.last_seen_at)
-"""
-
 # Nobody: for those who have no chat to ask.
 NOBODY_SPOKE = "SELECT NULL::text AS viewer_id, NULL::timestamptz AS at WHERE false"
 BRIDGED_SPEECH = "SELECT viewer_id, at FROM spoke"
