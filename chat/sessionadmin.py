@@ -15,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from chat import streamnumbers
 from chat.models import Message
@@ -95,7 +95,8 @@ class ViewSessionAdmin(SearchByName):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         may_correct = request.user.has_perm("viewers.change_viewsession")
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "may_correct": may_correct})
+        context = {**(extra_context or {}), "title": "A view session", "may_correct": may_correct}
+        return super().change_view(request, object_id, form_url, context)
 
     @admin.display(description="Looks at who was there")
     def polls(self, session: ViewSession) -> str:
@@ -127,8 +128,8 @@ class ViewSessionAdmin(SearchByName):
     def corrections(self, session: ViewSession) -> str:
         made = session.corrections.select_related("made_by").order_by("pk")
         lines = format_html_join(
-            "",
-            "<li>{} by {}: it was {}. {}</li>",
+            mark_safe("<br>"),
+            "{} by {}: it was {}. {}",
             (
                 (
                     _moment(row.made_at),
@@ -139,7 +140,7 @@ class ViewSessionAdmin(SearchByName):
                 for row in made
             ),
         )
-        return format_html("<ul>{}</ul>", lines) if lines else "none"
+        return lines or "none"
 
     def correct_view(self, request: HttpRequest, session_id: int) -> HttpResponse:
         """Ask what the session should be, show what that changes, and then do it."""

@@ -163,6 +163,8 @@ function read(evening) {
   const reading = evening.querySelector("[data-reading]");
   const [viewers, rates] = [evening.dataset.viewers, evening.dataset.rates].map((text) => text.split(" "));
   const cross = document.createElementNS(picture.namespaceURI, "line");
+  const when = Number(evening.dataset.length) > 86400 ? zones.short : zones.hour;
+  reading.hidden = false;
   for (const [name, value] of [["class", "cross"], ["y1", 28], ["y2", 290]]) cross.setAttribute(name, value);
 
   picture.addEventListener("pointermove", (event) => {
@@ -172,15 +174,14 @@ function read(evening) {
     const at = new Date((Number(evening.dataset.start) + index * Number(evening.dataset.step)) * 1000);
     for (const end of ["x1", "x2"]) cross.setAttribute(end, `${share * 100}%`);
     picture.append(cross);
-    const said = [zones.short.format(at)];
+    const said = [when.format(at)];
     if (viewers[index] !== "-") said.push(`${count.format(viewers[index])} viewers`);
     said.push(rates[index] === "-" ? "chat not received" : `${count.format(rates[index])} messages a minute`);
     reading.textContent = said.join(" · ");
-    reading.hidden = false;
   });
   picture.addEventListener("pointerleave", () => {
     cross.remove();
-    reading.hidden = true;
+    reading.textContent = "";
   });
 }
 

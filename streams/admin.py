@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from streams.grantadmin import connection_of
 from streams.logins import login_of
@@ -196,8 +196,8 @@ class StreamAdmin(FactAdmin):
         """The first segments; all of them are in a list of their own."""
         segments = list(stream.segments.order_by("started_at")[: self.segments_shown + 1])
         lines = format_html_join(
-            "",
-            "<li>{} to {}: {}{}</li>",
+            mark_safe("<br>"),
+            "{} to {}: {}{}",
             (
                 (
                     f"{row.started_at:%-d %b, %H:%M:%S}",
@@ -209,7 +209,7 @@ class StreamAdmin(FactAdmin):
             ),
         )
         more = _rows_of(stream, "streams_streamsegment", "all of them")
-        return format_html("<ul>{}</ul>{}", lines, more) if segments else "nothing is known of it"
+        return format_html("{}<br>{}", lines, more) if segments else "nothing is known of it"
 
     @admin.display(description="counts")
     def viewer_counts(self, stream: Stream) -> str:

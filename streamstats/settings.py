@@ -108,8 +108,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
-DATETIME_FORMAT = "j M Y, H:i:s"  # in the admin, where seconds tell messages apart
-DATE_FORMAT = "j M Y"
+FORMAT_MODULE_PATH = "streamstats.formats"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"

@@ -281,6 +281,12 @@ def test_a_dead_letter_shows_what_came_and_does_nothing(admin_client, world):
     assert r"\xff\x00&lt;script&gt;\x1b[31m" in page
 
 
+def test_times_are_told_to_the_second(admin_client, world):
+    gap = Gap.objects.earliest("pk")
+    Gap.objects.filter(pk=gap.pk).update(started_at="2026-05-01T18:03:07Z")
+    assert "1 May 2026, 18:03:07" in admin_client.get(page_of(gap)).content.decode()
+
+
 def test_pages_end_where_counting_does(world, monkeypatch):
     monkeypatch.setattr(CappedPaginator, "most", 3)
     assert CappedPaginator(Viewer.objects.order_by("pk"), 2).count == 2
