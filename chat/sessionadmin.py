@@ -75,7 +75,7 @@ class Effect:
 
 @admin.register(ViewSession)
 class ViewSessionAdmin(SearchByName):
-    list_display = ("started_at", "ended_at", "viewer", "source", "ended_by", "stream")
+    list_display = ("started_at", "ended_at", "viewer", "stream", "source", "ended_by")
     list_filter = (OneChannelFilter,)
     list_select_related = ("viewer", "stream__channel")
     ordering = ("viewer", "-started_at", "pk")

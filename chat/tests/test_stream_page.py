@@ -194,6 +194,13 @@ def test_minutes_of_a_long_stream_share_a_point(client, channel, stream, sample)
     assert len(picture(client).slots) == 144
 
 
+def test_a_stream_of_more_than_a_day_tells_days(client, stream):
+    Stream.objects.update(ended_at=EIGHT + timedelta(hours=30))
+    page = text(client)
+    assert ">2 May, 00:00<" in page.split("<tbody>")[1]
+    assert ">3 May, 02:00<" in page.split('class="moments')[1]
+
+
 def test_a_change_of_title_and_category_is_marked_and_told(client, channel, stream):
     names = [("Painting", "Art"), ("Painting on", "Art"), ("Painting on", "Chess")]
     for number, (title, category) in enumerate(names):
@@ -284,6 +291,7 @@ def test_a_channel_of_opt_in_pages_names_nobody(client, channel, stream):
     visit(channel, stream, moth)
     ChatEvent.objects.create(id="1", channel=channel, viewer=moth, kind="raid", occurred_at=at(5), amount=263)
     page = text(client)
+    assert list(client.get(PAGE).context["chatters"]) == []
     assert "moth" not in page
     assert "A raid of 263 viewers" in page
 

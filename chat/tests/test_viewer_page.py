@@ -232,8 +232,17 @@ def test_watch_time_is_told_as_a_sentence(client, channel, watched):
 
 
 def test_who_never_wrote_has_a_page_too(client, channel, watched):
-    watched(make_viewer(channel, "ann", 0))
+    ann = make_viewer(channel, "ann", 0)
+    watched(ann)
+    ViewerDay.objects.create(channel=channel, viewer=ann, day=TODAY, watch_seconds=7200)
+    context = client.get(f"{LIST}ann/").context
     assert "no message yet" in text(client)
+    assert (context["days_written"], context["rank"], context["busiest"]) == (0, None, None)
+
+
+def test_nobody_watched_more_than_all_of_a_stream(client, channel, watched):
+    watched(make_viewer(channel, "ann"), hours=5)
+    assert [entry.share for entry in client.get(f"{LIST}ann/").context["attended"]] == [100]
 
 
 def test_who_never_watched_is_told_no_watch_time(client, channel):

@@ -64,7 +64,7 @@ def _facts(channel: Channel, stream: Stream) -> dict[str, object]:
     span = evening.span_of(stream.started_at, ended_at)
     segments = _segments(stream, ended_at)
     raids = _raids(channel, stream.started_at, ended_at)
-    gaps = [gap for gap in gaps_within(channel, span) if gap.started_at < ended_at][:MOMENTS]
+    gaps = gaps_within(channel, span)[:MOMENTS]
     viewers = _viewers(stream, span)
     return {
         "channel": channel,

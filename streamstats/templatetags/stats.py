@@ -68,6 +68,12 @@ def clock(at: datetime) -> SafeString:
     return _time(at, "hour", f"{at:%H:%M}")
 
 
+@register.simple_tag
+def dated_clock(at: datetime) -> SafeString:
+    """An hour and minute, where the year is known."""
+    return _time(at, "short", f"{at:%-d %b, %H:%M}")
+
+
 @register.filter
 def spoken(span: timedelta) -> str:
     return durations.spoken(span)
