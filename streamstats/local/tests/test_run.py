@@ -16,11 +16,12 @@ from django.core.management.base import CommandError
 from streamstats.local import ports
 from streamstats.local.manage import PROJECT
 from streamstats.local.servers import owned_home
+from streamstats.management.commands.run import environment_of_programs
 from streamstats.simulator.addresses import addresses
 
 
 class Run:
-    """`manage.py run --channel somebody` in a home of its own, with nothing outside to talk to."""
+    """`manage.py run --channel somebody` in a home of its own, with nothing outside to talk to, nor an application."""
 
     def __init__(self, layout):
         self.port = ports.free_port()
@@ -31,7 +32,7 @@ class Run:
             "STREAMSTATS_HOME": str(layout.home),
             "PORT": str(self.port),
             "LOG_LEVEL": "CRITICAL",
-            **addresses(nowhere),
+            **{name: value for name, value in addresses(nowhere).items() if "CLIENT" not in name},
         }
         self.processes: list[subprocess.Popen[str]] = []
 
@@ -86,6 +87,19 @@ def test_it_starts_again_after_a_kill_and_ends_cleanly(run):
     family = run.family()
     assert run.end(signal.SIGTERM) == (0, ["Stopped."])
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
+
+
+def test_the_demo_speaks_to_the_simulator_whatever_is_configured():
+    configured = {"TWITCH_CLIENT_ID": "real", "TWITCH_HELIX_URL": "https://api.twitch.tv/helix", "LOG_LEVEL": "INFO"}
+    told = environment_of_programs(configured, 8001)
+    assert addresses(8001).items() <= told.items()
+    assert told["LOG_LEVEL"] == "INFO"
+
+
+def test_a_real_channel_is_followed_with_what_is_configured():
+    told = environment_of_programs({"TWITCH_CLIENT_ID": "real"}, None)
+    assert told["TWITCH_CLIENT_ID"] == "real"
+    assert "TWITCH_HELIX_URL" not in told
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a" * 26, "name;", "näme"])

@@ -7,7 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any
@@ -124,22 +124,29 @@ def check_port() -> None:
 
 
 def start_programs(supervisor: Supervisor, port: int, simulator_port: int | None) -> None:
-    environment = dict(os.environ)
-    environment |= {"STREAMSTATS_HOME": str(settings.STREAMSTATS_HOME), "PYTHONUNBUFFERED": "1"}
-    environment |= {**ROOT_IS_FINE, **STOPS_IN_TIME}
-    environment.setdefault("LOG_LEVEL", "WARNING")
+    environment = environment_of_programs(os.environ, simulator_port)
 
     def start(name: str, *command: str, stops_last: bool = False) -> None:
         supervisor.start(name, command, environment, PROJECT, stops_last=stops_last)
 
     if simulator_port:
-        environment = {**addresses(simulator_port), **environment}
         start("simulator", *MANAGE, "simulate", "--port", str(simulator_port), "--verbosity", "0", stops_last=True)
         supervisor.wait_until(lambda: ports.answers(simulator_port))
     start("ingest", *MANAGE, "ingest")
     start("web", *WEB, "--port", str(port))
     start("worker", *CELERY, "worker", "--concurrency", "2", "--loglevel", "warning")
     start("beat", *CELERY, "beat", "--schedule", str(settings.LAYOUT.schedule), "--pidfile=", "--loglevel", "warning")
+
+
+def environment_of_programs(own: Mapping[str, str], simulator_port: int | None) -> dict[str, str]:
+    """What programs are told. In the demo, Twitch and the providers are the simulator, whatever is configured.
+
+    A real application's id, from a `.env` or from anywhere, has no business there: what the demo keeps as permission
+    is none at the real Twitch, and what it asks is nobody's real account.
+    """
+    fixed = {"STREAMSTATS_HOME": str(settings.STREAMSTATS_HOME), "PYTHONUNBUFFERED": "1"}
+    world = addresses(simulator_port) if simulator_port else {}
+    return {"LOG_LEVEL": "WARNING", **own, **fixed, **ROOT_IS_FINE, **STOPS_IN_TIME, **world}
 
 
 def is_healthy(port: int) -> bool:
