@@ -25,6 +25,7 @@ REGULARS, NEWCOMERS_A_WEEK = 150, 34
 STRANGER_EVERY, WATCHED_STRANGER_EVERY = 40 * MINUTE, 150 * SECOND
 FIRST_STRANGER, MOST_STRANGERS = 200, 600
 STRIDE = 97
+FIRST_RAIDER = 61_000_000
 DAYS_A_NEWCOMER_STAYS = (0, 0, 0, 0, 6, 14, 21, 50, 90, 130)
 WEEKS_BACK = max(DAYS_A_NEWCOMER_STAYS) // 7 + 1
 ERA = 28 * DAY  # in each, one regular in thirty takes a new name
@@ -111,10 +112,16 @@ class Crowd:
         length_ms = broadcast.ended_ms - broadcast.started_ms
         number = dice.randrange(len(WORDS["raiders"]))
         login = WORDS["raiders"][number]
-        leader = Person(str(61_000_000 + number), (PersonName(0, login, login),), habits(dice), talk=0.1)
+        leader = Person(str(FIRST_RAIDER + number), (PersonName(0, login, login),), habits(dice), talk=0.1)
         party = tuple(self.stranger(broadcast, 100 + guest) for guest in range(dice.randrange(6, 22)))
         at_ms = broadcast.started_ms + int(length_ms * dice.uniform(0.25, 0.8))
         return Raid(at_ms, leader, party, len(party) * dice.randrange(2, 6) + dice.randrange(9))
+
+    def lapsing(self, day: int) -> list[Person]:
+        """Those who have left, and whose subscription is not renewed on this day."""
+        week = week_of(day)
+        gone = [person for back in range(WEEKS_BACK + 6) for person in self._cohort(week - back)]
+        return [person for person in gone if _last_day(person) == day]
 
     def _passing_by(self, dice: Random, broadcast: Broadcast) -> list[Visit]:
         """Strangers who drop in all through a broadcast, for a while each."""
@@ -233,6 +240,13 @@ class Crowd:
         return Person(
             twitch_id, (name,), own, talk=0.06 * dice.random(), arrives_on=broadcast.day, leaves_on=broadcast.day
         )
+
+
+def _last_day(person: Person) -> int | None:
+    """The day after the last month that a newcomer paid for; None for who never did."""
+    if person.subscribed_on is None or person.leaves_on is None or person.subscribed_on > person.leaves_on:
+        return None
+    return person.subscribed_on + ((person.leaves_on - person.subscribed_on) // 30 + 1) * 30
 
 
 def _visits(dice: Random, person: Person, broadcast: Broadcast) -> list[Visit]:

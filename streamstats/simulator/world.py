@@ -13,11 +13,12 @@ from streamstats.simulator.catalogue import Catalogue
 from streamstats.simulator.crowd import Crowd
 from streamstats.simulator.emotesets import ChannelEmotes, EmoteSets, SetChange
 from streamstats.simulator.evening import Evening, mirrored
-from streamstats.simulator.moments import HOUR, milliseconds
-from streamstats.simulator.person import Visit
+from streamstats.simulator.moments import HOUR, day_of, milliseconds
+from streamstats.simulator.person import Person, Visit
 from streamstats.simulator.providers import with_pictures
 from streamstats.simulator.schedule import Broadcast, Schedule, SimChannel
 from streamstats.simulator.stage import Line
+from streamstats.simulator.worldevents import BroadcastEvents, SimEvent, between_broadcasts
 
 DEMO = SimChannel("moonlitmarta", "MoonlitMarta", "190000001", "marta")
 PARTNER = SimChannel("captainbriny", "CaptainBriny", "190000002", "briny", size=0.4)
@@ -43,6 +44,7 @@ class World:
         self.crowds = {channel: Crowd(seed, schedule) for channel, schedule in schedules.items()}
         self.emotes = {channel: ChannelEmotes(schedule) for channel, schedule in schedules.items()}
         self._evening = lru_cache(maxsize=4)(self._play)
+        self._events = lru_cache(maxsize=4)(self._tell)
         self._visits = lru_cache(maxsize=4)(lambda broadcast: self.crowds[broadcast.channel].visits(broadcast))
 
     @classmethod
@@ -57,14 +59,19 @@ class World:
         """Who really watched a broadcast, and when."""
         return self._visits(broadcast)
 
-    def present(self, channel: SimChannel, at_ms: int) -> set[str]:
-        """Logins of those who watch at a moment."""
-        return {
-            visit.person.name(at_ms).login
+    def audience(self, channel: SimChannel, at_ms: int) -> list[Person]:
+        """Who watches at a moment."""
+        here = {
+            visit.person.twitch_id: visit.person
             for broadcast in self.schedules[channel].between(at_ms, at_ms + 1)
             for visit in self.visits(broadcast)
             if visit.from_ms <= at_ms < visit.to_ms
         }
+        return list(here.values())
+
+    def present(self, channel: SimChannel, at_ms: int) -> set[str]:
+        """Logins of those who watch at a moment."""
+        return {person.name(at_ms).login for person in self.audience(channel, at_ms)}
 
     def history(self, start: datetime, end: datetime, channel: SimChannel = DEMO) -> Iterator[bytes]:
         """Raw lines of a channel in [start, end), as Twitch sent them, in order of time."""
@@ -76,6 +83,17 @@ class World:
             stop_ms = start_ms + STEP_MS if end_ms is None else min(start_ms + STEP_MS, end_ms)
             for broadcast in self.schedules[channel].between(start_ms, stop_ms):
                 yield from (line for line in self.evening(broadcast) if start_ms <= line.at_ms < stop_ms)
+            start_ms = stop_ms
+
+    def events(self, channel: SimChannel, start_ms: int, end_ms: int) -> Iterator[SimEvent]:
+        """What EventSub tells of a channel in [start, end), in order of time."""
+        while start_ms < end_ms:
+            stop_ms = min(start_ms // STEP_MS * STEP_MS + STEP_MS, end_ms)
+            told = between_broadcasts(self.seed, self.crowds[channel], day_of(start_ms))
+            for broadcast in self.schedules[channel].between(start_ms - 1, stop_ms):  # its last event is at its end
+                told = told + self._events(broadcast)
+            of_span = (event for event in told if start_ms <= event.at_ms < stop_ms)
+            yield from sorted(of_span, key=lambda event: event.at_ms)
             start_ms = stop_ms
 
     def evening(self, broadcast: Broadcast) -> list[Line]:
@@ -105,3 +123,7 @@ class World:
     def _play(self, broadcast: Broadcast) -> list[Line]:
         channel = broadcast.channel
         return Evening(self.seed, broadcast, self.crowds[channel], self.emotes[channel]).lines()
+
+    def _tell(self, broadcast: Broadcast) -> list[SimEvent]:
+        crowd, lines, visits = self.crowds[broadcast.channel], self._evening(broadcast), self.visits(broadcast)
+        return BroadcastEvents(self.seed, crowd, broadcast, visits, lines, self.channels).events()
