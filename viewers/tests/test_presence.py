@@ -1,6 +1,8 @@
 """What polls, words and silence say about who was there."""
 
 from datetime import timedelta
+from itertools import pairwise
+from math import inf
 from random import Random
 
 import pytest
@@ -413,17 +415,18 @@ def test_the_open_session_of_a_bot_ends_at_the_last_proof(evening):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_happens_sessions_stay_true_to_the_stream_and_the_counters_to_them(seed):
-    dice = Random(seed)
-    evening, minute, air = Evening(), 0.0, [[0.0, None]]
+    dice, evening, minute = Random(seed), Evening(), 0.0
+    air, is_live = [(0.0, inf)], True
     for _ in range(40):
         minute += dice.choice((1, 4, 5, 5, 5, 5, 6, 25))
-        happening = dice.random()
-        if happening < 0.12 and air[-1][1] is None:
-            air[-1][1] = max(air[-1][0] + 1, minute - dice.choice((0, 0, 2, 7)))
+        happening, start = dice.random(), air[-1][0]
+        if happening < 0.12 and is_live:
+            air[-1], is_live = (start, max(start + 1, minute - dice.choice((0, 0, 2, 7)))), False
             evening.off_air(air[-1][1])
             evening.settle()
-        elif happening < 0.5 and air[-1][1] is not None:
-            air.append([max(air[-1][1] + 1, minute - dice.choice((0, 0, 2))), None])
+        elif happening < 0.5 and not is_live:
+            air.append((max(air[-1][1] + 1, minute - dice.choice((0, 0, 2))), inf))
+            is_live = True
             evening.on_air(air[-1][0])
             evening.settle()
         elif happening > 0.3:
@@ -431,12 +434,8 @@ def test_whatever_happens_sessions_stay_true_to_the_stream_and_the_counters_to_t
             words = {name: minute - dice.random() * 9 for name in ("ann", "eve") if dice.random() < 0.4}
             evening.poll(minute, *names, speech=said(**words))
     for name in ("ann", "bob", "cid", "dee", "eve"):
-        spans = evening.sessions(name)
-        ends = [minute if end is None else end for _, end in spans]
-        assert all(end <= start for end, (start, _) in zip(ends, spans[1:], strict=False))
-        assert all(
-            any(a <= start and end <= (b or minute) for a, b in air)
-            for (start, _), end in zip(spans, ends, strict=True)
-        )
+        spans = [(start, minute if end is None else end) for start, end in evening.sessions(name)]
+        assert all(before[1] <= after[0] for before, after in pairwise(spans))
+        assert all(any(a <= start and end <= b for a, b in air) for start, end in spans)
         evening.watched(name)
     assert sum(recount(evening.channel, EIGHT.date(), EIGHT.date() + timedelta(days=3)).values()) == 0
