@@ -28,12 +28,13 @@ def kind_of(raw: bytes) -> str:
     return line.event.type
 
 
-@pytest.mark.parametrize("raw", FRAMES, ids=kind_of)
-def test_a_notification_of_every_kind_ends_in_one_place(raw):
-    Store().write(read(raw, kind="eventsub"))
-    assert rows() == (0 if b'"user.update"' in raw else 1)
+def test_a_notification_of_every_kind_ends_in_one_place():
+    store = Store()
+    for number, raw in enumerate(FRAMES):
+        before = rows()
+        store.write(read(raw, kind="eventsub", source=str(number)))
+        assert rows() - before == (0 if kind_of(raw) == "user.update" else 1), raw
     assert not DeadLetter.objects.exists()
-    assert counters() == counted_again()
 
 
 def test_all_of_them_can_be_stored_at_once():

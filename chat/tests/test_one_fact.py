@@ -1,0 +1,263 @@
+"""A fact that chat and EventSub both tell is one fact, whichever tells it first."""
+
+from itertools import count
+
+import pytest
+from django.db import connection
+
+from chat.ingest.store import Store
+from chat.models import ChatEvent
+from chat.tests.frames import bits_use, cheer, gift, raid, resubscribe, subscribe
+from chat.tests.lines import DAY, gift_bomb, number_of, privmsg, usernotice
+from chat.tests.orders import mixed, orders, write
+from chat.tests.tables import counted_again, counters, everything
+from chat.tests.writers import in_thread
+from viewers.models import ViewerDay, ViewerTotal
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ANONYMOUS = {"user": "ananonymousgifter", "user_id": "274598607"}
+ANONYMOUS_CHEERER = {"user": "ananonymouscheerer", "user_id": "407665396"}
+
+
+def of(viewer: str) -> tuple[int, int, int]:
+    """Subscriptions, gifts and bits of a viewer."""
+    total = ViewerTotal.objects.filter(viewer=number_of(viewer)).first()
+    return (total.subs, total.gifts, total.bits) if total else (0, 0, 0)
+
+
+def facts() -> list[tuple[str, str]]:
+    """What stands: kind, and who told it."""
+    return sorted(ChatEvent.objects.facts().values_list("kind", "told_by"))
+
+
+SUB = usernotice("sub", user="alice", at=0, msg_param_sub_plan="Prime")
+RESUB = usernotice("resub", user="alice", at=0, msg_param_cumulative_months="9", text="nine months")
+BOMB = gift_bomb("bob", "carol", user="judy", at=0)
+SINGLE = usernotice("subgift", user="judy", at=0, msg_param_recipient_id=number_of("bob"))
+CHEERED = privmsg("Cheer100 well done", user="alice", at=0, bits="100")
+RAIDED = usernotice("raid", user="ivan", at=0, msg_param_viewerCount="120")
+
+# Lines -> what alice and judy have of (subs, gifts, bits), and how many facts there are.
+SAME = {
+    "sub": ([SUB, subscribe(at=2)], (1, 0, 0), 1),
+    "sub, told by EventSub first by its own clock": ([SUB, subscribe(at=-3)], (1, 0, 0), 1),
+    "resub": ([RESUB, resubscribe(at=2)], (1, 0, 0), 1),
+    "sub with words": ([SUB, subscribe(at=1), resubscribe(at=2, months=1, text="hi")], (1, 0, 0), 1),
+    "sub, told twice under two ids": ([SUB, subscribe(at=1), subscribe(at=2, message_id="again")], (1, 0, 0), 1),
+    "sub, a month after": ([SUB, subscribe(at=30 * DAY)], (2, 0, 0), 2),
+    "sub of somebody else": ([SUB, subscribe("bob", at=2)], (1, 0, 0), 2),
+    "sub around midnight": (
+        [usernotice("sub", user="alice", at=DAY / 2 - 1), subscribe(at=DAY / 2 + 1)],
+        (1, 0, 0),
+        1,
+    ),
+    "cheer": ([CHEERED, cheer(100, at=2), bits_use(100, at=1)], (0, 0, 100), 0),
+    "cheer, without words": ([CHEERED, cheer(100, at=2, text=""), bits_use(100, at=1, text="")], (0, 0, 100), 0),
+    "cheer, told twice under two ids": (
+        [CHEERED, cheer(100, at=2), cheer(100, at=3, message_id="again")],
+        (0, 0, 100),
+        0,
+    ),
+    "cheer of another number": ([CHEERED, cheer(50, at=2)], (0, 0, 150), 1),
+    "cheer, ten minutes later": ([CHEERED, cheer(100, at=600)], (0, 0, 200), 1),
+    "cheer around midnight": (
+        [privmsg(user="alice", at=DAY / 2 - 1, bits="100"), cheer(100, at=DAY / 2 + 1)],
+        (0, 0, 100),
+        0,
+    ),
+    "two cheers alike": (
+        [CHEERED, privmsg("Cheer100 again", at=5, bits="100"), cheer(100, at=1, text="a"), cheer(100, at=6, text="b")],
+        (0, 0, 200),
+        0,
+    ),
+    "two cheers alike, of which chat missed one": (
+        [CHEERED, cheer(100, at=1, text="a"), cheer(100, at=6, text="b"), bits_use(100, at=6, text="b")],
+        (0, 0, 200),
+        1,
+    ),
+    "power-up": ([CHEERED, bits_use(30, at=1, use="power_up"), bits_use(100, at=1)], (0, 0, 130), 1),
+    "raid": ([RAIDED, raid(at=2)], (0, 0, 0), 1),
+}
+GIFTS = {
+    "bomb": ([*BOMB, gift(2, at=1)], 2, 3),
+    "bomb, told before its parts": ([*BOMB, gift(2, at=-2)], 2, 3),
+    "bomb whose announcement got lost": ([*BOMB[1:], gift(2, at=1)], 2, 3),
+    "bomb of which a member got lost too": ([BOMB[1], gift(2, at=1)], 2, 2),
+    "bomb of which only the announcement came": ([BOMB[0], gift(2, at=1)], 2, 1),
+    "single gift": ([SINGLE, gift(1, at=1)], 1, 1),
+    "single gift, and its recipient": ([SINGLE, gift(1, at=1), subscribe("bob", at=1, is_gift=True)], 1, 1),
+    "bomb, told twice under two ids": (
+        [BOMB[0], gift(2, at=1, cumulative=9), gift(2, at=2, cumulative=9, message_id="again")],
+        2,
+        1,
+    ),
+    "two bombs alike": (
+        [BOMB[0], gift_bomb("x", "y", user="judy", at=30, bomb="second")[0], gift(2, at=1), gift(2, at=31)],
+        4,
+        2,
+    ),
+    "two bombs alike, of which chat missed one": ([BOMB[0], gift(2, at=1), gift(2, at=31)], 4, 2),
+    "a single gift and a bomb": ([SINGLE, BOMB[0], gift(1, at=0), gift(2, at=1)], 3, 2),
+    "bomb of another number": ([BOMB[0], gift(5, at=1)], 7, 2),
+    "bomb around midnight": (
+        [*gift_bomb("bob", "carol", user="judy", at=DAY / 2 - 1)[:2], gift(2, at=DAY / 2 + 1)],
+        2,
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "counted", "stand"), SAME.values(), ids=SAME.keys())
+def test_what_both_tell_is_one_fact_in_any_order(lines, counted, stand):
+    for _ in orders(*lines):
+        assert (of("alice"), len(facts())) == (counted, stand)
+
+
+@pytest.mark.parametrize(("lines", "gifts", "stand"), GIFTS.values(), ids=GIFTS.keys())
+def test_gifts_that_both_tell_count_once_in_any_order(lines, gifts, stand):
+    for _ in orders(*lines):
+        assert (of("judy"), len(facts())) == ((0, gifts, 0), stand)
+
+
+@pytest.mark.parametrize(
+    ("frame", "viewer", "counted"),
+    [
+        pytest.param(subscribe(), "alice", (1, 0, 0), id="sub"),
+        pytest.param(resubscribe(), "alice", (1, 0, 0), id="resub"),
+        pytest.param(gift(5), "judy", (0, 5, 0), id="gifts"),
+        pytest.param(cheer(100), "alice", (0, 0, 100), id="cheer"),
+        pytest.param(bits_use(100), "alice", (0, 0, 100), id="bits"),
+        pytest.param(bits_use(30, use="power_up"), "alice", (0, 0, 30), id="power-up"),
+        pytest.param(bits_use(5, use="combo"), "alice", (0, 0, 5), id="bits for something new"),
+        pytest.param(subscribe("bob", is_gift=True), "bob", (0, 0, 0), id="being given a sub"),
+    ],
+)
+def test_what_only_eventsub_tells_counts(frame, viewer, counted):
+    write([frame])
+    assert of(viewer) == counted
+    assert counters() == counted_again()
+
+
+def test_what_stands_is_what_chat_told():
+    write([resubscribe(at=1)], [RESUB])
+    assert facts() == [("resub", "")]
+
+
+def test_of_eventsub_alone_the_telling_with_words_stands():
+    for _ in orders(subscribe(at=1), resubscribe(at=2, months=1, text="hi")):
+        event = ChatEvent.objects.facts().get()
+        assert (event.kind, event.text, event.amount) == ("resub", "hi", 1)
+
+
+def test_what_stands_knows_what_the_other_telling_knew():
+    silent = usernotice("resub", user="alice", at=0)
+    for _ in orders(silent, resubscribe(at=2, months=9, text="nine months")):
+        event = ChatEvent.objects.facts().get()
+        assert (event.told_by, event.text, event.amount) == ("", "nine months", 9)
+
+
+def test_a_cheer_is_the_same_as_its_message():
+    write([cheer(100, at=1)], [CHEERED])
+    assert ChatEvent.objects.get().same_as == id_of_message()
+
+
+def id_of_message() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM chat_message")
+        return str(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param([usernotice("submysterygift", **ANONYMOUS, msg_param_mass_gift_count="5"), gift(5, user=None)],
+                     id="gifts"),
+        pytest.param([usernotice("subgift", **ANONYMOUS), gift(1, user=None, at=1)], id="single gift"),
+    ],
+)  # fmt: skip
+def test_anonymous_gifts_are_one_fact_and_count_for_nobody(lines):
+    for _ in orders(*lines):
+        assert (len(facts()), ViewerTotal.objects.count()) == (1, 0)
+
+
+def test_an_anonymous_cheer_is_the_message_of_whom_twitch_lends_a_name():
+    for _ in orders(privmsg("Anon10", **ANONYMOUS_CHEERER, bits="10"), cheer(10, user=None, at=1)):
+        assert (facts(), ViewerTotal.objects.get().bits) == ([], 10)
+
+
+def test_a_mirrored_subscription_is_not_the_same_as_one_here():
+    mirrored = usernotice("sharedchatnotice", user="alice", source_msg_id="sub", source_room_id="77")
+    for _ in orders(mirrored, subscribe(at=1)):
+        assert of("alice") == (1, 0, 0)
+
+
+def test_a_notice_that_calls_itself_a_cheer_gives_no_bits():
+    write([usernotice("cheer", user="alice", msg_param_value="5000")])
+    assert (of("alice"), counters()) == ((0, 0, 0), counted_again())
+
+
+def test_a_viewer_has_a_day_on_which_they_were_seen_though_it_counts_on_another():
+    for _ in orders(usernotice("sub", user="alice", at=DAY / 2 - 1), subscribe(at=DAY / 2 + 1)):
+        assert list(ViewerDay.objects.order_by("day").values_list("subs", flat=True)) == [1, 0]
+
+
+EVENING = [
+    *(SUB, subscribe(at=2), RESUB, resubscribe(at=2), *BOMB, gift(2, at=1), SINGLE, gift(1, at=0)),
+    *(CHEERED, cheer(100, at=2), bits_use(100, at=1), bits_use(30, at=1, use="power_up"), RAIDED, raid(at=2)),
+    *(subscribe("bob", at=1, is_gift=True), cheer(10, user=None), subscribe("carol", at=5)),
+]
+
+
+def test_lines_that_come_again_change_nothing():
+    write(EVENING)
+    before = everything()
+    write(EVENING, *[[line] for line in EVENING])
+    assert everything() == before
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_two_writers_come_to_the_same_as_one(turn):
+    write(EVENING)
+    alone = counters()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM chat_message; DELETE FROM chat_chatevent")
+        for table in ("viewers_viewerday", "viewers_viewertotal", "streams_channelday", "streams_channeltotal"):
+            cursor.execute(f"DELETE FROM {table}")
+        cursor.execute("DELETE FROM chat_chatminute")
+    backwards = [[line] for line in reversed(EVENING[turn:] + EVENING[:turn])]
+    writers = [in_thread(write, *[[line] for line in EVENING]), in_thread(write, *backwards)]
+    for writer in writers:
+        writer.result()
+    assert counters() == counted_again() == alone
+
+
+class PowerCutError(BaseException):
+    """No error that the store could take for a bad line."""
+
+
+def test_a_crash_between_any_two_statements_counts_nothing_twice():
+    store = Store()
+    store.write(mixed(*EVENING[::2]))
+    for statements in count(1):
+        if not crashes_after(statements, store):
+            break
+        assert counters() == counted_again()
+    assert statements > 15
+    assert counters() == counted_again()
+
+
+def crashes_after(statements: int, store: Store) -> bool:
+    left = count(statements - 1, -1)
+
+    def execute(execute, *arguments):
+        if not next(left):
+            raise PowerCutError
+        return execute(*arguments)
+
+    try:
+        with connection.execute_wrapper(execute):
+            store.write(mixed(*EVENING))
+    except PowerCutError:
+        return True
+    return False
