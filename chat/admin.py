@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 
@@ -22,11 +22,14 @@ from chat.models import (
     EmoteUsage,
     Message,
     ModerationEvent,
+    Redemption,
     Replay,
+    Reward,
 )
 from streams.admin import OneChannelFilter, OneStreamFilter
 from streamstats.lib.admin import FactAdmin
 from viewers.admin import SearchByName
+from viewers.models import Viewer
 
 
 @admin.register(Message)
@@ -43,15 +46,47 @@ class ChatEventAdmin(SearchByName):
     list_filter = (OneChannelFilter,)
     list_select_related = ("viewer", "channel")
     ordering = ("-occurred_at", "-pk")
+    exclude = ("same_as",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(same_as="")
 
 
 @admin.register(ModerationEvent)
 class ModerationEventAdmin(SearchByName):
     viewer_field = "target_id"
-    list_display = ("occurred_at", "kind", "target_login", "duration_seconds", "reason", "channel")
+    list_display = ("occurred_at", "kind", "target_login", "duration_seconds", "moderator", "reason", "channel")
     list_filter = (OneChannelFilter,)
     list_select_related = ("channel",)
     ordering = ("-occurred_at", "-pk")
+    exclude = ("same_as",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        moderator = Viewer.objects.filter(pk=OuterRef("moderator_id")).values("login")
+        deeds = super().get_queryset(request).filter(same_as=None)
+        by_whom: QuerySet[Any] = deeds.annotate(moderator=Subquery(moderator))
+        return by_whom
+
+    @admin.display(description="moderator")
+    def moderator(self, deed: ModerationEvent) -> str:
+        """By whom it was done, where EventSub told."""
+        return str(getattr(deed, "moderator", None) or deed.moderator_id)
+
+
+@admin.register(Reward)
+class RewardAdmin(FactAdmin):
+    list_display = ("title", "cost", "is_automatic", "prompt", "told_at", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("channel",)
+    ordering = ("twitch_id", "pk")
+
+
+@admin.register(Redemption)
+class RedemptionAdmin(SearchByName):
+    list_display = ("redeemed_at", "viewer", "reward", "cost", "status", "text", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("viewer", "reward", "channel")
+    ordering = ("-redeemed_at", "-pk")
 
 
 @admin.register(ChatMinute)

@@ -1,6 +1,8 @@
 """Streams, names and bad frames: what else notifications change."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from chat.ingest.store import Store
 from chat.models import ChatEvent, DeadLetter, Message, ModerationEvent, Redemption
@@ -8,6 +10,7 @@ from chat.tests.frames import (
     cheer,
     follow,
     frame,
+    gift,
     moderate_ban,
     of_channel,
     online,
@@ -15,7 +18,7 @@ from chat.tests.frames import (
     resubscribe,
     subscribe,
 )
-from chat.tests.lines import DAY, MINUTE, moment, number_of, privmsg, read
+from chat.tests.lines import DAY, MINUTE, clearchat, moment, number_of, privmsg, read, usernotice
 from chat.tests.orders import mixed, orders, write
 from chat.tests.tables import channel, counted_again, counters
 from streams.models import Channel, Stream
@@ -139,3 +142,39 @@ def test_a_dead_letter_says_where_it_came_from():
 def test_notifications_of_two_channels_do_not_mix():
     write([subscribe(), subscribe(channel="another", at=1)])
     assert ViewerTotal.objects.filter(viewer=number_of("alice"), subs=1).count() == 2
+
+
+@pytest.mark.parametrize("number", [1, 40])
+def test_a_batch_costs_as_many_queries_however_much_it_tells(number):
+    """A stream that begins or ends asks more; that is rare, and one at a time."""
+    write([privmsg()])
+    store = Store()
+    store.meet(mixed(privmsg()))
+    told = [
+        raw
+        for n in range(number)
+        for raw in (
+            subscribe(f"viewer{n}", at=n),
+            gift(5, user=f"giver{n}", at=n),
+            cheer(n + 1, at=n),
+            redemption(user=f"viewer{n}", at=n),
+            moderate_ban(f"rude{n}", at=n),
+        )
+    ]
+    prepared = store.prepare(mixed(*told))
+    with CaptureQueriesContext(connection) as captured:
+        store.commit(prepared)
+    assert len(captured) == 24
+
+
+def test_what_chat_tells_beside_messages_costs_few_queries_more():
+    write([privmsg()])
+    store = Store()
+    store.meet(mixed(privmsg()))
+    costs = []
+    for lines in ([privmsg("a")], [privmsg("b"), usernotice("sub")], [privmsg("c"), clearchat("erin")]):
+        prepared = store.prepare(mixed(*lines))
+        with CaptureQueriesContext(connection) as captured:
+            store.commit(prepared)
+        costs.append(len(captured))
+    assert [cost - costs[0] for cost in costs] == [0, 3, 3]

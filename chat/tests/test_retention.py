@@ -10,10 +10,12 @@ from django.db import connection, transaction
 
 from chat import partitions, retention
 from chat.ingest.store import Store
-from chat.models import ChatEvent, DeadLetter, Message
+from chat.models import ChatEvent, DeadLetter, Message, Redemption
 from chat.rollups import countable, rebuild
 from chat.tests.factories import ChannelFactory
+from chat.tests.frames import cheer, redemption, resubscribe
 from chat.tests.lines import DAY, NOON, moment, privmsg, read, usernotice
+from chat.tests.orders import write
 from chat.tests.patience import until_in_threads
 from chat.tests.tables import channel, counters, everything
 from chat.tests.writers import in_thread, waiting
@@ -99,6 +101,26 @@ def test_the_text_of_an_event_goes_and_the_event_stays(spoken):
     expired = retention.expire(moment(40 * DAY))
     assert list(ChatEvent.objects.order_by("occurred_at").values_list("text", flat=True)) == ["", "new words"]
     assert expired.texts == 1
+
+
+def test_the_text_of_a_redemption_goes_and_its_points_stay(spoken):
+    write([redemption(text="old words"), redemption(text="new words", at=39 * DAY)])
+    before = counters()
+    expired = retention.expire(moment(40 * DAY))
+    assert list(Redemption.objects.order_by("redeemed_at").values_list("text", flat=True)) == ["", "new words"]
+    assert (expired.texts, counters()) == (1, before)
+
+
+def test_the_words_of_a_cheer_that_only_eventsub_told_go(spoken):
+    write([cheer(100, text="old words"), resubscribe(at=1, text="old words too")])
+    retention.expire(moment(40 * DAY))
+    assert set(ChatEvent.objects.values_list("text", flat=True)) == {""}
+
+
+def test_a_dry_run_counts_the_texts_of_redemptions(spoken):
+    write([redemption(text="old words")])
+    assert retention.expire(moment(40 * DAY), dry_run=True).texts == 1
+    assert Redemption.objects.get().text == "old words"
 
 
 def test_dead_letters_are_kept_as_long_as_the_shortest_retention(spoken):

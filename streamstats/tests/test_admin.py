@@ -24,7 +24,9 @@ from chat.models import (
     EmoteUsage,
     Message,
     ModerationEvent,
+    Redemption,
     Replay,
+    Reward,
 )
 from chat.tests.crowd import make_emote, make_message
 from streams.admin import ChannelAdmin, StreamAdmin
@@ -54,8 +56,8 @@ pytestmark = pytest.mark.django_db
 OURS = {"streams", "viewers", "chat"}
 ADMINS = {model.__name__: site for model, site in admin.site._registry.items() if model._meta.app_label in OURS}
 LARGE = ["Message", "ChatEvent", "ViewerDay", "ViewerTotal", "EmoteUsage", "ChatMinute", "ModerationEvent"]
-LARGE += ["ViewSession"]
-OF_ONE_CHANNEL = [*LARGE, "ChannelDay", "Stream", "StreamReport", "Gap", "EmoteDay"]
+LARGE += ["ViewSession", "Redemption"]
+OF_ONE_CHANNEL = [*LARGE, "Reward", "ChannelDay", "Stream", "StreamReport", "Gap", "EmoteDay"]
 OF_ONE_STREAM = ["StreamSegment", "StreamSample", "PresencePoll", "ViewerStream", "EmoteStream"]
 
 
@@ -95,7 +97,13 @@ def world():
         make_message(channel, viewer, now, emotes=[emote.pk])
         ChatMinute.objects.create(channel=channel, minute=now.replace(second=0, microsecond=0), messages=1)
         ChatEvent.objects.create(id=f"n{name}", channel=channel, viewer=viewer, kind="resub", occurred_at=now)
-        ModerationEvent.objects.create(channel=channel, kind="ban", occurred_at=now, target_id=viewer.pk)
+        ModerationEvent.objects.create(
+            channel=channel, kind="ban", occurred_at=now, target_id=viewer.pk, moderator_id=viewer.pk
+        )
+        reward = Reward.objects.create(channel=channel, twitch_id=name, title="Hydrate", cost=500)
+        Redemption.objects.create(
+            id=f"r{name}", channel=channel, viewer=viewer, reward=reward, cost=500, status="fulfilled", redeemed_at=now
+        )
         DeadLetter.objects.create(source=name, raw=b"\xff\x00<script>\x1b[31m", error="no sense", received_at=now)
         JobRun.objects.create(name=name, started_at=now, took_ms=1, outcome="failed", detail="no sense")
         grant = make_grant(Account(f"g{name}", name, name), channel=channel)
@@ -240,6 +248,25 @@ def test_the_name_of_a_viewer_cannot_be_changed(admin_client, world):
     viewer = Viewer.objects.get(login="annlantern")
     admin_client.post(page_of(viewer), {"login": "other"})
     assert Viewer.objects.get(pk=viewer.pk).login == viewer.login
+
+
+@pytest.mark.parametrize(
+    ("model", "told_again"),
+    [(ChatEvent, {"id": "again", "same_as": "nlantern"}), (ModerationEvent, {"told_by": "channel.ban"})],
+)
+def test_what_is_told_twice_is_listed_once(admin_client, world, model, told_again):
+    first = model.objects.first()
+    again = {"same_as": first} if model is ModerationEvent else {}
+    model.objects.create(channel=first.channel, kind=first.kind, occurred_at=first.occurred_at, **told_again, **again)
+    page = admin_client.get(list_of(model.__name__), {"channel": first.channel_id})
+    assert len(page.context["cl"].result_list) == 1
+
+
+def test_a_deed_says_by_whom(admin_client, world):
+    page = admin_client.get(list_of("ModerationEvent"))
+    (deed,) = page.context["cl"].result_list
+    login = Viewer.objects.get(pk=deed.moderator_id).login
+    assert f'<td class="field-moderator">{login}</td>' in page.content.decode()
 
 
 def test_messages_are_found_by_a_former_name(admin_client, world):
