@@ -25,7 +25,8 @@ REGULARS, NEWCOMERS_A_WEEK = 150, 34
 STRANGER_EVERY, WATCHED_STRANGER_EVERY = 40 * MINUTE, 150 * SECOND
 FIRST_STRANGER, MOST_STRANGERS = 200, 600
 STRIDE = 97
-FIRST_RAIDER = 61_000_000
+FIRST_RAIDER, FIRST_NEWCOMER_ID, FIRST_STRANGER_ID = 61_000_000, 500_000_000, 900_000_000
+STRANGERS_AGAIN_MINUTES = 1_000_000  # after so long the ids and names of strangers are given again
 DAYS_A_NEWCOMER_STAYS = (0, 0, 0, 0, 6, 14, 21, 50, 90, 130)
 WEEKS_BACK = max(DAYS_A_NEWCOMER_STAYS) // 7 + 1
 ERA = 28 * DAY  # in each, one regular in thirty takes a new name
@@ -33,6 +34,10 @@ ERAS, FIRST_ERA_MS = 160, milliseconds(moment(0).replace(year=2024))
 LAST_FIRST_SUBSCRIPTION = date(2026, 10, 1).toordinal()
 MOST_REMEMBERED = 50_000
 FIRSTS, SECONDS = WORDS["names"]["first"], WORDS["names"]["second"]
+# The places of two words that stand together in names of newcomers and strangers.
+PAIRS: dict[str, list[int]] = {}
+for _pair in range(len(FIRSTS) * len(SECONDS)):
+    PAIRS.setdefault(f"{FIRSTS[_pair % len(FIRSTS)]}{SECONDS[_pair // len(FIRSTS)]}", []).append(_pair)
 
 
 @dataclass(frozen=True)
@@ -78,11 +83,12 @@ class Crowd:
 
     def came(self, person: Person, broadcast: Broadcast) -> bool:
         key = (person.twitch_id, broadcast.started_ms)
-        if key not in self._came:
+        came = self._came.get(key)
+        if came is None:
             if len(self._came) >= MOST_REMEMBERED:
                 self._came.clear()
-            self._came[key] = self._comes(person, broadcast)
-        return self._came[key]
+            came = self._came[key] = self._comes(person, broadcast)
+        return came
 
     def is_new(self, person: Person, broadcast: Broadcast) -> bool:
         """Whether this is the first planned broadcast since the person arrived, or the only one they see."""
@@ -120,7 +126,7 @@ class Crowd:
     def lapsing(self, day: int) -> list[Person]:
         """Those who have left, and whose subscription is not renewed on this day."""
         week = week_of(day)
-        gone = [person for back in range(WEEKS_BACK + 6) for person in self._cohort(week - back)]
+        gone = [person for back in range(WEEKS_BACK + 6) for person in self.cohort(week - back)]
         return [person for person in gone if _last_day(person) == day]
 
     def _passing_by(self, dice: Random, broadcast: Broadcast) -> list[Visit]:
@@ -138,7 +144,7 @@ class Crowd:
 
     def _around(self, day: int) -> list[Person]:
         week = week_of(day)
-        newcomers = [person for back in range(WEEKS_BACK + 1) for person in self._cohort(week - back)]
+        newcomers = [person for back in range(WEEKS_BACK + 1) for person in self.cohort(week - back)]
         return self.regulars + [person for person in newcomers if person.is_around(day)]
 
     def _comes(self, person: Person, broadcast: Broadcast) -> bool:
@@ -191,7 +197,7 @@ class Crowd:
         )
         return written_name(dice, language, login, display_name, since_ms)
 
-    def _cohort(self, week: int) -> list[Person]:
+    def cohort(self, week: int) -> list[Person]:
         """People who see the channel for the first time in this week."""
         if week not in self._cohorts:
             dice = chance(self.seed, self.channel.login, "cohort", week)
@@ -199,15 +205,24 @@ class Crowd:
             self._cohorts[week] = [self._newcomer(dice, week, number, pair) for number, pair in enumerate(pairs)]
         return self._cohorts[week]
 
+    def number_in_login(self, week: int) -> int:
+        """The two digits behind the names of a week's newcomers."""
+        return 10 + (week * 2 + int(self.channel.twitch_id)) % 90
+
+    def week_of_newcomer(self, twitch_id: int) -> int:
+        return (twitch_id - self._first_newcomer()) // 1_000
+
+    def _first_newcomer(self) -> int:
+        return FIRST_NEWCOMER_ID + int(self.channel.twitch_id) % 9 * 40_000_000
+
     def _newcomer(self, dice: Random, week: int, number: int, pair: int) -> Person:
         own = habits(dice)
-        number_in_login = 10 + (week * 2 + int(self.channel.twitch_id)) % 90
-        login = f"{FIRSTS[pair % len(FIRSTS)]}{SECONDS[pair // len(FIRSTS)]}{number_in_login}"
+        login = f"{FIRSTS[pair % len(FIRSTS)]}{SECONDS[pair // len(FIRSTS)]}{self.number_in_login(week)}"
         name = written_name(dice, own.language, login, dice.choice((login, login.capitalize())))
         arrives_on, stays = monday_of(week) + dice.randrange(7), dice.choice(DAYS_A_NEWCOMER_STAYS)
         has_subscribed = stays > 10 and dice.random() < 0.45
         return Person(
-            str(500_000_000 + int(self.channel.twitch_id) % 9 * 40_000_000 + week * 1_000 + number),
+            str(self._first_newcomer() + week * 1_000 + number),
             ((self._given_up(week) if number == 0 else None) or name,),
             own,
             talk=0.0 if dice.random() < 0.15 else 0.16 / (1 + 12 * dice.random()),
@@ -230,16 +245,28 @@ class Crowd:
     def stranger(self, broadcast: Broadcast, number: int) -> Person:
         """Somebody who is seen this once."""
         dice = chance(self.seed, "stranger", broadcast.id, number)
-        minute, side = broadcast.started_ms // MINUTE % 1_000_000, int(self.channel.twitch_id) % 2
+        minute, side = broadcast.started_ms // MINUTE % STRANGERS_AGAIN_MINUTES, int(self.channel.twitch_id) % 2
         pair = (minute + number * STRIDE) % (len(FIRSTS) * len(SECONDS))  # so that no two of them share a name
         suffix = (minute * 7919 + number * 3571) % 9900 + 100
         login = f"{FIRSTS[pair % len(FIRSTS)]}{SECONDS[pair // len(FIRSTS)]}{suffix}"
-        twitch_id = str(900_000_000 + minute * 2_000 + side * 1_000 + number)
+        twitch_id = str(FIRST_STRANGER_ID + minute * 2_000 + side * 1_000 + number)
         name = PersonName(0, login, login.capitalize())
         own = habits(dice)
         return Person(
             twitch_id, (name,), own, talk=0.06 * dice.random(), arrives_on=broadcast.day, leaves_on=broadcast.day
         )
+
+    def stranger_named(self, broadcast: Broadcast, words: str, login: str) -> Person | None:
+        """Find whom of a broadcast's strangers a login belongs to; `words` are what its digits stand behind."""
+        minute = broadcast.started_ms // MINUTE % STRANGERS_AGAIN_MINUTES
+        count = len(FIRSTS) * len(SECONDS)
+        for pair in PAIRS.get(words, ()):
+            number = (pair - minute) * pow(STRIDE, -1, count) % count
+            if 100 <= number < 1000:
+                found = self.stranger(broadcast, number)
+                if found.names[0].login == login:
+                    return found
+        return None
 
 
 def _last_day(person: Person) -> int | None:

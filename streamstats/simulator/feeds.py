@@ -18,6 +18,7 @@ from streamstats.simulator.schedule import SimChannel
 from streamstats.simulator.server import SimulatedTwitch
 from streamstats.simulator.wire import command_and_channel, room_id
 from streamstats.simulator.world import World, catalogue_of
+from streamstats.simulator.worldevents import SimEvent
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,7 @@ def now_ms() -> int:
 
 @dataclass
 class LiveWorld:
-    """Plays a world in real time: chat, who comes and goes, and changes of the emote sets."""
+    """Plays a world in real time: chat, who comes and goes, what EventSub tells, and changes of the emote sets."""
 
     twitch: SimulatedTwitch
     world: World
@@ -75,6 +76,8 @@ class LiveWorld:
             lines = self.world.lines(channel, start_ms, end_ms)
             events += [(line.at_ms, partial(self.twitch.irc.send, channel.login, [line.raw()])) for line in lines]
             minutes = ((at_ms, self.world.present(channel, at_ms)) for at_ms in range(start_ms, end_ms, MINUTE))
+            told = self.world.events(channel, start_ms, end_ms)
+            events += [(event.at_ms, partial(self._notify, event)) for event in told]
             events += [(at_ms, partial(self._come_and_go, channel, present)) for at_ms, present in minutes]
             changes = self.world.emotes[channel].changes(start_ms, end_ms) if self.is_changing_sets else []
             events += [(at_ms, partial(self.change_sets, at_ms)) for at_ms in sorted({c.at_ms for c in changes})]
@@ -84,6 +87,12 @@ class LiveWorld:
         before = self._present.get(channel.login, set())
         self._present[channel.login] = present
         await self.twitch.irc.come_and_go(channel.login, sorted(present - before), sorted(before - present))
+
+    async def _notify(self, event: SimEvent) -> None:
+        """Tell whoever subscribed; of what moderators may hear, each moderator has a subscription of their own."""
+        condition = {name: value for name, value in event.condition.items() if name != "moderator_user_id"}
+        at, message_id = moment(event.at_ms), event.message_id
+        await self.twitch.eventsub.notify(event.type, condition, event.event, at=at, message_id=message_id)
 
     async def change_sets(self, at_ms: int) -> None:
         """Make the sets what they are at a moment, whatever was missed before."""

@@ -84,12 +84,13 @@ class Schedule:
 
     def before(self, broadcast: Broadcast, count: int) -> list[Broadcast]:
         """The last planned broadcasts before this one, latest first."""
-        if broadcast.started_ms not in self._before:
+        found = self._before.get(broadcast.started_ms)
+        if found is None:
             if len(self._before) > MOST_REMEMBERED:
                 self._before.clear()
             earlier = self._planned(broadcast.started_ms - WEEKS_BEFORE * 7 * DAY, broadcast.started_ms)
-            self._before[broadcast.started_ms] = earlier[::-1]
-        return self._before[broadcast.started_ms][:count]
+            found = self._before[broadcast.started_ms] = earlier[::-1]
+        return found[:count]
 
     def week(self, week: int) -> list[Broadcast]:
         if week not in self._weeks:

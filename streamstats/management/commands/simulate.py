@@ -16,15 +16,16 @@ from streamstats.simulator.catalogue import Catalogue
 from streamstats.simulator.feeds import LineFile, LiveWorld, serve_file
 from streamstats.simulator.server import FAULTS, PROVIDER_FAULTS, CannotListen, SimulatedTwitch
 from streamstats.simulator.world import DEFAULT_SEED, World
+from streamstats.simulator.worldfacts import WorldFacts
 
 HIGHEST_PORT = 65_535
 
 
 class Command(BaseCommand):
     help = (
-        "Serve a simulated Twitch on a port of this machine: chat over WebSocket, 7TV, BetterTTV and FrankerFaceZ"
-        " with their live sockets, and pictures. It prints the settings that point StreamStats at it. Faults are"
-        " asked for with POST /control/FAULT, where FAULT is: "
+        "Serve a simulated Twitch on a port of this machine: chat over WebSocket, log-in, Helix and EventSub, 7TV,"
+        " BetterTTV and FrankerFaceZ with their live sockets, and pictures. It prints the settings that point"
+        " StreamStats at it. Faults are asked for with POST /control/FAULT, where FAULT is: "
         + "; ".join(f"{name}: {meaning}" for name, meaning in FAULTS.items())
         + ". An emote provider is 7tv, bttv or ffz, and its faults are: "
         + "; ".join(f"{name}: {meaning}" for name, meaning in PROVIDER_FAULTS.items())
@@ -84,7 +85,9 @@ class Command(BaseCommand):
         now = datetime.now(UTC)
         world = World.watched_at(now, seed)
         rooms = {channel.login: channel.twitch_id for channel in world.channels}
-        async with SimulatedTwitch(rooms, catalogue=catalogue, port=port) as twitch:
+        # The facts are asked only once it serves, and then it knows its port.
+        facts = WorldFacts(world, lambda: datetime.now(UTC), lambda: twitch.base_url)
+        async with SimulatedTwitch(rooms, catalogue=catalogue, facts=facts, port=port) as twitch:
             live = LiveWorld(twitch, world, is_changing_sets=catalogue is None)
             if not is_quiet:
                 self._say_where(twitch)
