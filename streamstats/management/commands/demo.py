@@ -1,8 +1,8 @@
 """manage.py demo: a month of history to look at."""
 
-import os
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -15,9 +15,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from chat.emotesets import apply_set, read_bodies
 from chat.ingest.coverage import Span, vouch
 from chat.ingest.rooms import channel_of_room
-from chat.models import EmoteSet
-from chat.replay import ReplayResult, replay_lines
-from streams.models import Channel, Stream
+from chat.models import EmoteSet, Replay
+from streams.models import Channel
+from streamstats.demo.history import History
+from streamstats.demo.permission import connect
 from streamstats.simulator.addresses import addresses
 from streamstats.simulator.emotesets import EmoteSets
 from streamstats.simulator.moments import milliseconds, moment
@@ -25,12 +26,14 @@ from streamstats.simulator.world import DEFAULT_SEED, DEMO, World, catalogue_of
 
 DAYS = 30
 MOST_DAYS = 366
-MOMENT = timedelta(milliseconds=1)
+FILLED = "demo"
+"""Written down last, where files stand by their digest: without it a run was broken off."""
 
 
 class Command(BaseCommand):
     help = (
-        "Fill the past month of the simulated channel, up to now, through the same store that live chat goes through."
+        "Fill the past month of the simulated channel, up to now, through the same store that live chat goes through,"
+        " and connect the channel to the simulator."
         " Running it again adds nothing; a run that was broken off is completed."
     )
 
@@ -42,56 +45,57 @@ class Command(BaseCommand):
     def handle(self, *, seed: int, days: int, port: int | None, **_options: object) -> None:
         if not 1 <= days <= MOST_DAYS:
             raise CommandError(f"--days must be from 1 to {MOST_DAYS}.")
-        end = datetime.now(UTC)
-        channel = Channel.objects.filter(twitch_id=DEMO.twitch_id, streams__isnull=False).first()
-        if channel:
-            renew_streams(channel, seed, end)
+        point_at_simulator(int(settings.PORT) + 1 if port is None else port)
+        channel = Channel.objects.filter(twitch_id=DEMO.twitch_id).first()
+        if channel and Replay.objects.filter(digest=FILLED).exists():
+            connect(channel)
+            # What went on and off air since is found by those who ask all the time.
             self.stdout.write(f"{DEMO.display_name} has its history already, nothing to do. Done.")
             return
-        point_at_simulator(int(settings.PORT) + 1 if port is None else port)
-        start, world = end - timedelta(days=days), World.watched_at(end, seed)
         channel = follow_demo_channel()
-        with transaction.atomic():
-            fill_emote_sets(world, channel, start, end)
-        messages = self._fill_chat(world, start, end).messages
-        now = datetime.now(UTC)  # filling took its time, and the chat went on
-        messages += replay_lines(world.history(end, now), source="demo").messages
-        with Redis.from_url(settings.REDIS_URL) as client:
-            vouch(client, DEMO.login, "demo", Span(milliseconds(start), milliseconds(now)))
-        streams = fill_streams(world, channel, start, now)
-        self.stdout.write(f"{messages:,} messages in {streams} streams of {DEMO.display_name}. Done.")
+        connect(channel)
+        filled = self._fill(World.watched_at(datetime.now(UTC), seed), channel, timedelta(days=days))
+        Replay.objects.update_or_create(
+            digest=FILLED, defaults={"name": f"the history of {DEMO.display_name}", "lines_done": filled.lines}
+        )
+        self.stdout.write(
+            f"{filled.messages:,} messages in {len(filled.streams)} streams of {DEMO.display_name}. Done."
+        )
 
-    def _fill_chat(self, world: World, start: datetime, end: datetime) -> ReplayResult:
+    def _fill(self, world: World, channel: Channel, span: timedelta) -> History:
+        history = History(world, channel, settings.SEVENTV_URL.removesuffix("/7tv"))
+        now = datetime.now(UTC)
+        start = history.begins(now - span, now)
+        with transaction.atomic():
+            fill_emote_sets(world, channel, start, now)
+        with self._progress(start, now, history) as show:
+            history.fill(start, now, show)
+            end = datetime.now(UTC)  # filling took its time, and the chat went on
+            history.fill(now, end)
+            history.count()
+        with Redis.from_url(settings.REDIS_URL) as client:
+            vouch(client, DEMO.login, "demo", Span(milliseconds(start), milliseconds(end)))
+        return history
+
+    @contextmanager
+    def _progress(self, start: datetime, end: datetime, history: History) -> Iterator[Callable[[int], None]]:
         columns = (
             TextColumn("Filling the demo's history"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %  {task.fields[lines]:,} lines"),
             TimeElapsedColumn(),
         )
-        console, start_ms, end_ms = Console(stderr=True), milliseconds(start), milliseconds(end)
+        console, start_ms, total = Console(stderr=True), milliseconds(start), milliseconds(end) - milliseconds(start)
         with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-            task = bar.add_task("", total=end_ms - start_ms, lines=0)
-            reached_ms = start_ms
-
-            def lines() -> Iterator[bytes]:
-                nonlocal reached_ms
-                for line in world.lines(DEMO, start_ms, end_ms):
-                    reached_ms = line.at_ms
-                    yield line.raw()
-
-            def show(done: int) -> None:
-                bar.update(task, completed=reached_ms - start_ms, lines=done)
-
-            result = replay_lines(lines(), source="demo", on_progress=show)
-            bar.update(task, completed=end_ms - start_ms)
-        return result
+            task = bar.add_task("", total=total, lines=0)
+            yield lambda at_ms: bar.update(task, completed=at_ms - start_ms, lines=history.lines)
+            bar.update(task, completed=total)
 
 
 def point_at_simulator(port: int) -> None:
-    """Let this process see the simulator where the environment names no other place, so that pictures are found."""
+    """Let this process see the simulator and nothing else, whatever is configured: there pictures are."""
     for name, address in addresses(port).items():
-        if name not in os.environ:
-            setattr(settings, name, address)
+        setattr(settings, name, address)
 
 
 def follow_demo_channel() -> Channel:
@@ -118,28 +122,3 @@ def apply_sets(sets: EmoteSets, owners: dict[str | None, Channel | None], at: da
     base_url = settings.SEVENTV_URL.removesuffix("/7tv")
     for found in read_bodies(catalogue_of(sets, base_url).bodies):
         apply_set(owners[found.twitch_id], found.provider, found.parsed.entries, at)
-
-
-def renew_streams(channel: Channel, seed: int, now: datetime) -> None:
-    """End what went off air while nobody looked, and begin what is on air now."""
-    for stream in channel.streams.filter(ended_at=None):
-        shows = World(seed, stream.started_at).broadcasts(DEMO, stream.started_at, stream.started_at + MOMENT)
-        ended_at = moment(shows[0].ended_ms) if shows else now
-        if ended_at <= now:
-            Stream.objects.filter(pk=stream.pk).update(ended_at=ended_at)
-    fill_streams(World.watched_at(now, seed), channel, now, now + MOMENT)
-
-
-def fill_streams(world: World, channel: Channel, start: datetime, end: datetime) -> int:
-    streams = [
-        Stream(
-            id=show.id,
-            channel=channel,
-            started_at=moment(show.started_ms),
-            ended_at=moment(show.ended_ms) if show.ended_ms <= milliseconds(end) else None,
-            title=show.title,
-        )
-        for show in world.broadcasts(DEMO, start, end)
-    ]
-    Stream.objects.bulk_create(streams, ignore_conflicts=True)
-    return len(streams)
