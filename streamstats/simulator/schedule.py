@@ -78,8 +78,9 @@ class Schedule:
         if self.watched_from_ms is not None:
             start_ms = max(start_ms, self.watched_from_ms)
             for before, after in pairwise(around):
-                pop_ups = self._pop_ups(before.ended_ms, after.started_ms)
-                found += [show for show in pop_ups if show.started_ms < end_ms and show.ended_ms > start_ms]
+                if before.ended_ms < end_ms and after.started_ms > start_ms:
+                    pop_ups = self._pop_ups(before.ended_ms, after.started_ms)
+                    found += [show for show in pop_ups if show.started_ms < end_ms and show.ended_ms > start_ms]
         return sorted(found, key=lambda show: show.started_ms)
 
     def before(self, broadcast: Broadcast, count: int) -> list[Broadcast]:

@@ -197,7 +197,8 @@ class WorldFacts:
         counts = [len(self.world.audience(show.channel, then)) for then in lately if then >= show.started_ms]
         phase = chance("viewers", show.id).uniform(0, 2 * pi)
         share = 1.4 + 0.15 * sin(phase + 2 * pi * (at_ms - show.started_ms) / (47 * MINUTE))
-        return max(round(sum(counts) / len(counts) * share), len(self.chatters(show.channel.twitch_id)))
+        in_chat = 1 + len(BOTS) + counts[0]
+        return max(round(sum(counts) / len(counts) * share), in_chat)
 
     def chatters(self, channel_id: str) -> list[Account]:
         """The bots never leave; the streamer is there while on air."""
