@@ -390,14 +390,14 @@ class _Move:
         Stream.objects.filter(pk__in=set(pks) - set(keys)).delete()
 
     def _hand_on_presence(self, keys: list[str]) -> None:
-        """Open sessions are those of the last stream, and are credited up to its last proof."""
+        """Open sessions are proven and credited as the last of these streams was, whichever of them they are in now:
+        what lies beyond its end is taken back when they are settled."""
         proven = [stream for stream in self.affected if stream.presence_at]
-        for key, target in zip(keys[:-1], self.targets, strict=False):
-            Stream.objects.filter(pk=key, presence_at__gt=target.ended_at).update(presence_at=target.ended_at)
         if proven:
             last = max(proven, key=lambda stream: stream.presence_at or LONG_AGO)
-            of_last = Stream.objects.filter(pk=keys[-1]).exclude(presence_at__gt=last.presence_at)
-            of_last.update(presence_at=last.presence_at, presence_source=last.presence_source)
+            Stream.objects.filter(pk__in=keys).update(
+                presence_at=last.presence_at, presence_source=last.presence_source, credited_at=last.credited_at
+            )
 
 
 def _follow(model: Any, pks: list[str], spans: Iterable[tuple[str, datetime | None, datetime | None]]) -> None:

@@ -87,10 +87,10 @@ def fold(cursor: CursorWrapper) -> None:
     cursor.execute("TRUNCATE credit")
 
 
-# What is credited of sessions: closed ones whole, open ones up to the last proof of their stream.
+# What is credited of sessions: closed ones whole, open ones as far as their stream says.
 _CREDITED = """(
     SELECT session.channel_id, session.viewer_id, session.started_at,
-        coalesce(session.ended_at, greatest(stream.presence_at, session.started_at)) AS ended_at, 1 AS sign
+        coalesce(session.ended_at, greatest(stream.credited_at, session.started_at)) AS ended_at, 1 AS sign
     FROM viewers_viewsession session JOIN streams_stream stream ON stream.id = session.stream_id
     WHERE session.channel_id = %(channel)s AND {which}
 ) credited"""

@@ -14,7 +14,8 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Least
 
 from streams.locks import lock_channels
 from streams.models import PresenceSource, Stream
@@ -23,6 +24,9 @@ from viewers.credit import STAGE_CREDIT, fold
 from viewers.models import SessionCorrection, ViewSession
 
 RECENT = timedelta(days=2)
+FEW = 20_000
+"""With fewer people than this, those who stay are added to the counters at each poll; otherwise each SELDOM."""
+SELDOM = timedelta(minutes=30)
 
 
 class Present(Protocol):
@@ -50,6 +54,7 @@ class Standing(NamedTuple):
     """What is known of a stream under its lock."""
 
     presence_at: datetime | None
+    credited_at: datetime | None
     broadcaster: str
     on_air_since: datetime | None
     """When the stream came on air, or came back; None while it is off air."""
@@ -98,6 +103,9 @@ def reconcile(
             "at": at,
             "today": at.astimezone(UTC).date(),
             "after": after,
+            "credited_at": standing.credited_at,
+            "few": FEW,
+            "seldom": SELDOM,
             "source": source,
             "trusted": trusted(),
             "spoke_since": at - interval(),
@@ -169,7 +177,7 @@ def _settle(cursor: CursorWrapper, streams: list[str], until: datetime | None = 
 def _wind_back(cursor: CursorWrapper, stream: Stream, at: datetime) -> None:
     """Our clock was ahead, and has been put right: what was credited of the future is taken back."""
     _settle(cursor, [stream.pk], until=at)
-    Stream.objects.filter(pk=stream.pk).update(presence_at=at)
+    Stream.objects.filter(pk=stream.pk).update(presence_at=at, credited_at=Least("credited_at", Value(at)))
 
 
 def _bridge(cursor: CursorWrapper, speech: str, values: dict[str, Any]) -> str:
@@ -184,9 +192,9 @@ def _bridge(cursor: CursorWrapper, speech: str, values: dict[str, Any]) -> str:
 
 def _standing(cursor: CursorWrapper, stream: Stream, at: datetime) -> Standing:
     cursor.execute(statements.READ_STREAM, {"stream": stream.pk})
-    presence_at, broadcaster, spans = cursor.fetchone()
+    presence_at, credited_at, broadcaster, spans = cursor.fetchone()
     current = next((span for span in spans or () if span.lower <= at and (span.upper is None or at < span.upper)), None)
-    return Standing(presence_at, broadcaster or "", current.lower if current else None)
+    return Standing(presence_at, credited_at, broadcaster or "", current.lower if current else None)
 
 
 def _stage(cursor: CursorWrapper, chatters: Iterable[Present]) -> None:

@@ -13,7 +13,7 @@ COPY_PRESENT = "COPY present FROM STDIN (FORMAT BINARY)"
 
 # The stream as it is now, and when it was on air: segments that touch are one span.
 READ_STREAM = """
-SELECT stream.presence_at, channel.twitch_id, (
+SELECT stream.presence_at, stream.credited_at, channel.twitch_id, (
     SELECT range_agg(tstzrange(started_at, ended_at)) FROM streams_streamsegment WHERE stream_id = stream.id
 )
 FROM streams_stream stream JOIN streams_channel channel ON channel.id = stream.channel_id
@@ -25,9 +25,10 @@ FOR UPDATE OF stream
 NOBODY_SPOKE = "SELECT NULL::text AS viewer_id, NULL::timestamptz AS at WHERE false"
 BRIDGED_SPEECH = "SELECT viewer_id, at FROM spoke"
 
-# Watch time is added by updates: most rows are there, and an upsert costs twice as much. Nobody is in it twice, and
-# the lock of the channel keeps others away. {speech} is who wrote in (after, at]; {present} is who is there at that
-# moment.
+# Watch time of those who stay is added at once where they are few, and now and then where they are many: a hundred
+# thousand would be two hundred thousand rows each time. It is added by updates: most rows are there, and an upsert
+# costs twice as much. Nobody is in it twice, and the lock of the channel keeps others away.
+# {speech} is who wrote in (after, at]; {present} is who is there at that moment.
 PRESENT_BY_LIST = "SELECT viewer_id FROM present"
 PRESENT_BY_SPEECH = "SELECT viewer_id FROM spoken WHERE last_at > %(spoke_since)s"
 RECONCILE = f"""
@@ -57,10 +58,15 @@ come AS (
     ON CONFLICT DO NOTHING
     RETURNING viewer_id, started_at, ended_at
 ),
+pace AS MATERIALIZED (
+    SELECT count(*) < %(few)s OR coalesce(%(at)s - %(credited_at)s::timestamptz >= %(seldom)s, true) AS counts FROM open
+),
 credit AS MATERIALIZED (
-    SELECT viewer_id, greatest(started_at, %(after)s) AS started_at, %(at)s::timestamptz AS ended_at FROM open
+    SELECT viewer_id, greatest(started_at, %(credited_at)s) AS started_at, %(at)s::timestamptz AS ended_at FROM open
+    WHERE (SELECT counts FROM pace) OR viewer_id IN (SELECT viewer_id FROM gone)
     UNION ALL
-    SELECT viewer_id, started_at, %(at)s FROM come WHERE started_at < %(at)s
+    SELECT viewer_id, started_at, %(at)s FROM come
+    WHERE started_at < %(at)s AND (ended_at IS NOT NULL OR (SELECT counts FROM pace))
 ),
 cut AS MATERIALIZED (
     SELECT viewer_id, (started_at AT TIME ZONE 'UTC')::date AS day,
@@ -111,7 +117,9 @@ polled AS (
         problem = '', took_ms = excluded.took_ms
 ),
 proven AS (
-    UPDATE streams_stream SET presence_at = %(at)s, presence_source = %(source)s WHERE id = %(stream)s
+    UPDATE streams_stream SET presence_at = %(at)s, presence_source = %(source)s,
+        credited_at = CASE WHEN (SELECT counts FROM pace) THEN %(at)s ELSE credited_at END
+    WHERE id = %(stream)s
 )
 SELECT chatters, opened, closed FROM counts
 """
@@ -164,7 +172,8 @@ lately AS (
     WHERE ended_at >= %(at)s - %(trusted)s AND NOT (goes_on AND ended_at = %(after)s)
 )
 INSERT INTO credit
-SELECT %(channel)s, viewer_id, %(after)s::timestamptz, ended_at, 1 FROM ended WHERE ended_at > %(after)s
+SELECT %(channel)s, viewer_id, greatest(started_at, %(credited_at)s), ended_at, 1 FROM ended
+WHERE ended_at > greatest(started_at, %(credited_at)s)
 UNION ALL
 SELECT %(channel)s, viewer_id, started_at, ended_at, 1 FROM between
 """
@@ -187,16 +196,16 @@ CREATE TEMP TABLE unsettled AS WITH span AS MATERIALIZED (
     WHERE stream.id = ANY(%(streams)s)
 ),
 air AS MATERIALIZED (
-    SELECT stream.id AS stream_id, presence_at, least(presence_at, %(until)s::timestamptz) AS proof,
+    SELECT stream.id AS stream_id, credited_at, least(presence_at, %(until)s::timestamptz) AS proof,
         coalesce((
             SELECT range_agg(tstzrange(started_at, ended_at)) FROM span WHERE stream_id = stream.id
         ), '{}'::tstzmultirange) AS spans
     FROM streams_stream stream WHERE stream.id = ANY(%(streams)s)
 ),
 claim AS (
-    SELECT session.*, air.spans, off_air.at AS off_air_at,
+    SELECT session.*, air.spans, air.credited_at, off_air.at AS off_air_at,
         session.ended_at IS NULL OR session.ended_by = 'offline' AS ends_with_stream,
-        coalesce(session.ended_at, greatest(air.presence_at, session.started_at)) AS credited_to,
+        coalesce(session.ended_at, greatest(air.credited_at, session.started_at)) AS credited_to,
         greatest(least(air.proof, coalesce(session.ended_at, air.proof)), session.started_at) AS proof
     FROM viewers_viewsession session JOIN air USING (stream_id)
     LEFT JOIN LATERAL (
@@ -236,7 +245,9 @@ piece AS (
     FROM changed, unnest(tstzmultirange(claimed) * spans) AS part
     WINDOW ordered AS (PARTITION BY id ORDER BY lower(part))
 )
-SELECT changed.*, coalesce(number, 0) AS number, lower(part) AS new_start, upper(part) AS new_credit,
+SELECT changed.*, coalesce(number, 0) AS number, lower(part) AS new_start,
+    CASE WHEN upper_inc(part) THEN greatest(lower(part), least(upper(part), coalesce(credited_at, lower(part))))
+        ELSE upper(part) END AS new_credit,
     CASE WHEN NOT upper_inc(part) THEN upper(part) END AS new_end,
     CASE
         WHEN upper_inc(part) THEN ''

@@ -58,8 +58,9 @@ class Stream(models.Model):
     counted_at = models.DateTimeField(null=True, blank=True)
 
     # Who was there: see viewers/presence.py.
-    presence_at = models.DateTimeField(
-        null=True, blank=True, help_text="The last proof of who is there; open sessions are credited up to it."
+    presence_at = models.DateTimeField(null=True, blank=True, help_text="The last proof of who is there.")
+    credited_at = models.DateTimeField(
+        null=True, blank=True, help_text="Up to when its open sessions are added to the counters."
     )
     presence_source = models.CharField(max_length=16, choices=PresenceSource, blank=True, db_default="")
 

@@ -43,7 +43,8 @@ class ViewSessionQuerySet(models.QuerySet["ViewSession"]):
 class ViewSession(models.Model):
     """[started_at, ended_at) in which a viewer was there while the stream was on air. Times are whole seconds.
 
-    An open session, without an end, is credited up to its stream's `presence_at`.
+    An open session, without an end, is proven up to its stream's `presence_at`, and added to the counters up to its
+    `credited_at`.
     """
 
     class EndedBy(models.TextChoices):

@@ -111,6 +111,45 @@ def test_watch_time_is_split_at_midnight(evening):
     assert days == {EIGHT.date(): 300, EIGHT.date() + timedelta(days=1): 120}
 
 
+# Many
+
+
+@pytest.fixture
+def crowded(evening, monkeypatch):
+    """As if everybody were very many."""
+    monkeypatch.setattr(presence, "FEW", 0)
+    return evening
+
+
+def test_where_many_stay_they_are_added_now_and_then(crowded):
+    for minutes in (5, 10, 15):
+        crowded.poll(minutes, "ann")
+    assert crowded.watched("ann") == 0
+    crowded.poll(35, "ann", speech=said(ann=(20, 28)))
+    assert crowded.watched("ann") == 30
+
+
+def test_where_many_stay_those_who_go_are_added_at_once(crowded):
+    for minutes, names in ((5, ["ann"]), (10, ["ann"]), (15, [])):
+        crowded.poll(minutes, *names)
+    assert crowded.watched("ann") == 10
+
+
+def test_where_many_stay_all_are_added_when_the_stream_ends(crowded):
+    for minutes in (5, 10, 15):
+        crowded.poll(minutes, "ann")
+    crowded.off_air(18)
+    crowded.settle()
+    assert crowded.watched("ann") == 13
+
+
+def test_where_many_stay_a_long_silence_adds_what_was_proven(crowded):
+    for minutes in (5, 10, 15):
+        crowded.poll(minutes, "ann")
+    crowded.poll(60)
+    assert (crowded.sessions("ann"), crowded.watched("ann")) == ([(5, 15)], 10)
+
+
 # Names
 
 
@@ -413,8 +452,10 @@ def test_the_open_session_of_a_bot_ends_at_the_last_proof(evening):
 # Chance
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_whatever_happens_sessions_stay_true_to_the_stream_and_the_counters_to_them(seed):
+@pytest.mark.parametrize("few", [presence.FEW, 0])
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_happens_sessions_stay_true_to_the_stream_and_the_counters_to_them(seed, few, monkeypatch):
+    monkeypatch.setattr(presence, "FEW", few)
     dice, evening, minute = Random(seed), Evening(), 0.0
     air, is_live = [(0.0, inf)], True
     for _ in range(40):
