@@ -40,6 +40,7 @@ class History:
         self.world, self.channel = world, channel
         self.lines = self.messages = 0
         self.streams: set[str] = set()
+        self._uncounted: set[str] = set()
         self._clock = datetime.now(UTC)
         # Whoever asked then was told what the simulator would have told.
         self._facts = WorldFacts(world, lambda: self._clock, base_url)
@@ -63,11 +64,12 @@ class History:
                     self._watch(broadcast, from_ms, to_ms)
 
     def count(self) -> None:
-        """Count the streams that were filled in, once everything of them is there."""
+        """Count the streams of which something was filled in since the last time."""
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")  # nobody else did so soon, and Postgres would take the tables for small
-        for stream in Stream.objects.filter(pk__in=self.streams).order_by("started_at"):
+        for stream in Stream.objects.filter(pk__in=self._uncounted).order_by("started_at"):
             streamnumbers.count(stream)
+        self._uncounted.clear()
 
     # What was told
 
@@ -110,6 +112,7 @@ class History:
         self._poll(stream, [moment(at_ms) for at_ms in range(first_ms, end_ms, step_ms)])
         presence.settle_streams([stream])
         self.streams.add(stream.pk)
+        self._uncounted.add(stream.pk)
 
     def _look(self, moments: list[datetime]) -> None:
         """Ask who is live, each minute. Answers that are the same as before are told once more when they end."""

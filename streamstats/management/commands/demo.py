@@ -70,6 +70,7 @@ class Command(BaseCommand):
             fill_emote_sets(world, channel, start, now)
         with self._progress(start, now, history) as show:
             history.fill(start, now, show)
+            history.count()
             end = datetime.now(UTC)  # filling took its time, and the chat went on
             history.fill(now, end)
             history.count()
