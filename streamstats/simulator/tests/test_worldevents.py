@@ -189,6 +189,11 @@ def test_streams_go_on_and_off_air_when_the_broadcasts_do(
     assert [event.at_ms for event in by_type["stream.offline"]] == [show.ended_ms for show in shows]
 
 
+def test_the_end_is_told_by_whoever_asks_from_then_on(world: World, shows: list[Broadcast]) -> None:
+    ended_ms = shows[0].ended_ms
+    assert [event.type for event in world.events(DEMO, ended_ms, ended_ms + 1)] == ["stream.offline"]
+
+
 def test_nothing_of_a_stream_is_told_while_it_is_off_air(events: list[SimEvent], shows: list[Broadcast]) -> None:
     for event in events:
         if event.type not in ("user.update", "channel.subscription.end"):

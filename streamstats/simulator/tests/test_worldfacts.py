@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from streamstats.simulator.facts import Account, Facts
-from streamstats.simulator.moments import DAY, MINUTE, milliseconds, moment
+from streamstats.simulator.moments import DAY, MINUTE, day_of, milliseconds, moment, week_of
 from streamstats.simulator.person import ANONYMOUS, BADGE_MONTHS, BOTS
 from streamstats.simulator.schedule import Broadcast, SimChannel
 from streamstats.simulator.showing import showings
@@ -94,6 +94,23 @@ def test_who_took_a_new_name_is_found_by_that_one_only(world: World) -> None:
         assert before.id == person.twitch_id
 
 
+def test_a_name_that_was_given_up_is_found_with_whoever_has_it_now(world: World) -> None:
+    crowd, at_ms = world.crowds[DEMO], milliseconds(NOW)
+    given_up = [
+        (old.login, new.since_ms)
+        for person in crowd.regulars
+        for old, new in pairwise(person.names)
+        if at_ms - 300 * DAY < new.since_ms < at_ms
+    ]
+    heirs = [(login, crowd.cohort(week_of(day_of(since_ms)) + 1)[0]) for login, since_ms in given_up]
+    heirs = [(login, heir) for login, heir in heirs if heir.names[0].login == login]
+    assert heirs
+    for login, heir in heirs:
+        account = facts_at(world, at_ms).account_named(login)
+        assert account
+        assert account.id == heir.twitch_id
+
+
 @pytest.mark.parametrize("twitch_id", ["", "0", "-7", "²", "20010001", "580000000", "899999999", "900000000", "9" * 40])
 def test_nobody_else_is_found(facts: WorldFacts, twitch_id: str) -> None:
     assert facts.account(twitch_id) is None
@@ -146,15 +163,17 @@ def test_nobody_is_on_air_before_or_after(world: World, show: Broadcast) -> None
     assert facts_at(world, show.started_ms).on_air("1") is None
 
 
-def test_viewers_are_no_fewer_than_chatters_and_do_not_jump(world: World, show: Broadcast) -> None:
-    counts = []
+def test_viewers_are_more_than_chatters_and_do_not_jump(world: World, show: Broadcast) -> None:
+    viewers, chatters = [], []
     for at_ms in range(show.started_ms, show.ended_ms, MINUTE):
         facts = facts_at(world, at_ms)
         on_air = facts.on_air(DEMO.twitch_id)
         assert on_air
-        assert on_air.viewers >= len(facts.chatters(DEMO.twitch_id))
-        counts.append(on_air.viewers)
-    assert all(abs(after - before) <= 5 + max(before, after) * 0.2 for before, after in pairwise(counts[20:]))
+        viewers.append(on_air.viewers)
+        chatters.append(len(facts.chatters(DEMO.twitch_id)))
+    assert all(watching >= chatting for watching, chatting in zip(viewers, chatters, strict=True))
+    assert 1.2 < sum(viewers) / sum(chatters) < 1.7
+    assert all(abs(after - before) <= 5 + before * 0.2 for before, after in pairwise(viewers[20:]))
 
 
 def test_chatters_are_those_who_watch_with_the_bots_and_the_streamer(world: World, facts: WorldFacts) -> None:
@@ -184,7 +203,8 @@ def test_who_is_a_vip_for_the_evening_is_one_until_it_ends(world: World) -> None
     promoted = [event for event in events if event.type in ("channel.vip.add", "channel.moderator.add")]
     assert promoted
     for event in promoted:
-        for at_ms, is_one in ((event.at_ms - 1, False), (event.at_ms, True), (event.at_ms + DAY // 2, False)):
+        (show,) = world.broadcasts(DEMO, moment(event.at_ms), moment(event.at_ms + 1))
+        for at_ms, is_one in ((event.at_ms - 1, False), (event.at_ms, True), (show.ended_ms - 1, False)):
             facts = facts_at(world, at_ms)
             found = facts.vips(DEMO.twitch_id) if "vip" in event.type else facts.moderators(DEMO.twitch_id)
             assert (event.event["user_id"] in {account.id for account in found}) is is_one
