@@ -22,6 +22,7 @@ from viewers.models import PresencePoll, Viewer, ViewerDay, ViewSession
 # The store empties its staging tables by committing.
 pytestmark = pytest.mark.django_db(transaction=True)
 
+WORLD = World()
 KEPT = (Message, ChatEvent, Redemption, Viewer, ViewerDay, Stream, StreamSample, PresencePoll, ViewSession)
 
 
@@ -33,14 +34,14 @@ class Broken(Exception):
 def evening() -> tuple[datetime, datetime]:
     """The first three quarters of an hour of a broadcast of the last days."""
     now = datetime.now(UTC)
-    show = World().broadcasts(DEMO, now - timedelta(days=9), now - timedelta(days=1))[0]
+    show = WORLD.broadcasts(DEMO, now - timedelta(days=9), now - timedelta(days=1))[0]
     return moment(show.started_ms), moment(show.started_ms + 45 * MINUTE)
 
 
 def fill(start: datetime, end: datetime) -> dict[str, Any]:
     """Fill in a span, and return what is there then."""
     channel = Channel.objects.filter(login=DEMO.login).first() or make_channel(DEMO.login, twitch_id=DEMO.twitch_id)
-    filled = History(World(), channel, "http://127.0.0.1:8901")
+    filled = History(WORLD, channel, "http://127.0.0.1:8901")
     filled.fill(start, end)
     filled.count()
     sessions = ViewSession.objects.order_by("viewer", "started_at")
