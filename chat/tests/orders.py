@@ -1,7 +1,7 @@
 """Lines of chat and notifications of EventSub, stored in every order."""
 
 from collections.abc import Iterator, Sequence
-from itertools import permutations
+from itertools import islice, permutations
 
 from django.db import connection
 
@@ -36,12 +36,15 @@ def forget_all() -> None:
 
 
 def orders(*parts: bytes | list[bytes]) -> Iterator[None]:
-    """Store parts one by one in every order, and all at once; each time it must come to the same."""
+    """Store parts one by one in every order, and all at once; each time it must come to the same.
+
+    Of the orders of four parts every third is taken.
+    """
     known: dict[str, list[Row]] = {}
     store = Store()
     batches = [[part] if isinstance(part, bytes) else part for part in parts]
     at_once = [[line for batch in batches for line in batch]]
-    for order in [at_once, *permutations(batches)]:
+    for order in [at_once, *islice(permutations(batches), 0, None, 1 if len(parts) < 4 else 3)]:
         forget_all()
         for batch in order:
             store.write(mixed(*batch))

@@ -5,12 +5,13 @@ from itertools import count
 import pytest
 from django.db import connection
 
+from chat import rollups
 from chat.ingest.store import Store
 from chat.models import ChatEvent
 from chat.tests.frames import bits_use, cheer, gift, raid, resubscribe, subscribe
 from chat.tests.lines import DAY, gift_bomb, number_of, privmsg, usernotice
 from chat.tests.orders import mixed, orders, write
-from chat.tests.tables import counted_again, counters, everything
+from chat.tests.tables import channel, counted_again, counters, everything
 from chat.tests.writers import in_thread
 from viewers.models import ViewerDay, ViewerTotal
 
@@ -77,6 +78,12 @@ SAME = {
         1,
     ),
     "power-up": ([CHEERED, bits_use(30, at=1, use="power_up"), bits_use(100, at=1)], (0, 0, 130), 1),
+    "power-up whose message carries its bits": (
+        [privmsg(user="alice", at=0, bits="30", msg_id="animated-message"), bits_use(30, at=1, use="power_up")],
+        (0, 0, 30),
+        0,
+    ),
+    "power-up and a cheer alike": ([bits_use(30, at=0, use="power_up"), cheer(30, at=1)], (0, 0, 60), 2),
     "raid": ([RAIDED, raid(at=2)], (0, 0, 0), 1),
 }
 GIFTS = {
@@ -193,8 +200,10 @@ def test_a_mirrored_subscription_is_not_the_same_as_one_here():
 
 
 def test_a_notice_that_calls_itself_a_cheer_gives_no_bits():
-    write([usernotice("cheer", user="alice", msg_param_value="5000")])
+    write([usernotice("cheer", user="alice", msg_param_value="5000"), privmsg(user="bob")])
+    rollups.rebuild(channel(), rollups.countable(channel()))
     assert (of("alice"), counters()) == ((0, 0, 0), counted_again())
+    assert not ViewerTotal.objects.filter(viewer=number_of("alice")).exists()
 
 
 def test_a_viewer_has_a_day_on_which_they_were_seen_though_it_counts_on_another():
@@ -214,6 +223,21 @@ def test_lines_that_come_again_change_nothing():
     before = everything()
     write(EVENING, *[[line] for line in EVENING])
     assert everything() == before
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_recount_finds_nothing(order):
+    write(*[[line] for line in EVENING[::order]])
+    assert sum(rollups.rebuild(channel(), rollups.countable(channel())).values()) == 0
+
+
+def test_a_recount_mends_what_both_tell():
+    write(EVENING)
+    with connection.cursor() as cursor:
+        for table in ("viewers_viewerday", "viewers_viewertotal", "streams_channelday", "streams_channeltotal"):
+            cursor.execute(f"UPDATE {table} SET subs = 77, gifts = 77, bits = 77")
+    rollups.rebuild(channel(), rollups.countable(channel()))
+    assert counters() == counted_again()
 
 
 @pytest.mark.parametrize("turn", range(3))
