@@ -220,9 +220,10 @@ class Facts:
         if not told:
             return
         channels = Channel.objects.in_bulk({key for key, _ in told})
-        for key, notification in sorted(told, key=lambda each: each[1].sent_ms):
+        in_order = sorted(told, key=lambda each: each[1].sent_ms)
+        for key, notification in in_order:
             _tell_stream(channels[key], notification)
-        presence.settle(channels)
+        presence.settle(channels, moment(in_order[0][1].sent_ms))
 
 
 def _row(count: Count, ms: int) -> tuple[object, ...]:
