@@ -40,6 +40,11 @@ GLOBAL_BADGES = {
 CHEER_COLORS = {1: "#979797", 100: "#9c3ee8", 1000: "#1db2a5", 5000: "#0099fe", 10_000: "#f43021"}
 
 
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _created_at(twitch_id: str) -> datetime:
+    return FIRST_ACCOUNT + timedelta(seconds=chance("created", twitch_id).randrange(12 * 365 * 86_400))
+
+
 class WorldFacts:
     """The world as it is `now()`. `base_url` is where the simulator serves pictures, or tells it once it is known."""
 
@@ -60,6 +65,7 @@ class WorldFacts:
             for channel, schedule in world.schedules.items()
         }
         self._person = lru_cache(maxsize=MOST_REMEMBERED)(self._find)
+        self._count = lru_cache(maxsize=MOST_REMEMBERED)(lambda channel, at_ms: len(world.audience(channel, at_ms)))
 
     @property
     def base_url(self) -> str:
@@ -94,7 +100,7 @@ class WorldFacts:
             twitch_id,
             name.login,
             name.display_name,
-            created_at=FIRST_ACCOUNT + timedelta(seconds=chance("created", twitch_id).randrange(12 * 365 * 86_400)),
+            created_at=_created_at(twitch_id),
             avatar_url=f"{self.base_url}/cdn/twitch/avatars/{twitch_id}",
             broadcaster_type=self._types.get(twitch_id, ""),
             # Twitch takes a day to find out.
@@ -194,7 +200,7 @@ class WorldFacts:
         """More than are in the chat, for some have no account; they come and go slowly."""
         at_ms = self.now_ms
         lately = [at_ms - back * MINUTE for back in range(SMOOTHED_MINUTES)]
-        counts = [len(self.world.audience(show.channel, then)) for then in lately if then >= show.started_ms]
+        counts = [self._count(show.channel, then) for then in lately if then >= show.started_ms]
         phase = chance("viewers", show.id).uniform(0, 2 * pi)
         share = 1.4 + 0.15 * sin(phase + 2 * pi * (at_ms - show.started_ms) / (47 * MINUTE))
         in_chat = 1 + len(BOTS) + counts[0]
