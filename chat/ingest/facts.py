@@ -55,10 +55,10 @@ class Facts:
         self.batch = batch
         self._lowered: list[tuple[object, ...]] = []
 
-    def store(self) -> None:
-        """Write down what was told, and stage what it counts for."""
+    def store(self, *, has_cheers: bool) -> None:
+        """Write down what was told, and stage what it counts for; `has_cheers` if messages of the batch carry bits."""
         seen: list[Count] = []
-        changes = [*self._announce(seen), *self._redeem(seen)]
+        changes = [*self._announce(seen, has_cheers=has_cheers), *self._redeem(seen)]
         raised = [_row(count, ms_of(count.at)) for count in seen]
         for day, count in _net(changes):
             numbers = count[3:]
@@ -76,7 +76,7 @@ class Facts:
 
     # Announcements
 
-    def _announce(self, seen: list[Count]) -> list[Signed]:
+    def _announce(self, seen: list[Count], *, has_cheers: bool) -> list[Signed]:
         """Store announcements; return what they change, and add who was seen."""
         rows = [self._notice_row(notice) for notice in self.batch.notices.values()]
         rows += [self._told_row(told, told.fact) for told in self.batch.told if isinstance(told.fact, Told)]
@@ -84,7 +84,7 @@ class Facts:
         if rows:
             self.cursor.execute(factstatements.INSERT_EVENTS, columns(rows))
             fresh = {event_id for (event_id,) in self.cursor.fetchall()}
-        related = self._related(self._seeds(fresh))
+        related = self._related(self._seeds(fresh) | (self._cheered() if has_cheers else set()))
         if not any(telling.told_by or telling.id in fresh for telling in related):
             return []
         decided = decide(related, self._cheers(related))
@@ -146,11 +146,14 @@ class Facts:
             fact = told.fact
             if isinstance(fact, Told) and fact.id in fresh and fact.kind in KINDS:
                 seeds.add(Seed(self.rooms.key(told.room_id), fact.viewer_id, fact.recipient_id, fact.at_ms))
-        if self.batch.messages:
-            self.cursor.execute(factstatements.CHEERS)
-            for channel, viewer, sent_ms in self.cursor.fetchall():
-                seeds.add(Seed(channel, "" if viewer == ANONYMOUS_CHEERER else viewer, "", sent_ms))
         return seeds
+
+    def _cheered(self) -> set[Seed]:
+        self.cursor.execute(factstatements.CHEERS)
+        return {
+            Seed(channel, "" if viewer == ANONYMOUS_CHEERER else viewer, "", sent_ms)
+            for channel, viewer, sent_ms in self.cursor.fetchall()
+        }
 
     def _related(self, seeds: set[Seed]) -> list[Telling]:
         """Everything that can have a say in what these are."""

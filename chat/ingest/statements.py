@@ -218,8 +218,9 @@ REMOVE_REACHED = _REMOVE.format(
     """
 )
 
-# Whether any deed in these channels is as late as the oldest of these messages: nearly always none.
-ANY_LATER_DEED = """
+# Whether any deed in these channels is as late as the oldest of these messages: nearly always none. And whether any
+# message carries bits, of which EventSub may have told.
+WHAT_ELSE = """
 SELECT EXISTS (
     SELECT FROM unnest(%s::bigint[], %s::bigint[]) AS told (channel, ms)
     WHERE EXISTS (
@@ -227,7 +228,7 @@ SELECT EXISTS (
         WHERE e.channel_id = told.channel AND e.occurred_at >= to_timestamp(told.ms / 1000.0)
             AND e.kind IN ('ban', 'timeout', 'delete', 'clear') AND e.same_as_id IS NULL
     )
-)
+), EXISTS (SELECT FROM staged WHERE bits > 0 AND source_channel_id = '')
 """
 
 # Messages that arrived after the deed that removed them.

@@ -106,7 +106,7 @@ class Transaction:
         self._lock_channels()
         if batch.messages or batch.notices or batch.told:
             batch, stored.expired = self._leave_out_expired()
-        is_late = False
+        is_late = has_cheers = False
         facts = Facts(self.cursor, self.rooms, batch)
         has_news = bool(batch.messages or batch.notices or batch.told)
         if has_news:
@@ -115,10 +115,10 @@ class Transaction:
             self._name_viewers()
         if batch.messages:
             stored.messages = self._insert_messages()
-            is_late = self._any_later_deed()
+            is_late, has_cheers = self._what_else()
             self.cursor.execute(statements.TALLY_MESSAGES)
         if has_news:
-            facts.store()
+            facts.store(has_cheers=has_cheers)
         if batch.moderation or batch.told:
             self._store_deeds()
         if is_late:
@@ -212,14 +212,15 @@ class Transaction:
 
     # Deeds of moderators
 
-    def _any_later_deed(self) -> bool:
-        """Whether a deed that is already stored could reach a message that arrives only now."""
+    def _what_else(self) -> tuple[bool, bool]:
+        """Whether a deed that is already stored could reach a message that arrives only now; whether any has bits."""
         oldest: dict[int, int] = {}
         for message in self.batch.messages.values():
             channel = self.rooms.key(message.room_id)
             oldest[channel] = min(oldest.get(channel, message.sent_ms), message.sent_ms)
-        self.cursor.execute(statements.ANY_LATER_DEED, columns(oldest.items()))
-        return bool(self.cursor.fetchone()[0])
+        self.cursor.execute(statements.WHAT_ELSE, columns(oldest.items()))
+        is_late, has_cheers = self.cursor.fetchone()
+        return is_late, has_cheers
 
     def _store_deeds(self) -> None:
         deeds = Deeds(self.cursor, self.rooms, self.batch, self.by_login)

@@ -208,14 +208,30 @@ def test_what_is_no_frame_is_unreadable(raw):
     assert isinstance(eventsub.parse(raw), Unreadable)
 
 
-BROKEN = (..., None, "", 5, -1, 1.5, True, [], {}, "a\x00b", "\ud800", LONG, [{}], {"id": "\ud800"}, 10**400)
+BROKEN: tuple[Any, ...] = (
+    ...,
+    None,
+    "",
+    5,
+    -1,
+    1.5,
+    True,
+    [],
+    {},
+    "a\x00b",
+    "\ud800",
+    LONG,
+    [{}],
+    {"id": "\ud800"},
+    10**400,
+)
 FRAMES = one_of_each()
 
 
 @pytest.mark.parametrize("raw", FRAMES, ids=lambda raw: json.loads(raw)["payload"]["subscription"]["type"])
 def test_a_frame_with_any_value_broken_never_raises_and_fits_into_text(raw):
     event = json.loads(raw)["payload"]["event"]
-    paths = [(name,) for name in event]
+    paths: list[tuple[str, ...]] = [(name,) for name in event]
     paths += [(name, inner) for name, value in event.items() if isinstance(value, dict) for inner in value]
     for path in paths:
         for value in BROKEN:

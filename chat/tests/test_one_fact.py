@@ -1,6 +1,7 @@
 """A fact that chat and EventSub both tell is one fact, whichever tells it first."""
 
 from itertools import count
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -17,8 +18,8 @@ from viewers.models import ViewerDay, ViewerTotal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ANONYMOUS = {"user": "ananonymousgifter", "user_id": "274598607"}
-ANONYMOUS_CHEERER = {"user": "ananonymouscheerer", "user_id": "407665396"}
+ANONYMOUS: dict[str, Any] = {"user": "ananonymousgifter", "user_id": "274598607"}
+ANONYMOUS_CHEERER: dict[str, Any] = {"user": "ananonymouscheerer", "user_id": "407665396"}
 
 
 def of(viewer: str) -> tuple[int, int, int]:
