@@ -170,6 +170,16 @@ def _recount(cursor: CursorWrapper, values: dict[str, Any], *, which: str, whose
     changed["watch time of days"] += cursor.rowcount
     cursor.execute(
         f"""
+        INSERT INTO viewers_viewertotal (channel_id, viewer_id, first_seen_at, last_seen_at, messages, emotes, bits, subs,
+            gifts, watch_seconds, points)
+        SELECT channel_id, viewer_id, min(started_at), max(ended_at), 0, 0, 0, 0, 0, 0, 0
+        FROM {_CREDITED.format(which=which)} WHERE {NOT_A_BOT} GROUP BY 1, 2 ORDER BY 1, 2
+        ON CONFLICT (channel_id, viewer_id) DO NOTHING
+        """,
+        values,
+    )
+    cursor.execute(
+        f"""
         UPDATE viewers_viewertotal known SET watch_seconds = counted.seconds
         FROM (
             SELECT viewer_id, coalesce(sum(day.watch_seconds), 0)::bigint AS seconds

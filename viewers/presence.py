@@ -58,6 +58,8 @@ class Standing(NamedTuple):
     broadcaster: str
     on_air_since: datetime | None
     """When the stream came on air, or came back; None while it is off air."""
+    off_air_at: datetime | None
+    """When that ended, where it is known by now."""
 
 
 def interval() -> timedelta:
@@ -92,6 +94,8 @@ def reconcile(
             _wind_back(cursor, stream, at)
             return None
         if standing.on_air_since is None or at <= (standing.presence_at or standing.on_air_since):
+            return None
+        if standing.off_air_at and _is_over(stream, at):
             return None
         cursor.execute(statements.STAGE_PRESENT)
         _stage(cursor, chatters)
@@ -194,7 +198,19 @@ def _standing(cursor: CursorWrapper, stream: Stream, at: datetime) -> Standing:
     cursor.execute(statements.READ_STREAM, {"stream": stream.pk})
     presence_at, credited_at, broadcaster, spans = cursor.fetchone()
     current = next((span for span in spans or () if span.lower <= at and (span.upper is None or at < span.upper)), None)
-    return Standing(presence_at, credited_at, broadcaster or "", current.lower if current else None)
+    return Standing(
+        presence_at,
+        credited_at,
+        broadcaster or "",
+        current.lower if current else None,
+        current.upper if current else None,
+    )
+
+
+def _is_over(stream: Stream, at: datetime) -> bool:
+    """Whether sessions already go on to where the stream ended, beyond this moment: the look took too long."""
+    ended = ViewSession.objects.filter(stream=stream, ended_by=ViewSession.EndedBy.OFFLINE, ended_at__gt=at)
+    return ended.exists()
 
 
 def _stage(cursor: CursorWrapper, chatters: Iterable[Present]) -> None:

@@ -382,6 +382,22 @@ def test_nobody_is_polled_in_while_the_stream_is_off_air(evening):
     assert evening.sessions("ann") == []
 
 
+def test_a_poll_that_took_longer_than_the_stream_lasted_is_too_late(evening):
+    evening.poll(5, "ann")
+    evening.off_air(9)
+    evening.settle()
+    assert evening.poll(8, "ann", "bob") is None
+    assert (evening.sessions("ann"), evening.sessions("bob")) == ([(5, 9)], [])
+
+
+def test_the_polls_of_a_stream_that_is_over_may_be_told_afterwards(evening):
+    evening.off_air(30)
+    evening.poll(5, "ann")
+    evening.poll(10, "ann")
+    evening.settle()
+    assert evening.watched("ann") == 5
+
+
 def test_settling_a_channel_takes_its_recent_streams(evening):
     evening.poll(5, "ann")
     evening.off_air(8)
@@ -437,6 +453,15 @@ def test_a_bot_that_turns_out_to_be_a_person_has_the_watch_time_back(busy_evenin
         Viewer.objects.filter(pk="id-ann").update(is_bot=is_bot)
         recredit(["id-ann"])
     assert busy_evening.watched("ann") == before
+
+
+def test_a_bot_from_the_first_moment_that_turns_out_to_be_a_person_is_counted(evening):
+    evening.poll(5, "ann")
+    evening.poll(10)
+    ViewerTotal.objects.all().delete()  # it never had one
+    ViewerDay.objects.all().delete()
+    recredit(["id-ann"])
+    assert evening.watched("ann") == 5
 
 
 def test_the_open_session_of_a_bot_ends_at_the_last_proof(evening):
