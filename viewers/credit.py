@@ -43,7 +43,8 @@ SELECT channel_id, viewer_id, day, sum(seconds)::bigint AS seconds FROM (
 
 # Parts of one statement, so that a poll needs few; `credit` is the staged table, or an earlier part of that name.
 # What is lowered goes another way than what is raised: Postgres refuses a row with less than nothing before it sees
-# that it would only lower one that is there.
+# that it would only lower one that is there. A counter that is wrong already must not stop everything that follows:
+# it stays at nothing, until it is counted again.
 FOLD = f"""
 told AS MATERIALIZED ({BY_VIEWER_AND_DAY.format(spans="credit")}),
 seen AS MATERIALIZED (
@@ -61,7 +62,7 @@ raised_days AS (
     ON CONFLICT (channel_id, viewer_id, day) DO UPDATE SET watch_seconds = known.watch_seconds + excluded.watch_seconds
 ),
 lowered_days AS (
-    UPDATE viewers_viewerday known SET watch_seconds = known.watch_seconds + told.seconds
+    UPDATE viewers_viewerday known SET watch_seconds = greatest(known.watch_seconds + told.seconds, 0)
     FROM told WHERE told.seconds < 0
         AND (known.channel_id, known.viewer_id, known.day) = (told.channel_id, told.viewer_id, told.day)
 ),
@@ -75,7 +76,7 @@ raised_totals AS (
         watch_seconds = known.watch_seconds + excluded.watch_seconds
 ),
 lowered_totals AS (
-    UPDATE viewers_viewertotal known SET watch_seconds = known.watch_seconds + sums.seconds
+    UPDATE viewers_viewertotal known SET watch_seconds = greatest(known.watch_seconds + sums.seconds, 0)
     FROM sums WHERE sums.seconds < 0 AND (known.channel_id, known.viewer_id) = (sums.channel_id, sums.viewer_id)
 )
 """
@@ -119,7 +120,7 @@ def recredit(viewers: Sequence[str]) -> None:
     whose = _OF_THESE_VIEWERS.format("")
     with transaction.atomic(), connection.cursor() as cursor:
         lock_channels(cursor, channels)
-        for statement in END_BOTS:
+        for statement in (*END_BOTS, COUNT_STREAMS_AGAIN):
             cursor.execute(statement, values)
         for channel in sorted(channels):
             which = _OF_THESE_VIEWERS.format("session.")
@@ -139,6 +140,21 @@ END_BOTS = (
         AND viewer.twitch_id = session.viewer_id AND viewer.is_bot
     """,
 )
+
+
+COUNT_STREAMS_AGAIN = """
+UPDATE streams_stream SET counted_at = NULL
+WHERE id IN (SELECT stream_id FROM viewers_viewsession WHERE viewer_id = ANY(%(viewers)s)) AND counted_at IS NOT NULL
+"""
+
+# Who has sessions but was a bot when they were credited has no total yet.
+MEET = f"""
+INSERT INTO viewers_viewertotal
+    (channel_id, viewer_id, first_seen_at, last_seen_at, messages, emotes, bits, subs, gifts, watch_seconds, points)
+SELECT channel_id, viewer_id, min(started_at), max(ended_at), 0, 0, 0, 0, 0, 0, 0
+FROM {{credited}} WHERE {NOT_A_BOT} GROUP BY 1, 2 ORDER BY 1, 2
+ON CONFLICT (channel_id, viewer_id) DO NOTHING
+"""
 
 
 def _recount(cursor: CursorWrapper, values: dict[str, Any], *, which: str, whose: str = "true") -> Counter[str]:
@@ -168,16 +184,7 @@ def _recount(cursor: CursorWrapper, values: dict[str, Any], *, which: str, whose
         values,
     )
     changed["watch time of days"] += cursor.rowcount
-    cursor.execute(
-        f"""
-        INSERT INTO viewers_viewertotal (channel_id, viewer_id, first_seen_at, last_seen_at, messages, emotes, bits, subs,
-            gifts, watch_seconds, points)
-        SELECT channel_id, viewer_id, min(started_at), max(ended_at), 0, 0, 0, 0, 0, 0, 0
-        FROM {_CREDITED.format(which=which)} WHERE {NOT_A_BOT} GROUP BY 1, 2 ORDER BY 1, 2
-        ON CONFLICT (channel_id, viewer_id) DO NOTHING
-        """,
-        values,
-    )
+    cursor.execute(MEET.format(credited=_CREDITED.format(which=which)), values)
     cursor.execute(
         f"""
         UPDATE viewers_viewertotal known SET watch_seconds = counted.seconds

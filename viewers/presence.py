@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Q, Value
+from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Least
 
 from streams.locks import lock_channels
@@ -128,7 +128,6 @@ def reconcile(
 def poll_failed(stream: Stream, at: datetime, problem: str, *, took_ms: int = 0) -> None:
     """Write down that nobody could be asked who is there, and why. It ends nobody's session."""
     values: dict[str, Any] = {
-        "channel": stream.channel_id,
         "stream": stream.pk,
         "at": at.replace(microsecond=0),
         "source": PresenceSource.CHATTERS,
@@ -153,10 +152,9 @@ def settle(channels: Iterable[int], at: datetime | None = None) -> None:
 
 def streams_since(channels: Iterable[int], since: datetime) -> list[str]:
     """The streams of channels that were on air since a moment, or have sessions that nobody ended."""
-    of_channels = Stream.objects.filter(channel__in=channels)
-    recent = of_channels.exclude(ended_at__lt=since)
-    open_ended = of_channels.filter(sessions__ended_at=None, sessions__isnull=False)
-    return sorted({*recent.values_list("pk", flat=True), *open_ended.values_list("pk", flat=True)})
+    has_open = Exists(ViewSession.objects.filter(stream=OuterRef("pk"), ended_at=None))
+    since_then = Q(ended_at=None) | Q(ended_at__gte=since) | Q(has_open)
+    return sorted(Stream.objects.filter(since_then, channel__in=channels).values_list("pk", flat=True))
 
 
 def settle_streams(streams: Iterable[Stream]) -> None:
@@ -196,7 +194,10 @@ def _bridge(cursor: CursorWrapper, speech: str, values: dict[str, Any]) -> str:
 
 def _standing(cursor: CursorWrapper, stream: Stream, at: datetime) -> Standing:
     cursor.execute(statements.READ_STREAM, {"stream": stream.pk})
-    presence_at, credited_at, broadcaster, spans = cursor.fetchone()
+    found = cursor.fetchone()
+    if found is None:  # it turned out to be part of another one
+        return Standing(None, None, "", None, None)
+    presence_at, credited_at, broadcaster, spans = found
     current = next((span for span in spans or () if span.lower <= at and (span.upper is None or at < span.upper)), None)
     return Standing(
         presence_at,
@@ -249,6 +250,7 @@ def correct(
             started_after=start,
             ended_after=end,
         )
+        Stream.objects.filter(pk=known.stream_id).update(counted_at=None)
         _restage(cursor, known, start, end)
         if ended_at:
             known.started_at, known.ended_at, known.ended_by = start, end, ViewSession.EndedBy.MODERATOR

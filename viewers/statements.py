@@ -126,14 +126,14 @@ SELECT chatters, opened, closed FROM counts
 
 # After too long a silence. Each viewer's proofs (the last poll, then what they wrote) fall into stretches with no
 # longer pause than is trusted. The stretch that reaches the present goes on; the others ended with their last proof.
-BRIDGE = """
+BRIDGE = f"""
 WITH open AS MATERIALIZED (
     SELECT id, viewer_id, started_at FROM viewers_viewsession WHERE stream_id = %(stream)s AND ended_at IS NULL
 ),
 proof AS (
     SELECT viewer_id, %(after)s::timestamptz AS at, true AS is_poll FROM open
     UNION ALL
-    SELECT viewer_id, date_trunc('second', at), false FROM ({speech}) speech
+    SELECT viewer_id, date_trunc('second', at), false FROM ({{speech}}) speech
 ),
 paused AS (SELECT *, at - lag(at) OVER by_time > %(trusted)s AS is_new FROM proof WINDOW by_time AS (
     PARTITION BY viewer_id ORDER BY at
@@ -162,7 +162,7 @@ between AS (
     INSERT INTO viewers_viewsession (channel_id, stream_id, viewer_id, started_at, ended_at, source, ended_by)
     SELECT %(channel)s, %(stream)s, viewer_id, started_at, ended_at, 'spoke', 'silence' FROM stretch
     WHERE NOT goes_on AND ended_at > started_at AND ended_at < %(at)s - %(trusted)s AND viewer_id <> %(broadcaster)s
-        AND viewer_id NOT IN (SELECT twitch_id FROM viewers_viewer WHERE is_bot)
+        AND {NOT_A_BOT}
     ON CONFLICT DO NOTHING
     RETURNING viewer_id, started_at, ended_at
 ),
@@ -180,7 +180,8 @@ SELECT %(channel)s, viewer_id, started_at, ended_at, 1 FROM between
 
 POLL_FAILED = """
 INSERT INTO viewers_presencepoll (channel_id, stream_id, at, source, chatters, opened, closed, problem, took_ms)
-VALUES (%(channel)s, %(stream)s, %(at)s, %(source)s, NULL, 0, 0, %(problem)s, %(took_ms)s)
+SELECT channel_id, id, %(at)s, %(source)s, NULL, 0, 0, %(problem)s, %(took_ms)s
+FROM streams_stream WHERE id = %(stream)s FOR KEY SHARE
 ON CONFLICT (stream_id, at) DO NOTHING
 """
 

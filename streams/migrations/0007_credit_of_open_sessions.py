@@ -15,6 +15,8 @@ class Migration(migrations.Migration):
             name='credited_at',
             field=models.DateTimeField(blank=True, help_text='Up to when its open sessions are added to the counters.', null=True),
         ),
+        # Until now open sessions were credited up to the last proof.
+        migrations.RunSQL("UPDATE streams_stream SET credited_at = presence_at", migrations.RunSQL.noop),
         migrations.AlterField(
             model_name='stream',
             name='presence_at',

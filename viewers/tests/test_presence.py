@@ -6,6 +6,7 @@ from math import inf
 from random import Random
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -403,6 +404,63 @@ def test_settling_a_channel_takes_its_recent_streams(evening):
     evening.off_air(8)
     presence.settle([evening.channel.pk])
     assert evening.sessions("ann") == [(5, 8)]
+
+
+def test_a_stream_that_became_part_of_another_is_left_alone(evening):
+    stream = evening.stream
+    Stream.objects.filter(pk=stream.pk).delete()
+    assert presence.reconcile(stream, at(5), [Chatter("1", "ann", "Ann")]) is None
+    presence.poll_failed(stream, at(6), "Twitch did not answer")
+    assert not PresencePoll.objects.exists()
+
+
+def test_a_counter_that_was_too_low_does_not_stop_what_follows(evening):
+    for minutes in (5, 10, 15):
+        evening.poll(minutes, "ann")
+    ViewerDay.objects.update(watch_seconds=1)
+    ViewerTotal.objects.update(watch_seconds=1)
+    evening.off_air(8)
+    evening.settle()
+    assert evening.watched("ann") == 0
+
+
+# The numbers of the stream are counted again when its sessions change afterwards
+
+
+@pytest.fixture
+def counted(evening):
+    evening.poll(5, "ann")
+    evening.poll(10, "ann")
+    evening.off_air(12)
+    evening.settle()
+    Stream.objects.update(counted_at=at(13))
+    return evening
+
+
+def is_to_be_counted():
+    return Stream.objects.get().counted_at is None
+
+
+def test_they_are_after_settling(counted):
+    counted.off_air(11)
+    counted.settle()
+    assert is_to_be_counted()
+
+
+def test_they_are_not_where_settling_changed_nothing(counted):
+    counted.settle()
+    assert not is_to_be_counted()
+
+
+def test_they_are_after_somebody_was_marked_as_a_bot(counted):
+    Viewer.objects.update(is_bot=True)
+    recredit(["id-ann"])
+    assert is_to_be_counted()
+
+
+def test_they_are_after_a_correction(counted):
+    presence.correct(ViewSession.objects.get(), at(0), at(3), "because", User.objects.create(username="mod"))
+    assert is_to_be_counted()
 
 
 # Counting again
