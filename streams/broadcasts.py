@@ -1,8 +1,8 @@
 """Streams and their segments: kept to what Twitch says in events and in its list of who is live.
 
 Every call writes down what was said, and tells the streams around that moment again from all that was said: so it
-does not matter what comes first, twice, or late. Times are whole seconds. After any of them the caller runs
-`viewers.presence.settle` for the channels it touched, in the same transaction.
+does not matter what comes first, twice, or late. Times are whole seconds. After any of them, except a change of
+title, the caller runs `viewers.presence.settle` for the channels it touched, in the same transaction.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -88,8 +88,12 @@ def observe(live: Sequence[Live | HelixStream], channels: Sequence[Channel], at:
 
 def on_air(stream: Stream) -> list[tuple[datetime, datetime | None]]:
     """When it was on air, in order; the last span has no end while it still is."""
+    return _joined(sorted(stream.segments.all(), key=lambda segment: segment.started_at))  # may be fetched already
+
+
+def _joined(segments: Iterable[StreamSegment]) -> list[tuple[datetime, datetime | None]]:
     spans: list[tuple[datetime, datetime | None]] = []
-    for segment in sorted(stream.segments.all(), key=lambda segment: segment.started_at):  # may be fetched already
+    for segment in segments:
         if spans and spans[-1][1] == segment.started_at:
             spans[-1] = (spans[-1][0], segment.ended_at)
         else:
@@ -330,17 +334,20 @@ class _Changes:
     def _add_segments(self, known: _Known, broadcast: Broadcast) -> None:
         key = broadcast.twitch_ids[0]
         stored = {at: segment for (pk, at), segment in known.segments.items() if pk == key}
-        for started_at, ended_at, label in broadcast.segments:
-            new = StreamSegment(stream_id=key, started_at=started_at, ended_at=ended_at, **label._asdict())
-            old = stored.pop(started_at, None)
+        told = [
+            StreamSegment(stream_id=key, started_at=started_at, ended_at=ended_at, **label._asdict())
+            for started_at, ended_at, label in broadcast.segments
+        ]
+        if _joined(stored.values()) != _joined(told):
+            self._touch(key, known)
+        for new in told:
+            old = stored.pop(new.started_at, None)
             if old is None or _values(old, _SEGMENT) != _values(new, _SEGMENT):
                 self.segments.append(new)
-                self._touch(key, known)
         self.surplus += [segment.pk for segment in stored.values()]
-        if stored:
-            self._touch(key, known)
 
     def _touch(self, key: str, known: _Known) -> None:
+        """Another time on air is another time to watch in, and to be counted; another title is not."""
         self.touched.add(known.reports[0].channel_id)
         self.touched_streams.add(key)
 

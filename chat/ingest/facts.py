@@ -226,7 +226,9 @@ class Facts:
         in_order = sorted(told, key=lambda each: each[1].sent_ms)
         for key, notification in in_order:
             _tell_stream(channels[key], notification)
-        presence.settle(channels, moment(in_order[0][1].sent_ms))
+        on_air = [each for each in in_order if isinstance(each[1].fact, StreamOnline | StreamOffline)]
+        if on_air:  # a title, which may be changed all day, ends nobody's session
+            presence.settle({key for key, _ in on_air}, moment(on_air[0][1].sent_ms))
 
 
 def _row(count: Count, ms: int) -> tuple[object, ...]:

@@ -69,6 +69,24 @@ def test_view_sessions_end_with_the_stream():
     assert (session.ended_at, session.ended_by) == (moment(60 * MINUTE), "offline")
 
 
+@pytest.mark.parametrize(
+    ("frames", "settled"),
+    [
+        ([TITLE], []),
+        ([online()], [moment(0)]),
+        ([OFFLINE], [moment(60 * MINUTE)]),
+        ([TITLE, OFFLINE], [moment(60 * MINUTE)]),
+    ],
+    ids=["a title", "on air", "off air", "a title, then off air"],
+)
+def test_sessions_are_settled_only_where_the_time_on_air_was_told(monkeypatch, frames, settled):
+    write([of_channel("channel.update", at=-DAY, title="Before", category_id="", category_name="", language="en")])
+    calls = []
+    monkeypatch.setattr("chat.ingest.facts.presence.settle", lambda channels, at: calls.append((list(channels), at)))
+    write(frames)
+    assert calls == [([channel().pk], at) for at in settled]
+
+
 def test_everybody_in_a_notification_is_named():
     write([moderate_ban("erin", at=5)])
     assert sorted(Viewer.objects.values_list("login", flat=True)) == ["erin", "molly"]

@@ -136,6 +136,44 @@ def test_a_stream_of_long_ago_can_still_be_put_right():
     assert list(StreamSegment.objects.exclude(stream="s3").order_by("pk").values()) == before
 
 
+# Whose time on air changed
+
+
+def touched(minute: float, shown: list[Live], asked: list[Channel]) -> list[int]:
+    return observe(shown, asked, at(minute)).touched
+
+
+@pytest.mark.django_db
+def test_only_those_are_named_whose_time_on_air_changed():
+    begins, goes_on, is_off = asked = channels(3)
+    assert touched(1, [live(goes_on)], asked) == [goes_on.pk]
+    assert touched(2, [live(goes_on)], asked) == []
+    assert touched(3, [live(goes_on), live(begins, started_at=at(2.5))], asked) == [begins.pk]
+    assert is_off.pk not in touched(4, [live(goes_on)], asked)
+    assert touched(5, [live(goes_on)], asked) == [begins.pk]
+
+
+@pytest.mark.django_db
+def test_another_title_changes_no_time_on_air():
+    [channel] = channels(1)
+    touched(1, [live(channel)], [channel])
+    assert touched(2, [live(channel, title="B")], [channel]) == []
+    assert StreamSegment.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_another_title_leaves_a_stream_counted_and_another_end_does_not():
+    channel = make_channel()
+    went_online(channel, "1", at(0), at(0))
+    went_offline(channel, at(60))
+    Stream.objects.update(counted_at=at(70))
+    changed(channel, at(30), "B", "", "")
+    assert Stream.objects.get().counted_at == at(70)
+    assert StreamSegment.objects.count() == 2
+    went_offline(channel, at(50))
+    assert Stream.objects.get().counted_at is None
+
+
 # At once
 
 
