@@ -58,8 +58,6 @@ class Standing(NamedTuple):
     broadcaster: str
     on_air_since: datetime | None
     """When the stream came on air, or came back; None while it is off air."""
-    off_air_at: datetime | None
-    """When that ended, where it is known by now."""
 
 
 def interval() -> timedelta:
@@ -94,8 +92,6 @@ def reconcile(
             _wind_back(cursor, stream, at)
             return None
         if standing.on_air_since is None or at <= (standing.presence_at or standing.on_air_since):
-            return None
-        if standing.off_air_at and _is_over(stream, at):
             return None
         cursor.execute(statements.STAGE_PRESENT)
         _stage(cursor, chatters)
@@ -196,7 +192,7 @@ def _standing(cursor: CursorWrapper, stream: Stream, at: datetime) -> Standing:
     cursor.execute(statements.READ_STREAM, {"stream": stream.pk})
     found = cursor.fetchone()
     if found is None:  # it turned out to be part of another one
-        return Standing(None, None, "", None, None)
+        return Standing(None, None, "", None)
     presence_at, credited_at, broadcaster, spans = found
     current = next((span for span in spans or () if span.lower <= at and (span.upper is None or at < span.upper)), None)
     return Standing(
@@ -204,14 +200,7 @@ def _standing(cursor: CursorWrapper, stream: Stream, at: datetime) -> Standing:
         credited_at,
         broadcaster or "",
         current.lower if current else None,
-        current.upper if current else None,
     )
-
-
-def _is_over(stream: Stream, at: datetime) -> bool:
-    """Whether sessions already go on to where the stream ended, beyond this moment: the look took too long."""
-    ended = ViewSession.objects.filter(stream=stream, ended_by=ViewSession.EndedBy.OFFLINE, ended_at__gt=at)
-    return ended.exists()
 
 
 def _stage(cursor: CursorWrapper, chatters: Iterable[Present]) -> None:
@@ -263,8 +252,11 @@ def _refuse_impossible(cursor: CursorWrapper, session: ViewSession, start: datet
     if end <= start:
         raise ValueError("The end has to be after the start. If the viewer was not there at all, say so instead.")
     cursor.execute(statements.IS_ON_AIR, {"stream": session.stream_id, "start": start, "end": end})
-    if not cursor.fetchone()[0]:
+    is_on_air, is_ahead = cursor.fetchone()
+    if not is_on_air:
         raise ValueError("The stream was not on air for all of this time.")
+    if is_ahead:
+        raise ValueError("The stream still goes on: a session can end no later than who was there was last asked for.")
     others = ViewSession.objects.filter(stream=session.stream_id, viewer=session.viewer_id).exclude(pk=session.pk)
     if others.filter(Q(ended_at=None) | Q(ended_at__gt=start), started_at__lt=end).exists():
         raise ValueError("The viewer has another session in this time. Correct that one, or end this one before it.")

@@ -55,6 +55,12 @@ come AS (
     WHERE {NOT_A_BOT} AND viewer_id <> %(broadcaster)s
         AND NOT EXISTS (SELECT FROM open WHERE open.viewer_id = coalesce(here.viewer_id, spoken.viewer_id))
         AND (here.viewer_id IS NOT NULL OR first_at < %(at)s)
+        -- Whose session goes on beyond this moment is in it: the stream ended while we asked, or it was put right.
+        AND NOT EXISTS (
+            SELECT FROM viewers_viewsession later WHERE later.stream_id = %(stream)s
+                AND later.viewer_id = coalesce(here.viewer_id, spoken.viewer_id)
+                AND later.ended_at > coalesce(first_at, %(at)s)
+        )
     ON CONFLICT DO NOTHING
     RETURNING viewer_id, started_at, ended_at
 ),
@@ -260,6 +266,7 @@ SELECT changed.*, coalesce(number, 0) AS number, lower(part) AS new_start,
 FROM changed LEFT JOIN piece USING (id)
 """
 SETTLE = (
+    "UPDATE streams_stream SET counted_at = NULL WHERE id IN (SELECT stream_id FROM unsettled)",
     # What was written down of a correction stays, when it turns out that there was nothing to correct.
     """
     UPDATE viewers_sessioncorrection SET session_id = NULL
@@ -283,6 +290,8 @@ SETTLE = (
 )
 
 IS_ON_AIR = """
-SELECT coalesce(tstzrange(%(start)s, %(end)s) <@ range_agg(tstzrange(started_at, ended_at)), false)
+SELECT coalesce(tstzrange(%(start)s, %(end)s) <@ range_agg(tstzrange(started_at, ended_at)), false), coalesce((
+    SELECT %(end)s > presence_at FROM streams_stream WHERE id = %(stream)s AND ended_at IS NULL
+), false)
 FROM streams_streamsegment WHERE stream_id = %(stream)s
 """

@@ -9,7 +9,7 @@ from django.db import connection
 from viewers.credit import recount
 from viewers.models import SessionCorrection, ViewSession
 from viewers.presence import correct
-from viewers.tests.presence import EIGHT, Evening, at
+from viewers.tests.presence import EIGHT, Evening, at, said
 
 pytestmark = pytest.mark.django_db
 
@@ -103,3 +103,25 @@ def test_an_open_session_cannot_be_corrected_yet(moderator):
     evening.poll(5, "ann")
     with pytest.raises(ValueError, match="still goes on"):
         correct(first(), at(0), at(3), "because", moderator)
+
+
+@pytest.fixture
+def live(moderator):
+    """Ann was there from 5 to 10, and the stream goes on."""
+    evening = Evening()
+    evening.poll(5, "ann")
+    evening.poll(10)
+    return evening
+
+
+def test_a_session_cannot_be_made_to_end_after_the_last_look(live, moderator):
+    with pytest.raises(ValueError, match="still goes on"):
+        correct(first(), at(5), at(60_000), "a slip of the finger", moderator)
+    assert live.watched("ann") == 5
+
+
+def test_words_within_a_corrected_session_count_once(live, moderator):
+    live.poll(15)
+    correct(first(), at(5), at(14), "was there", moderator)
+    live.poll(20, "ann", speech=said(ann=16))
+    assert (live.sessions("ann"), live.watched("ann")) == ([(5, 14), (16, None)], 13)

@@ -383,12 +383,14 @@ def test_nobody_is_polled_in_while_the_stream_is_off_air(evening):
     assert evening.sessions("ann") == []
 
 
-def test_a_poll_that_took_longer_than_the_stream_lasted_is_too_late(evening):
+def test_a_poll_that_took_longer_than_the_stream_lasted_credits_nobody_twice(evening):
     evening.poll(5, "ann")
     evening.off_air(9)
     evening.settle()
-    assert evening.poll(8, "ann", "bob") is None
-    assert (evening.sessions("ann"), evening.sessions("bob")) == ([(5, 9)], [])
+    evening.poll(8, "ann", "bob")
+    evening.settle()
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([(5, 9)], 4)
+    assert (evening.sessions("bob"), evening.watched("bob")) == ([(8, 9)], 1)
 
 
 def test_the_polls_of_a_stream_that_is_over_may_be_told_afterwards(evening):
@@ -442,7 +444,7 @@ def is_to_be_counted():
 
 
 def test_they_are_after_settling(counted):
-    counted.off_air(11)
+    counted.stream.segments.update(ended_at=at(11))
     counted.settle()
     assert is_to_be_counted()
 
