@@ -13,7 +13,9 @@ from bench.place import installation
 BEGAN = datetime(2026, 3, 2, tzinfo=UTC)
 TICK = MINUTE
 LIST_LAG = 45
-"""Twitch's list of live streams lags behind by up to so many seconds."""
+"""Twitch's list of live streams lags behind by up to so many seconds ..."""
+CHATTERS_LAG = 15
+"""... and its list of chatters by up to so many."""
 CLOCK_STEP = (9 * DAY, 16 * DAY, 8)
 """From then to then our clock is ahead by so many seconds."""
 OFF_AIR = "seconds credited while off air"
@@ -21,6 +23,7 @@ BEYOND = "seconds credited beyond a stream's length"
 WRONG = "counters that differ from a recount"
 TOO_FAR = "sessions off by more than an interval at an end"
 TOTAL = "total error (%)"
+EACH = "mean error of a viewer (%), either way"
 MOST_TOTAL_ERROR = 3.0
 
 
@@ -155,7 +158,7 @@ class Observer:
                 presence.poll_failed(stream, now, "Twitch does not answer")
             else:
                 # Joins and leaves show in the list some seconds late.
-                names = self.month.present(at - self.dice.uniform(0, 15))
+                names = self.month.present(at - self.dice.uniform(0, CHATTERS_LAG))
                 presence.reconcile(stream, now, [Chatter(name, name, name) for name in names], speech=SPEECH)
 
     def _write_words(self) -> None:
@@ -213,26 +216,27 @@ def judge(month: Month, channel: Any) -> dict[str, float]:
         "hours truly watched": true_total / 3600,
         "hours credited": sum(credited.values()) / 3600,
         TOTAL: abs(sum(credited.values()) - true_total) / true_total * 100,
-        "mean error of a viewer (%)": _mean(
+        EACH: _mean(
             abs(credited.get(v, 0) - seconds) / seconds * 100 for v, seconds in truth.items() if seconds > 5 * 3600
         ),
         OFF_AIR: sum(_outside((a, b), air) for _, a, b in sessions),
         BEYOND: _beyond(sessions, month),
         "largest error at an end (s), calm": max((max(error) for error in calm), default=0),
         "largest error at an end (s), all": max((max(error) for error in off), default=0),
-        TOO_FAR: sum(max(error) > 5 * MINUTE + TICK for error in calm),
+        TOO_FAR: sum(max(error) > 5 * MINUTE + CHATTERS_LAG + 1 for error in calm),
         WRONG: sum(recount(channel, first, first + timedelta(days=60), dry_run=True).values()),
     }
 
 
 def _off_by(session: tuple[str, float, float], month: Month, air: list[tuple[int, int]]) -> tuple[float, float]:
-    """How far the ends of a session are from the nearest true ones."""
+    """How far a session is from where the viewer came or the stream came on air, and from where either was over."""
     viewer, start, end = session
-    true = month.watched(viewer)
-    return (
-        min((abs(start - a) for a, _ in true), default=float("inf")),
-        min((abs(end - b) for _, b in true), default=float("inf")),
-    )
+    visits = month.visits[viewer]
+    came = [a for a, _ in visits]
+    came += [a for a, _ in air if any(since <= a <= until + CHATTERS_LAG for since, until in visits)]
+    left = [b for _, b in visits]
+    left += [b for _, b in air if any(since <= b <= until + CHATTERS_LAG for since, until in visits)]
+    return min(abs(start - at) for at in came), min(abs(end - at) for at in left)
 
 
 def _is_troubled(session: tuple[str, float, float], month: Month) -> bool:
