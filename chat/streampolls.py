@@ -1,19 +1,35 @@
 """Asks Twitch which channels are live, and tells streams and presence."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from django.db import transaction
+import structlog
+from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import Q
 
 from chat.ingest.rooms import channel_of_room
 from streams.broadcasts import observe
 from streams.grants import NotConfigured, Token, app_token
-from streams.helix import ask
+from streams.helix import HelixStream, ask
 from streams.models import Channel, Stream
 from viewers.presence import settle
 
-AT_ONCE = 100
-"""Channels in one transaction: writers wait for its end."""
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 20
+"""Channels in one transaction: writers of all of them wait for its end."""
+
+
+class Stored(NamedTuple):
+    """What came of an answer. `failures` are of channels of which it could not be stored."""
+
+    began: int = 0
+    ended: int = 0
+    failures: tuple[DatabaseError, ...] = ()
+
+    def and_also(self, other: "Stored") -> "Stored":
+        return Stored(self.began + other.began, self.ended + other.ended, self.failures + other.failures)
 
 
 def poll(at: datetime) -> str:
@@ -27,14 +43,37 @@ def poll(at: datetime) -> str:
     if not channels:
         return "no channels to ask about"
     live = ask(token, lambda api: api.streams([channel.twitch_id or "" for channel in channels]))
-    began = ended = 0
+    stored = Stored()
     for first in range(0, len(channels), AT_ONCE):
-        some = channels[first : first + AT_ONCE]
+        stored = stored.and_also(_store(live, channels[first : first + AT_ONCE], at))
+    if len(stored.failures) == len(channels):
+        raise stored.failures[0]
+    did = f"{len(live):,} of {len(channels):,} channels live; {stored.began:,} streams began, {stored.ended:,} ended"
+    failed = len(stored.failures)
+    return f"{did}; {failed:,} channels could not be stored, see the log" if failed else did
+
+
+def _store(live: Sequence[HelixStream], channels: Sequence[Channel], at: datetime) -> Stored:
+    """Together, or one by one where that fails: one channel that cannot be stored must not stop the others.
+
+    Raises OperationalError where the database is away, which no channel is to blame for.
+    """
+    try:
         with transaction.atomic():
-            observed = observe(live, some, at)
+            observed = observe(live, channels, at)
             settle(observed.touched, at)
-        began, ended = began + observed.began, ended + observed.ended
-    return f"{len(live):,} of {len(channels):,} channels live; {began:,} streams began, {ended:,} ended"
+    except OperationalError:
+        raise
+    except DatabaseError as error:
+        if len(channels) > 1:
+            stored = Stored()
+            for channel in channels:
+                stored = stored.and_also(_store(live, [channel], at))
+            return stored
+        # Not more than the first line: Postgres shows whole rows in those below.
+        log.error("streams.not_storable", channel=str(channels[0]), error=str(error).partition("\n")[0])
+        return Stored(failures=(error,))
+    return Stored(observed.began, observed.ended)
 
 
 def _channels() -> list[Channel]:

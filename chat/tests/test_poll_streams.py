@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import IntegrityError, OperationalError, connection
 
+from chat import streampolls
 from chat.streampolls import poll
 from chat.tasks import poll_streams
 from streams.helix import Chatter, NotAllowed
@@ -116,3 +118,70 @@ def test_many_channels_are_asked_about_in_hundreds(twitch):
     make_channel("lantern", twitch_id="11")
     assert poll(NOW) == "1 of 151 channels live; 1 streams began, 0 ended"
     assert [asked.path for asked in twitch.helix.asked] == ["streams", "streams"]
+
+
+# Trouble with one channel
+
+
+@pytest.fixture
+def refused_stream():
+    """Postgres refuses to store the stream 666."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE streams_stream ADD CONSTRAINT test_refused CHECK (id <> '666')")
+    yield
+    with connection.cursor() as cursor:  # another connection: the job may have closed the one before
+        cursor.execute("ALTER TABLE streams_stream DROP CONSTRAINT test_refused")
+
+
+def go_live(twitch, *numbers):
+    for number in numbers:
+        make_channel(f"channel{number}", twitch_id=str(number))
+        twitch.facts.people.append(Account(str(number), f"channel{number}", f"Channel {number}"))
+        twitch.facts.live[str(number)] = OnAir(str(number), str(number), SINCE, "Hello", "33", "Harbours", 42)
+
+
+@pytest.mark.usefixtures("refused_stream")
+def test_one_channel_that_cannot_be_stored_stops_no_other(twitch, caplog):
+    go_live(twitch, *range(650, 675))
+    assert poll(NOW) == "25 of 25 channels live; 24 streams began, 0 ended; 1 channels could not be stored, see the log"
+    assert Stream.objects.count() == 24
+    assert "streams.not_storable" in caplog.text
+    assert "Channel666" in caplog.text
+    assert "Failing row" not in caplog.text
+
+
+@pytest.mark.usefixtures("refused_stream")
+def test_where_no_channel_can_be_stored_the_job_fails(twitch):
+    go_live(twitch, 666)
+    with pytest.raises(IntegrityError):
+        poll_streams()
+    assert JobRun.objects.get().outcome == JobRun.Outcome.FAILED
+
+
+def test_a_database_that_is_away_is_left_to_the_job(twitch, monkeypatch):
+    asked = []
+
+    def away(live, channels, at):
+        asked.append(len(channels))
+        raise OperationalError("server closed the connection")
+
+    go_live(twitch, 650, 651)
+    monkeypatch.setattr(streampolls, "observe", away)
+    with pytest.raises(OperationalError):
+        poll(NOW)
+    assert asked == [2]
+
+
+def test_few_channels_wait_for_one_another(twitch, monkeypatch):
+    together = []
+
+    def observe(live, channels, at):
+        together.append(len(channels))
+        return really_observe(live, channels, at)
+
+    really_observe = streampolls.observe
+    go_live(twitch, *range(700, 745))
+    monkeypatch.setattr(streampolls, "observe", observe)
+    poll(NOW)
+    assert together == [20, 20, 5]
+    assert Stream.objects.count() == 45
