@@ -13,7 +13,7 @@ def forget_runs() -> str:
     return f"{jobs.forget_runs(datetime.now(UTC)):,} forgotten"
 
 
-@job(at_most_s=900)
+@job(at_most_s=280)
 def check_grants() -> str:
     """Ask Twitch about every connection, as it demands of whoever keeps tokens: those that ended stop here."""
     checked = grants.validate_all()

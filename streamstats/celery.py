@@ -14,7 +14,17 @@ app.set_default()
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
+# What watch time hangs on waits for no long job: it has a queue and a worker of its own. What is in it must be short.
+POLLS = "polls"
+MUST_NOT_WAIT = (
+    "chat.tasks.poll_streams",
+    "chat.tasks.poll_chatters",
+    "chat.tasks.poll_channel",
+    "streams.tasks.check_grants",
+)
+
 app.conf.update(
+    task_routes={task: {"queue": POLLS} for task in MUST_NOT_WAIT},
     # A job is done when it is done, not when it was taken: a worker that is killed leaves it to another.
     # That is safe because running any of our jobs twice is.
     task_acks_late=True,

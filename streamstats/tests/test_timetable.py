@@ -1,14 +1,56 @@
 """What is due is there to be done, is not lost with the worker that took it, and does not pile up."""
 
 from datetime import timedelta
+from typing import cast
 
 import pytest
+import yaml
 from celery.schedules import crontab
 
 from streams.jobs import LONGEST_JOB_S
 from streamstats.celery import app
+from streamstats.local.manage import PROJECT
+from streamstats.local.supervisor import Supervisor
+from streamstats.management.commands.run import start_programs
 
 TIMETABLE = app.conf.beat_schedule
+MUST_NOT_WAIT = [
+    "chat.tasks.poll_streams",
+    "chat.tasks.poll_chatters",
+    "chat.tasks.poll_channel",
+    "streams.tasks.check_grants",
+]
+
+
+class Started:
+    """A supervisor that only takes down what it was to start."""
+
+    def __init__(self):
+        self.commands = {}
+
+    def start(self, name, command, *_, **__):
+        self.commands[name] = list(command)
+
+
+def queues_of(command):
+    """What a worker takes jobs from; nothing if the command is no worker."""
+    return command[command.index("--queues") + 1].split(",") if "worker" in command else []
+
+
+def workers_of_run():
+    supervisor = Started()
+    start_programs(cast(Supervisor, supervisor), port=8000, simulator_port=None)
+    return {name: command for name, command in supervisor.commands.items() if queues_of(command)}
+
+
+def workers_of_compose():
+    services = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]
+    return {name: service for name, service in services.items() if queues_of(service.get("command", []))}
+
+
+def queue_of(task):
+    """Where it goes when somebody sends it."""
+    return app.amqp.router.route({}, task)["queue"].name
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +67,37 @@ def test_every_job_of_the_timetable_exists(tasks, entry):
 @pytest.mark.parametrize("entry", TIMETABLE)
 def test_every_job_ends_before_its_message_is_handed_out_again(tasks, entry):
     assert tasks[TIMETABLE[entry]["task"]].time_limit <= LONGEST_JOB_S
+
+
+@pytest.mark.parametrize("entry", TIMETABLE)
+def test_every_job_goes_where_a_worker_of_run_takes_it_from(entry):
+    taken = [queue for command in workers_of_run().values() for queue in queues_of(command)]
+    assert queue_of(TIMETABLE[entry]["task"]) in taken
+
+
+def test_the_workers_of_compose_take_from_the_same_queues_as_those_of_run():
+    compose = {name: queues_of(service["command"]) for name, service in workers_of_compose().items()}
+    assert compose == {name: queues_of(command) for name, command in workers_of_run().items()}
+
+
+def test_the_workers_of_compose_are_stopped_so_that_jobs_are_given_back():
+    assert {service["stop_signal"] for service in workers_of_compose().values()} == {"SIGQUIT"}
+
+
+def test_no_queue_is_taken_from_by_two_workers_of_run():
+    """Or long jobs would hold up the polls after all."""
+    taken = [queue for command in workers_of_run().values() for queue in queues_of(command)]
+    assert sorted(taken) == sorted(set(taken))
+
+
+@pytest.mark.parametrize("name", MUST_NOT_WAIT)
+def test_what_must_not_wait_waits_for_nothing_long(tasks, settings, name):
+    """Sessions end when nobody looked for two intervals."""
+    interval_s = settings.PRESENCE_MINUTES * 60
+    long = {task.name for task in tasks.values() if (task.time_limit or 0) > interval_s}
+    assert len(long) > 1
+    assert name in tasks
+    assert queue_of(name) not in map(queue_of, long)
 
 
 @pytest.mark.parametrize("entry", TIMETABLE)

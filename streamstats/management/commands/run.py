@@ -18,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from honcho.printer import Printer
 
+from streamstats.celery import POLLS, app
 from streamstats.local import ports
 from streamstats.local.errors import LocalError
 from streamstats.local.launch import die_with_parent
@@ -32,6 +33,8 @@ CELERY = [sys.executable, "-m", "celery", "--quiet", "-A", "streamstats"]
 ROOT_IS_FINE = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
 # Asked to stop, the worker gives its jobs as long as `streamstats/celery.py` says, then hands them back.
 STOPS_IN_TIME = {"REMAP_SIGTERM": "SIGQUIT"}
+# Which queue each worker takes jobs from: what must not wait has one of its own, see `streamstats/celery.py`.
+WORKERS = {"polls": POLLS, "worker": app.conf.task_default_queue}
 # A live page keeps its connection open for ever, so a stop does not wait for connections.
 WEB_OPTIONS = "--lifespan off --no-access-log --log-level warning --timeout-graceful-shutdown 2"
 WEB = [sys.executable, "-m", "uvicorn", "streamstats.asgi:application", "--host", ports.LOOPBACK, *WEB_OPTIONS.split()]
@@ -134,7 +137,9 @@ def start_programs(supervisor: Supervisor, port: int, simulator_port: int | None
         supervisor.wait_until(lambda: ports.answers(simulator_port))
     start("ingest", *MANAGE, "ingest")
     start("web", *WEB, "--port", str(port))
-    start("worker", *CELERY, "worker", "--concurrency", "2", "--loglevel", "warning")
+    for name, queue in WORKERS.items():
+        options = ("--queues", queue, "--hostname", f"{name}@%h", "--concurrency", "1", "--loglevel", "warning")
+        start(name, *CELERY, "worker", *options)
     start("beat", *CELERY, "beat", "--schedule", str(settings.LAYOUT.schedule), "--pidfile=", "--loglevel", "warning")
 
 
