@@ -4,7 +4,7 @@ Tokens leave this module only as `Token`, which shows none of it when printed.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -334,22 +334,41 @@ def revoke(grant: TwitchGrant) -> bool:
 # Once an hour, as Twitch demands of whoever holds tokens.
 
 
+# Whoever waits for Twitch, or for the keys, looks at the row again before writing what it is: somebody may have
+# connected or disconnected meanwhile, and that counts.
+TO_CHECK = Q(state=TwitchGrant.State.VALID) | Q(problem=UNREADABLE)
+
+
 def validate_all() -> Checked:
     """Ask Twitch about every grant, renew what has run out, and mark what has ended.
 
     Those that no key opened are looked at again: the key may be back.
     """
-    grants = list(TwitchGrant.objects.filter(Q(state=TwitchGrant.State.VALID) | Q(problem=UNREADABLE)).order_by("pk"))
+    grants = list(TwitchGrant.objects.filter(TO_CHECK).order_by("pk"))
     readable = [grant for grant in grants if is_readable(grant)]
-    unreadable = [grant.pk for grant in grants if not is_readable(grant)]
-    TwitchGrant.objects.filter(pk__in=unreadable).update(state=TwitchGrant.State.DEAD, problem=UNREADABLE)
+    usable = [grant.pk for grant in readable if grant.state == TwitchGrant.State.VALID]
+    unreadable = _write_readable({grant.pk for grant in grants}.difference(usable))
     answers = oauth.ask(lambda server: _ask_about(server, readable)) if readable else []
     alive = {grant.pk: found for grant, found in answers if isinstance(found, Identity)}
     _write_valid(alive, {grant.pk: grant.access_token for grant in readable})
-    checked = Checked(valid=len(alive), dead=len(unreadable))
+    checked = Checked(valid=len(alive), dead=unreadable)
     checked.unreachable = sum(isinstance(found, TwitchAway) for _, found in answers)
     _renew_each([grant for grant, found in answers if found is None], checked)
     return checked
+
+
+def _write_readable(keys: Collection[int]) -> int:
+    """Mark as dead what no key opens, and as alive what one opens again. Returns how many are dead."""
+    if not keys:
+        return 0
+    with transaction.atomic(durable=True):
+        grants = list(TwitchGrant.objects.select_for_update().filter(TO_CHECK, pk__in=keys).order_by("pk"))
+        for grant in grants:
+            is_open = is_readable(grant)
+            grant.state = TwitchGrant.State.VALID if is_open else TwitchGrant.State.DEAD
+            grant.problem = "" if is_open else UNREADABLE
+        TwitchGrant.objects.bulk_update(grants, ["state", "problem"])
+    return sum(grant.state == TwitchGrant.State.DEAD for grant in grants)
 
 
 async def _ask_about(
@@ -374,14 +393,13 @@ def _write_valid(found: dict[int, Identity], asked: dict[int, str]) -> None:
     """Note what Twitch said, unless the tokens became others while it was asked."""
     now = datetime.now(UTC)
     with transaction.atomic(durable=True):
-        rows = list(TwitchGrant.objects.select_for_update().filter(pk__in=found).order_by("pk"))
+        rows = list(TwitchGrant.objects.select_for_update().filter(TO_CHECK, pk__in=found).order_by("pk"))
         same = [grant for grant in rows if grant.access_token == asked[grant.pk]]
         for grant in same:
             identity = found[grant.pk]
             grant.login, grant.scopes = identity.login or grant.login, list(identity.scopes)
             grant.validated_at, grant.expires_at = now, now + timedelta(seconds=identity.expires_in)
-            grant.state, grant.problem = TwitchGrant.State.VALID, ""
-        fields = ["login", "scopes", "validated_at", "expires_at", "state", "problem"]
+        fields = ["login", "scopes", "validated_at", "expires_at"]
         TwitchGrant.objects.bulk_update(same, fields)
 
 
@@ -400,9 +418,7 @@ def _renew_each(grants: Sequence[TwitchGrant], checked: Checked) -> None:
             fresh.append(grant.pk)
     checked.valid += len(fresh)
     checked.renewed += len(fresh)
-    TwitchGrant.objects.filter(pk__in=fresh).update(
-        validated_at=datetime.now(UTC), state=TwitchGrant.State.VALID, problem=""
-    )
+    TwitchGrant.objects.valid().filter(pk__in=fresh).update(validated_at=datetime.now(UTC))
 
 
 # For those who look after it.

@@ -440,6 +440,36 @@ def test_tokens_that_became_others_during_the_check_are_left_alone(twitch, monke
     assert (kept.access_token, kept.scopes, kept.validated_at) == ("newer", [], None)
 
 
+def test_who_disconnects_while_others_are_renewed_stays_disconnected(twitch, monkeypatch):
+    first, second = make_grant(), make_grant(BOT)
+    twitch.do(twitch.fault("oauth", fault="expire"))
+    renew = grants.renewed
+
+    def renew_late(token):
+        if token.grant_id == second.pk:
+            grants.revoke(first)
+        return renew(token)
+
+    monkeypatch.setattr(grants, "renewed", renew_late)
+    grants.validate_all()
+    kept = TwitchGrant.objects.get(pk=first.pk)
+    assert (kept.state, kept.problem, kept.access_token) == (REVOKED, grants.TAKEN_BACK, "")
+
+
+def test_what_ended_while_twitch_was_asked_stays_ended(twitch, monkeypatch):
+    make_grant()
+    write = grants._write_valid
+
+    def write_late(found, asked):
+        TwitchGrant.objects.update(state=DEAD, problem="It ended.")
+        write(found, asked)
+
+    monkeypatch.setattr(grants, "_write_valid", write_late)
+    grants.validate_all()
+    kept = TwitchGrant.objects.get()
+    assert (kept.state, kept.problem) == (DEAD, "It ended.")
+
+
 @pytest.mark.parametrize("number", [1, 3])
 def test_the_check_of_many_grants_takes_as_many_statements_as_of_one(twitch, django_assert_num_queries, number):
     for account in (OWNER, BOT, STRANGER)[:number]:
@@ -514,6 +544,50 @@ def test_what_no_key_opens_lives_again_with_its_key(twitch, settings):
     assert grants.validate_all().valid == 1
     kept = TwitchGrant.objects.get()
     assert (kept.state, kept.problem, kept.access_token) == (VALID, "", grant.access_token)
+
+
+def after_the_keys_are_tried(monkeypatch, do):
+    """Something happens once it is found that no key opens a grant."""
+    try_keys = grants.is_readable
+    left = [do]
+
+    def is_readable(grant):
+        is_open = try_keys(grant)
+        if not is_open and left:
+            left.pop()()
+        return is_open
+
+    monkeypatch.setattr(grants, "is_readable", is_readable)
+
+
+def test_a_new_consent_for_what_no_key_opens_lives(twitch, settings, lantern, monkeypatch):
+    settings.TOKEN_KEYS = ["old"]
+    make_grant(channel=lantern)
+    settings.TOKEN_KEYS = ["new"]
+    given = tokens()
+    after_the_keys_are_tried(monkeypatch, lambda: grants.connect_channel(lantern, given))
+    checked = grants.validate_all()
+    kept = TwitchGrant.objects.get()
+    assert (kept.state, kept.problem, kept.access_token) == (VALID, "", given.access_token)
+    assert checked.dead == 0
+
+
+def test_what_no_key_opens_and_is_disconnected_stays_disconnected(twitch, settings, monkeypatch):
+    settings.TOKEN_KEYS = ["old"]
+    grant = make_grant()
+    settings.TOKEN_KEYS = ["new"]
+    after_the_keys_are_tried(monkeypatch, lambda: grants.revoke(grant))
+    grants.validate_all()
+    kept = TwitchGrant.objects.get()
+    assert (kept.state, kept.problem) == (REVOKED, grants.TAKEN_BACK)
+
+
+def test_what_no_key_opened_for_long_is_renewed_once_one_does(twitch, settings):
+    settings.TOKEN_KEYS = ["old"]
+    make_grant(state=DEAD, problem=grants.UNREADABLE)
+    twitch.do(twitch.fault("oauth", fault="expire"))
+    checked = grants.validate_all()
+    assert (checked.valid, checked.renewed, TwitchGrant.objects.get().state) == (1, 1, VALID)
 
 
 def test_an_applications_token_that_no_key_opens_is_asked_for_again(twitch, settings):
