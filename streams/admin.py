@@ -26,6 +26,7 @@ from streams.models import (
     StreamReport,
     StreamSample,
     StreamSegment,
+    last_runs,
 )
 from streamstats.lib.admin import FactAdmin, LargeTableAdmin
 from streamstats.lib.durations import spoken
@@ -270,8 +271,24 @@ class GapAdmin(FactAdmin):
     ordering = ("-started_at", "-ended_at")
 
 
+class JobFilter(admin.SimpleListFilter):
+    """Runs of one job. The names are those that have run: to look at every run for its name would take long."""
+
+    title = "name"
+    parameter_name = "name"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(run.name, run.name) for run in last_runs()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        name = self.value()
+        if not name:
+            return queryset
+        return queryset.filter(name=name) if name in dict(self.lookup_choices) else queryset.none()
+
+
 @admin.register(JobRun)
 class JobRunAdmin(FactAdmin):
     list_display = ("started_at", "name", "outcome", "took_ms", "detail")
-    list_filter = ("outcome", "name")
+    list_filter = ("outcome", JobFilter)
     ordering = ("-started_at", "pk")

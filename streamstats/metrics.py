@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
@@ -24,7 +24,7 @@ from redis import Redis, RedisError
 
 from chat.ingest.queue import STREAM
 from streams import budget
-from streams.models import EventSubscription, JobRun, Stream, TwitchGrant
+from streams.models import EventSubscription, JobRun, Stream, TwitchGrant, last_runs
 from streamstats.lib.methods import read_only
 
 log = structlog.get_logger(__name__)
@@ -36,21 +36,6 @@ REFUSED = (
 # A request with one of these came through a proxy, so that the machine it comes from is not the one that asks.
 OF_PROXIES = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip")
 TIMEOUT_S = 2
-
-# The last run of each job, found by stepping from name to name in the index: DISTINCT ON would read all runs of weeks.
-LAST_RUNS = """
-WITH RECURSIVE job AS (
-    (SELECT name FROM streams_jobrun ORDER BY name LIMIT 1)
-    UNION ALL
-    SELECT (SELECT run.name FROM streams_jobrun run WHERE run.name > job.name ORDER BY run.name LIMIT 1)
-    FROM job WHERE job.name IS NOT NULL
-)
-SELECT job.name, last.started_at, last.took_ms, last.outcome
-FROM job CROSS JOIN LATERAL (
-    SELECT started_at, took_ms, outcome FROM streams_jobrun run
-    WHERE run.name = job.name ORDER BY started_at DESC LIMIT 1
-) last
-"""
 
 
 @never_cache
@@ -133,10 +118,7 @@ def of_jobs() -> list[Metric]:
     started = gauge("job_last_start_timestamp_seconds", "When a job last began.", "job")
     took = gauge("job_last_duration_seconds", "How long the last run of a job took.", "job")
     ended = gauge("job_last_outcome", "1 for how the last run of a job ended.", "job", "outcome")
-    with connection.cursor() as cursor:
-        cursor.execute(LAST_RUNS)
-        runs = cursor.fetchall()
-    for name, started_at, took_ms, outcome in runs:
+    for name, started_at, took_ms, outcome in last_runs():
         started.add_metric([name], started_at.timestamp())
         took.add_metric([name], took_ms / 1000)
         for known in JobRun.Outcome.values:

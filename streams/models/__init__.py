@@ -2,7 +2,7 @@
 
 from streams.models.channel import Channel, ChannelDay, ChannelTotal, ChatCounts, Gap
 from streams.models.grant import EventSubscription, TwitchGrant
-from streams.models.job import JobRun
+from streams.models.job import JobRun, last_runs
 from streams.models.stream import PresenceSource, Stream, StreamReport, StreamSample, StreamSegment
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "StreamSample",
     "StreamSegment",
     "TwitchGrant",
+    "last_runs",
 ]

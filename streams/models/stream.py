@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from streams.models.channel import Channel
@@ -78,6 +79,8 @@ class Stream(models.Model):
             models.Index(fields=["ended_at"], name="stream_ended"),
             # Streams whose numbers are not counted yet, or are of other times than theirs now.
             models.Index(fields=["id"], condition=models.Q(counted_at=None), name="stream_uncounted"),
+            # The stream that a part of it belongs to: by an address of before they were one, and when it comes on air.
+            GinIndex(fields=["twitch_ids"], name="stream_parts"),
         ]
 
     def __str__(self) -> str:

@@ -303,6 +303,30 @@ def test_of_two_messages_with_one_id_the_newest_is_shown(admin_client, world):
     assert page.context["original"].channel == newer.channel
 
 
+def test_runs_are_listed_for_one_job(admin_client, world):
+    page = admin_client.get(list_of("JobRun"), {"name": "kitchen"})
+    assert [run.name for run in page.context["cl"].result_list] == ["kitchen"]
+    assert 'href="?name=lantern"' in page.content.decode()
+
+
+@pytest.mark.parametrize("name", ["\x00", "9" * 400, "'"])
+def test_runs_of_an_odd_job_are_none(admin_client, world, name):
+    assert len(admin_client.get(list_of("JobRun"), {"name": name}).context["cl"].result_list) == 0
+
+
+def test_the_names_of_jobs_are_not_looked_for_in_every_run(admin_client, world):
+    asked = [sql for sql in statements(admin_client, list_of("JobRun")) if "streams_jobrun" in sql]
+    assert not [sql for sql in asked if "DISTINCT" in sql]
+
+
+def test_runs_that_failed_have_an_index(admin_client, world):
+    for query, index in (({"outcome__exact": "failed"}, "jobrun_failed"), ({"name": "kitchen"}, "jobrun_of_job")):
+        queryset = admin_client.get(list_of("JobRun"), query).context["cl"].queryset
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        assert index in queryset.explain()
+
+
 def test_a_dead_letter_shows_what_came_and_does_nothing(admin_client, world):
     page = admin_client.get(page_of(DeadLetter.objects.first())).content.decode()
     assert r"\xff\x00&lt;script&gt;\x1b[31m" in page
