@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from chat.models import ChatEvent, ChatMinute, EmoteStream, Redemption, Reward
@@ -89,6 +90,30 @@ def test_an_unknown_stream_is_not_found_in_words(client, stream, name):
 def test_a_stream_of_another_channel_is_not_found(client, stream):
     make_channel("elsewhere")
     assert client.get("/c/elsewhere/streams/41/").status_code == 404
+
+
+def test_a_part_of_a_stream_leads_to_the_whole(client, stream):
+    Stream.objects.update(twitch_ids=["41", "57"])
+    page = client.get("/c/lantern/streams/57/")
+    assert (page.status_code, page.headers["Location"]) == (301, PAGE)
+
+
+def test_a_part_of_a_stream_of_another_channel_is_not_found(client, stream):
+    Stream.objects.update(twitch_ids=["41", "57"])
+    make_channel("elsewhere")
+    assert client.get("/c/elsewhere/streams/57/").status_code == 404
+
+
+def test_parts_have_an_index(stream):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "stream_parts" in Stream.objects.filter(twitch_ids__contains=["57"]).explain()
+
+
+def test_leading_to_the_whole_costs_three_queries(client, stream, django_assert_num_queries):
+    Stream.objects.update(twitch_ids=["41", "57"])
+    with django_assert_num_queries(3):
+        client.get("/c/lantern/streams/57/")
 
 
 def test_the_streams_before_and_after_are_linked(client, channel, stream):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Avg, Count, DateTimeField, F, Func, Q, QuerySet, Sum, Value
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from chat.models import ChatEvent, ChatMinute, EmoteStream, Redemption
@@ -55,8 +55,16 @@ def stream_page(request: HttpRequest, channel: str, stream_id: str) -> HttpRespo
     found = listed_channel(channel)
     stream = found.streams.filter(pk=stream_id).first()
     if stream is None:
-        raise Http404(f"No stream of {found} with the number {stream_id} is known here.")
+        return _to_whole(found, stream_id)
     return render(request, "chat/stream.html", _facts(found, stream))
+
+
+def _to_whole(channel: Channel, part_id: str) -> HttpResponse:
+    """What was a stream of its own, until it turned out to go on with the one before, keeps its address."""
+    stream = channel.streams.filter(twitch_ids__contains=[part_id]).first()
+    if stream is None:
+        raise Http404(f"No stream of {channel} with the number {part_id} is known here.")
+    return redirect("chat:stream", channel.login, stream.pk, permanent=True)
 
 
 def _facts(channel: Channel, stream: Stream) -> dict[str, object]:
