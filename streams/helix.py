@@ -23,7 +23,6 @@ from streams.helixrows import (
     Chatter,
     CheerTier,
     HelixBadge,
-    HelixChannel,
     HelixCheermote,
     HelixEmote,
     HelixStream,
@@ -40,7 +39,6 @@ __all__ = [
     "GrantDead",
     "Helix",
     "HelixBadge",
-    "HelixChannel",
     "HelixCheermote",
     "HelixEmote",
     "HelixError",
@@ -57,7 +55,7 @@ __all__ = [
 
 AT_ONCE = 100
 CHATTERS_AT_ONCE = 1000
-NOT_FOUND, CONFLICT = 404, 409
+CONFLICT = 409
 T = TypeVar("T")
 
 
@@ -107,31 +105,12 @@ class Helix:
         rows = [row for part in parts(user_ids) async for row in question.get_streams(user_id=part, first=AT_ONCE)]
         return once(read_rows(helixrows.stream, rows, "streams"), lambda stream: stream.channel_id)
 
-    async def channel_info(self, ids: Iterable[str]) -> list[HelixChannel]:
-        question = self._question()
-        rows = [row for part in parts(ids) for row in await question.get_channel_information(part)]
-        return once(read_rows(helixrows.channel, rows, "channels"), lambda channel: channel.id)
-
-    # Who is in a chat, and as what.
+    # Who is in a chat.
 
     async def chatters(self, broadcaster_id: str, moderator_id: str) -> list[Chatter]:
         """Everybody who is connected to a chat. The token is the moderator's, or the broadcaster's own."""
         rows = await self._question().get_chatters(broadcaster_id, moderator_id, first=CHATTERS_AT_ONCE)
         return people(read_rows(helixrows.chatter, rows, "chatters"))
-
-    async def moderators(self, broadcaster_id: str) -> list[Chatter]:
-        rows = [row async for row in self._question().get_moderators(broadcaster_id, first=AT_ONCE)]
-        return people(read_rows(helixrows.chatter, rows, "moderators"))
-
-    async def vips(self, broadcaster_id: str) -> list[Chatter]:
-        rows = [row async for row in self._question().get_vips(broadcaster_id, first=AT_ONCE)]
-        return people(read_rows(helixrows.chatter, rows, "vips"))
-
-    async def moderated_channels(self, user_id: str) -> list[str]:
-        """The ids of the channels that somebody moderates."""
-        rows = [row async for row in self._question().get_moderated_channels(user_id, first=AT_ONCE)]
-        channels = read_rows(lambda row: helixrows.person("broadcaster", row), rows, "moderated channels")
-        return [channel.id for channel in people(channels)]
 
     # What a chat is made of.
 
@@ -185,14 +164,6 @@ class Helix:
         """Those of the user of the token, over every session."""
         pages = self._wire.question().pages(SUBSCRIPTIONS, {"type": type}, AuthType.EITHER)
         return read_rows(helixrows.subscription, [row async for row in pages], "subscriptions")
-
-    async def unsubscribe(self, id: str) -> None:  # noqa: A002
-        """End a subscription. One that has ended by itself is no error."""
-        try:
-            await self._wire.question().body("DELETE", SUBSCRIPTIONS, {"id": id}, AuthType.EITHER)
-        except Refused as error:
-            if error.status != NOT_FOUND:
-                raise
 
     async def _there(self, type: str, condition: Mapping[str, str], session_id: str) -> HelixSubscription | None:  # noqa: A002
         """The subscription that stands in the way of an equal one, if it does what that was to do."""

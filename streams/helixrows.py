@@ -58,19 +58,6 @@ class HelixStream:
 
 
 @dataclass(frozen=True, slots=True)
-class HelixChannel:
-    """A channel, live or not, and what its next stream will be called."""
-
-    id: str
-    login: str
-    display_name: str
-    title: str
-    category_id: str
-    category: str
-    language: str
-
-
-@dataclass(frozen=True, slots=True)
 class HelixEmote:
     """An emote of Twitch's own. `kind` is "subscriptions", "bitstier", "follower", or empty for those of everywhere."""
 
@@ -139,12 +126,8 @@ def read_rows(parse: Callable[[Row], T], rows: Iterable[Row], what: str) -> list
 
 
 def chatter(row: Row) -> Chatter:
-    return person("user", row)
-
-
-def person(whose: str, row: Row) -> Chatter:
-    login = needed(row[f"{whose}_login"], NAME)
-    return Chatter(identifier(row[f"{whose}_id"]), login, text(row.get(f"{whose}_name"), NAME) or login)
+    login = needed(row["user_login"], NAME)
+    return Chatter(identifier(row["user_id"]), login, text(row.get("user_name"), NAME) or login)
 
 
 def user(row: Row) -> HelixUser:
@@ -160,7 +143,7 @@ def user(row: Row) -> HelixUser:
 
 
 def stream(row: Row) -> HelixStream:
-    owner = person("user", row)
+    owner = chatter(row)
     return HelixStream(
         identifier(row["id"]),
         *owner,
@@ -171,16 +154,6 @@ def stream(row: Row) -> HelixStream:
         number(row.get("viewer_count")),
         text(row.get("language"), LANGUAGE),
         text(row.get("type"), LANGUAGE),
-    )
-
-
-def channel(row: Row) -> HelixChannel:
-    return HelixChannel(
-        *person("broadcaster", row),
-        text(row.get("title"), TITLE),
-        text(row.get("game_id"), ID),
-        text(row.get("game_name"), CATEGORY),
-        text(row.get("broadcaster_language"), LANGUAGE),
     )
 
 

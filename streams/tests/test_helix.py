@@ -15,7 +15,6 @@ from streams.helix import (
     CheerTier,
     Helix,
     HelixBadge,
-    HelixChannel,
     HelixCheermote,
     HelixEmote,
     HelixStream,
@@ -41,9 +40,6 @@ CROWD = [Account(str(1000 + number), f"viewer{number}", f"Viewer{number}") for n
 HERE = [Chatter(account.id, account.login, account.display_name) for account in CROWD]
 SCOPES = [
     "moderator:read:chatters",
-    "moderation:read",
-    "channel:read:vips",
-    "user:read:moderated_channels",
     "channel:read:redemptions",
 ]
 NINE = datetime(2026, 11, 1, 9, tzinfo=UTC)
@@ -199,13 +195,6 @@ def test_a_hundred_streams_come_on_one_page():
     assert visit(act, told=StatedFacts(people, live=live)) == (set(live), 2)
 
 
-def test_channels_are_told_live_or_not():
-    assert asked(lambda api: api.channel_info(["11", "12"])) == [
-        HelixChannel("11", "lantern", "Lantern", "Hello", "33", "Harbours", "en"),
-        HelixChannel("12", "ben", "Ben", "", "", "", ""),
-    ]
-
-
 def test_chatters_are_told_from_all_pages():
     async def act(scene):
         scene.twitch.helix.largest_page = 3
@@ -213,14 +202,6 @@ def test_chatters_are_told_from_all_pages():
         return chatters, [dict(question.query)["first"] for question in scene.twitch.helix.asked]
 
     assert visit(act) == (HERE, ["1000"] * 3)
-
-
-def test_moderators_vips_and_moderated_channels():
-    async def act(scene):
-        api = scene.api
-        return await api.moderators("11"), await api.vips("11"), await api.moderated_channels("11")
-
-    assert visit(act) == ([Chatter("12", "ben", "Ben")], [Chatter("1003", "viewer3", "Viewer3")], ["12"])
 
 
 def test_emotes_badges_and_cheermotes():
@@ -676,16 +657,6 @@ def test_a_kind_of_event_is_subscribed_to_once_however_often_it_is_asked_for():
     assert (first.status, first.cost) == ("enabled", 0)
     assert first == again
     assert everything == [first]
-
-
-def test_a_subscription_that_has_ended_ends_without_an_error():
-    async def act(scene, session_id):
-        made = await scene.api.subscribe(*REWARD, session_id)
-        await scene.api.unsubscribe(made.id)
-        await scene.api.unsubscribe(made.id)
-        return await scene.api.subscriptions()
-
-    assert subscribed(act) == []
 
 
 @pytest.mark.parametrize(("status", "error"), [(400, Refused), (403, NotAllowed), (409, Refused), (429, Refused)])
