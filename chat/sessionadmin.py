@@ -17,7 +17,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 
-from chat import streamnumbers
 from chat.models import Message
 from streams.admin import OneChannelFilter
 from streams.models import PresenceSource
@@ -170,8 +169,8 @@ class ViewSessionAdmin(SearchByName):
             return self._ask(request, session, form)
         if not is_confirmed:
             return self._ask(request, session, form, effect)
-        streamnumbers.count(session.stream)
-        messages.success(request, f"Corrected. Watch time of {session.viewer}: {effect.told}.")
+        told = f"Corrected. Watch time of {session.viewer}: {effect.told}."
+        messages.success(request, f"{told} The numbers of the stream follow within minutes.")
         return redirect("admin:viewers_sessioncorrection_changelist")
 
     def _correct(

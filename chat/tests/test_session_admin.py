@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
+from chat import streamnumbers
 from chat.tests.crowd import make_message
 from streams.models import Stream
 from streams.tests.cast import make_channel
@@ -191,9 +192,33 @@ def test_once_confirmed_it_is_done(admin_client, admin_user, evening, session):
     assert (correction.made_by, correction.reason, correction.session) == (admin_user, "left it running", session)
 
 
-def test_the_numbers_of_the_stream_follow(admin_client, evening, session):
-    confirm(admin_client, session, 5, 10)
-    assert ViewerStream.objects.get(viewer="id-ann").watch_seconds == 300
+@pytest.mark.parametrize("more", [{}, {"is_absent": "on"}], ids=["shorter", "not there at all"])
+def test_the_numbers_of_the_stream_follow_with_the_next_count(admin_client, evening, session, more):
+    streamnumbers.count(evening.stream)
+    evening.off_air(60)
+    Stream.objects.update(counted_at=at(7 * 24 * 60))
+    page = confirm(admin_client, session, 5, 10, **more).content.decode()
+    assert "The numbers of the stream follow within minutes." in page
+    assert ViewerStream.objects.get(viewer="id-ann").watch_seconds == 900
+    streamnumbers.count_due(at(8 * 24 * 60))
+    assert sum(ViewerStream.objects.filter(viewer="id-ann").values_list("watch_seconds", flat=True)) == (
+        0 if more else 300
+    )
+
+
+def test_what_is_only_shown_has_no_stream_counted(admin_client, evening, session):
+    Stream.objects.update(counted_at=at(60))
+    page = admin_client.post(form_of(session), typed(session, 5, 10)).content.decode()
+    assert "the numbers of the stream follow within minutes" in page
+    assert Stream.objects.get().counted_at == at(60)
+
+
+def test_a_correction_does_not_wait_for_a_count(admin_client, session, monkeypatch):
+    def count(*_, **__):
+        raise AssertionError("counted in the request")
+
+    monkeypatch.setattr(streamnumbers, "count", count)
+    assert "Corrected." in confirm(admin_client, session, 5, 10).content.decode()
 
 
 def test_a_viewer_who_was_not_there_has_no_session_left(admin_client, evening, session):
@@ -239,7 +264,8 @@ def test_what_cannot_be_is_refused_in_words(admin_client, evening, session, more
 
 
 def test_time_of_another_session_is_refused(admin_client, evening, session):
-    evening.poll(30, "ann")
+    for minutes in (30, 35):
+        evening.poll(minutes, "ann")
     page = admin_client.post(form_of(session), typed(session, 5, 31))
     assert "The viewer has another session in this time." in page.content.decode()
 
