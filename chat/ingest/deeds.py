@@ -9,7 +9,7 @@ from chat.ingest import factstatements, statements
 from chat.ingest.batch import Batch, Dead, Moderation
 from chat.ingest.events import ChatCleared, MessageDeleted, ViewerCleared
 from chat.ingest.eventsub_events import Deed
-from chat.ingest.onefact import REACH_MS, DeedTelling, decide_deeds
+from chat.ingest.onefact import DEED_WITHIN_MS, DeedTelling, decide_deeds
 from chat.ingest.rooms import Rooms
 from chat.ingest.rows import columns
 
@@ -36,7 +36,7 @@ class Deeds:
         known = self._related(fresh)
         decided = decide_deeds(known)
         if changed := [new for new, old in zip(decided, known, strict=True) if new != old]:
-            marks = [(deed.id, deed.same_as, deed.moderator, deed.reason) for deed in changed]
+            marks = [(deed.id, deed.same_as, deed.moderator, deed.reason, deed.borrowed) for deed in changed]
             self.cursor.execute(factstatements.MARK_DEEDS, columns(marks))
         pairs = [(new, old) for new, old in zip(decided, known, strict=True) if new.same_as != old.same_as]
         gone = [old.id for new, old in pairs if old.same_as is None and old.id not in fresh]
@@ -76,7 +76,7 @@ class Deeds:
         ]
 
     def _related(self, fresh: set[int]) -> list[DeedTelling]:
-        self.cursor.execute(factstatements.RELATED_DEEDS, {"new": list(fresh), "reach": REACH_MS / 1000})
+        self.cursor.execute(factstatements.RELATED_DEEDS, {"new": list(fresh), "within": DEED_WITHIN_MS / 1000})
         return [DeedTelling(*row) for row in self.cursor.fetchall()]
 
 

@@ -5,7 +5,8 @@ from all that was told around it, and the counters follow the difference.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -15,13 +16,14 @@ from chat.ingest import factstatements, notices
 from chat.ingest.batch import Batch
 from chat.ingest.events import UserNotice
 from chat.ingest.eventsub_events import ChannelChanged, Notification, Redeemed, StreamOffline, StreamOnline, Told
-from chat.ingest.notices import BOMB
+from chat.ingest.notices import BOMB, MEMBER
 from chat.ingest.onefact import (
     ANONYMOUS_CHEERER,
     BITS_KINDS,
     BITS_WITHIN_MS,
     KINDS,
     REACH_MS,
+    WITHIN_MS,
     Cheer,
     Count,
     Telling,
@@ -44,6 +46,12 @@ class Seed(NamedTuple):
     viewer: str
     recipient: str
     ms: int
+
+
+Whose = tuple[str, int, str]
+"""Whose tellings can be the same: "viewer", "nobody" or "recipient"; of which channel; and who."""
+Spans = Mapping[Whose, Sequence[tuple[int, int]]]
+"""When something new was told: from, to, in milliseconds."""
 
 
 class Facts:
@@ -84,12 +92,16 @@ class Facts:
         if rows:
             self.cursor.execute(factstatements.INSERT_EVENTS, columns(rows))
             fresh = {event_id for (event_id,) in self.cursor.fetchall()}
-        related = self._related(self._seeds(fresh) | (self._cheered() if has_cheers else set()))
+        spans = _spans(self._seeds(fresh) | (self._cheered() if has_cheers else set()))
+        related = self._related(spans)
         if not any(telling.told_by or telling.id in fresh for telling in related):
             return []
-        decided = decide(related, self._cheers(related))
+        decided = decide(related, self._cheers(related), lambda telling: _is_near(telling, spans))
         if changed := [new for new, old in zip(decided, related, strict=True) if new != old]:
-            marks = [(telling.id, telling.same_as, telling.bomb, telling.text, telling.amount) for telling in changed]
+            marks = [
+                (telling.id, telling.same_as, telling.bomb, telling.text, telling.amount, telling.borrowed)
+                for telling in changed
+            ]
             self.cursor.execute(factstatements.MARK_EVENTS, columns(marks))
         new = [telling for telling in decided if telling.id in fresh]
         # What only says the same once more, and a part of a gift, show their viewer all the same.
@@ -155,22 +167,20 @@ class Facts:
             for channel, viewer, sent_ms in self.cursor.fetchall()
         }
 
-    def _related(self, seeds: set[Seed]) -> list[Telling]:
-        """Everything that can have a say in what these are."""
-        if not seeds:
+    def _related(self, spans: Spans) -> list[Telling]:
+        """Everything that can have a say in what was told then."""
+        if not spans:
             return []
-        gifts = [(seed.channel, seed.recipient, seed.ms) for seed in seeds if seed.recipient]
-        channels, viewers, ms = columns((seed.channel, seed.viewer, seed.ms) for seed in seeds)
-        gift_channels, recipients, gift_ms = columns(gifts, width=3)
+        whose, channels, who, from_ms, to_ms = columns((*of, *span) for of, found in spans.items() for span in found)
         self.cursor.execute(
             factstatements.RELATED_EVENTS,
             {
+                "whose": whose,
                 "channels": channels,
-                "viewers": viewers,
-                "ms": ms,
-                "gift_channels": gift_channels,
-                "recipients": recipients,
-                "gift_ms": gift_ms,
+                "who": who,
+                "from_ms": from_ms,
+                "to_ms": to_ms,
+                "within": WITHIN_MS / 1000,
                 "reach": REACH_MS,
                 "kinds": sorted(KINDS),
             },
@@ -229,6 +239,33 @@ class Facts:
         on_air = [each for each in in_order if isinstance(each[1].fact, StreamOnline | StreamOffline)]
         if on_air:  # a title, which may be changed all day, ends nobody's session
             presence.settle({key for key, _ in on_air}, moment(on_air[0][1].sent_ms))
+
+
+def _spans(seeds: Iterable[Seed]) -> Spans:
+    """Put together what lies near each other anyway: a gift may have a thousand parts."""
+    moments: dict[Whose, set[int]] = defaultdict(set)
+    for seed in seeds:
+        moments["viewer" if seed.viewer else "nobody", seed.channel, seed.viewer].add(seed.ms)
+        if seed.recipient:
+            moments["recipient", seed.channel, seed.recipient].add(seed.ms)
+    spans: dict[Whose, list[tuple[int, int]]] = defaultdict(list)
+    for of, found in moments.items():
+        for ms in sorted(found):
+            if spans[of] and ms - spans[of][-1][1] <= WITHIN_MS:
+                spans[of][-1] = (spans[of][-1][0], ms)
+            else:
+                spans[of].append((ms, ms))
+    return spans
+
+
+def _is_near(telling: Telling, spans: Spans) -> bool:
+    """Whether everything that could be the same is within reach too."""
+    if telling.kind == MEMBER:
+        of = "recipient", telling.channel, telling.recipient
+    else:
+        of = "viewer" if telling.viewer else "nobody", telling.channel, telling.viewer
+    margin = REACH_MS - WITHIN_MS
+    return any(first - margin <= telling.ms <= last + margin for first, last in spans.get(of, ()))
 
 
 def _row(count: Count, ms: int) -> tuple[object, ...]:

@@ -21,35 +21,62 @@ RETURNING id
 # Messages of this batch that carry bits, whether or not they are new.
 CHEERS = "SELECT channel_id, viewer_id, sent_ms FROM staged WHERE bits > 0 AND source_channel_id = ''"
 
-# Everything told around some moments of the same viewer (nobody: of those without one), or of a gift to the same
-# recipient; and the other parts of the bombs among it. One arm for each, so that each can use its index.
-RELATED_EVENTS = """
-WITH near AS MATERIALIZED (
-    SELECT e.* FROM unnest(%(channels)s::bigint[], %(viewers)s::text[], %(ms)s::bigint[]) AS seed (channel, viewer, ms)
-    JOIN chat_chatevent e ON e.channel_id = channel AND e.viewer_id = viewer
-        AND e.occurred_at >= to_timestamp((ms - %(reach)s) / 1000.0)
-        AND e.occurred_at <= to_timestamp((ms + %(reach)s) / 1000.0)
+# Whose tellings can be the same: one arm for each, so that each can use its index. EventSub does not know who gave a
+# gift to whom, so that what it tells of a recipient is nobody's.
+_OF_THE_SAME = """
+    SELECT {columns} FROM chat_chatevent e
+    WHERE whose = 'viewer' AND e.channel_id = channel AND e.viewer_id = who AND {when}
+        AND e.source_channel_id = '' AND e.kind = ANY(%(kinds)s)
+    UNION ALL
+    SELECT {columns} FROM chat_chatevent e
+    WHERE whose = 'nobody' AND e.channel_id = channel AND e.viewer_id IS NULL AND {when}
+        AND e.source_channel_id = '' AND e.kind = ANY(%(kinds)s) AND e.recipient_id = ''
+    UNION ALL
+    SELECT {columns} FROM chat_chatevent e
+    WHERE whose = 'recipient' AND e.channel_id = channel AND e.recipient_id = who AND e.recipient_id <> '' AND {when}
+        AND e.source_channel_id = '' AND e.kind = ANY(%(kinds)s)
+"""
+_AT_THE_EDGE = """(
+    (e.occurred_at >= greatest(first - make_interval(secs => %(within)s), lowest) AND e.occurred_at < first)
+    OR (e.occurred_at > last AND e.occurred_at <= least(last + make_interval(secs => %(within)s), highest))
+)"""
+
+# Everything told around some spans of time of the same viewer (nobody: of those without one), or of a gift to the
+# same recipient; and the other parts of the bombs among it. A span grows for as long as something lies so near to its
+# edge that it could be the same as something within: what is decided without its neighbours would be decided wrong.
+# It grows no further than the reach.
+RELATED_EVENTS = f"""
+WITH RECURSIVE grown AS (
+    SELECT whose, channel, who, to_timestamp(from_ms / 1000.0) AS first, to_timestamp(to_ms / 1000.0) AS last,
+        to_timestamp((from_ms - %(reach)s) / 1000.0) AS lowest, to_timestamp((to_ms + %(reach)s) / 1000.0) AS highest
+    FROM unnest(%(whose)s::text[], %(channels)s::bigint[], %(who)s::text[], %(from_ms)s::bigint[], %(to_ms)s::bigint[])
+        AS span (whose, channel, who, from_ms, to_ms)
     UNION
-    SELECT e.* FROM unnest(%(channels)s::bigint[], %(viewers)s::text[], %(ms)s::bigint[]) AS seed (channel, viewer, ms)
-    JOIN chat_chatevent e ON viewer = '' AND e.channel_id = channel AND e.viewer_id IS NULL
-        AND e.occurred_at >= to_timestamp((ms - %(reach)s) / 1000.0)
-        AND e.occurred_at <= to_timestamp((ms + %(reach)s) / 1000.0)
-    UNION
-    SELECT e.* FROM unnest(%(gift_channels)s::bigint[], %(recipients)s::text[], %(gift_ms)s::bigint[])
-        AS seed (channel, recipient, ms)
-    JOIN chat_chatevent e ON e.channel_id = channel AND e.recipient_id = recipient AND e.recipient_id <> ''
-        AND e.occurred_at >= to_timestamp((ms - %(reach)s) / 1000.0)
-        AND e.occurred_at <= to_timestamp((ms + %(reach)s) / 1000.0)
+    SELECT whose, channel, who, least(first, earliest), greatest(last, latest), lowest, highest
+    FROM grown CROSS JOIN LATERAL (
+        SELECT min(occurred_at) AS earliest, max(occurred_at) AS latest
+        FROM ({_OF_THE_SAME.format(columns="e.occurred_at", when=_AT_THE_EDGE)}) further
+    ) edge
+),
+span AS MATERIALIZED (
+    SELECT whose, channel, who, min(first) AS first, max(last) AS last
+    FROM grown GROUP BY whose, channel, who, lowest, highest
+),
+near AS MATERIALIZED (
+    SELECT DISTINCT found.id, found.channel_id, found.bomb_id FROM span CROSS JOIN LATERAL (
+        {_OF_THE_SAME.format(columns="e.id, e.channel_id, e.bomb_id", when="e.occurred_at BETWEEN first AND last")}
+    ) found
 )
 SELECT id, channel_id, coalesce(viewer_id, ''), kind, occurred_at, amount, recipient_id, bomb_id, told_by, same_as,
-    text, coalesce(params ->> 'sender-count', '')
-FROM (
-    SELECT * FROM near
+    text, coalesce(params ->> 'sender-count', ''), borrowed
+FROM chat_chatevent
+WHERE id IN (
+    SELECT id FROM near
     UNION
-    SELECT e.* FROM (SELECT DISTINCT channel_id, bomb_id FROM near WHERE bomb_id <> '') bomb
+    SELECT e.id FROM (SELECT DISTINCT channel_id, bomb_id FROM near WHERE bomb_id <> '') bomb
     JOIN chat_chatevent e ON e.channel_id = bomb.channel_id AND e.bomb_id = bomb.bomb_id AND e.bomb_id <> ''
-) related
-WHERE source_channel_id = '' AND kind = ANY(%(kinds)s)
+        AND e.source_channel_id = '' AND e.kind = ANY(%(kinds)s)
+)
 """
 
 # Messages with bits around some moments.
@@ -62,8 +89,10 @@ WHERE m.bits > 0 AND m.source_channel_id = ''
 """
 
 MARK_EVENTS = """
-UPDATE chat_chatevent SET same_as = told.same_as, bomb_id = told.bomb, text = told.text, amount = told.amount
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[]) AS told (id, same_as, bomb, text, amount)
+UPDATE chat_chatevent SET same_as = told.same_as, bomb_id = told.bomb, text = told.text, amount = told.amount,
+    borrowed = told.borrowed
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[])
+    AS told (id, same_as, bomb, text, amount, borrowed)
 WHERE chat_chatevent.id = told.id
 """
 
@@ -158,26 +187,41 @@ ON CONFLICT DO NOTHING
 RETURNING id
 """
 
-# All that was told of the same message, or of the same target around the same time.
-RELATED_DEEDS = """
+# All that was told of the same message, or of the same target for as long as one telling follows closely on another.
+_OF_THE_TARGET = "e.channel_id = channel AND e.target_id = target AND e.message_id = ''"
+RELATED_DEEDS = f"""
+WITH RECURSIVE grown AS (
+    SELECT id, channel_id AS channel, target_id AS target, occurred_at AS first, occurred_at AS last
+    FROM chat_moderationevent WHERE id = ANY(%(new)s) AND message_id = ''
+    UNION
+    SELECT id, channel, target, least(first, earliest), greatest(last, latest)
+    FROM grown CROSS JOIN LATERAL (
+        SELECT min(e.occurred_at) AS earliest, max(e.occurred_at) AS latest FROM chat_moderationevent e
+        WHERE {_OF_THE_TARGET} AND (
+            (e.occurred_at >= first - make_interval(secs => %(within)s) AND e.occurred_at < first)
+            OR (e.occurred_at > last AND e.occurred_at <= last + make_interval(secs => %(within)s))
+        )
+    ) edge
+),
+span AS MATERIALIZED (
+    SELECT DISTINCT channel, target, min(first) AS first, max(last) AS last FROM grown GROUP BY id, channel, target
+)
 SELECT id, channel_id, kind, occurred_at, target_id, message_id, duration_seconds, moderator_id, reason, told_by,
-    same_as_id
+    same_as_id, borrowed
 FROM (
     SELECT e.* FROM chat_moderationevent new JOIN chat_moderationevent e
         ON e.message_id = new.message_id AND e.message_id <> '' AND e.channel_id = new.channel_id
     WHERE new.id = ANY(%(new)s)
     UNION
-    SELECT e.* FROM chat_moderationevent new JOIN chat_moderationevent e
-        ON e.channel_id = new.channel_id AND e.target_id = new.target_id
-        AND e.occurred_at >= new.occurred_at - make_interval(secs => %(reach)s)
-        AND e.occurred_at <= new.occurred_at + make_interval(secs => %(reach)s)
-    WHERE new.id = ANY(%(new)s) AND new.message_id = '' AND e.message_id = ''
+    SELECT e.* FROM span JOIN chat_moderationevent e ON {_OF_THE_TARGET} AND e.occurred_at BETWEEN first AND last
 ) related
 """
 
 MARK_DEEDS = """
-UPDATE chat_moderationevent SET same_as_id = told.same_as, moderator_id = told.moderator, reason = told.reason
-FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[]) AS told (id, same_as, moderator, reason)
+UPDATE chat_moderationevent SET same_as_id = told.same_as, moderator_id = told.moderator, reason = told.reason,
+    borrowed = told.borrowed
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[])
+    AS told (id, same_as, moderator, reason, borrowed)
 WHERE chat_moderationevent.id = told.id
 """
 

@@ -26,8 +26,8 @@ DEED_WITHIN_MS = 30_000
 # Nobody can say the very same twice in so short a time: Twitch refuses it.
 SAME_WORDS_MS = 30_000
 ENDS_WITHIN_MS = 1500
-# Tellings this far around something new can have a say in what it is.
-REACH_MS = 600_000
+# Tellings up to this far around something new can have a say in what it is, if there is no longer silence between.
+REACH_MS = 3_600_000
 
 
 class Telling(NamedTuple):
@@ -46,6 +46,8 @@ class Telling(NamedTuple):
     text: str
     number: str
     """How many the giver has given by then, where it is told."""
+    borrowed: str = ""
+    """Names of the fields whose value only a twin told."""
 
     @property
     def ms(self) -> int:
@@ -80,6 +82,8 @@ class DeedTelling(NamedTuple):
     reason: str
     told_by: str
     same_as: int | None
+    borrowed: str = ""
+    """As with `Telling`."""
 
     @property
     def ms(self) -> int:
@@ -100,8 +104,43 @@ R = TypeVar("R", bound=Timed)
 T = TypeVar("T")
 
 
-def decide(tellings: Sequence[Telling], cheers: Sequence[Cheer]) -> list[Telling]:
-    """Say of each whether it stands, and what its bomb is; what stands knows what all of its twins know."""
+def decide(
+    tellings: Sequence[Telling], cheers: Sequence[Cheer], is_near: Callable[[Telling], bool] = lambda _: True
+) -> list[Telling]:
+    """Say of each whether it stands, and what its bomb is; what stands knows what all of its twins know.
+
+    What is not near keeps its mark, and so does whatever is the same: not all that could be the same is known.
+    """
+    own = [_own(telling) for telling in tellings]
+    far = {_root(telling) for telling in own if not (_is_known_whole(telling) or is_near(telling))}
+    open_ = [telling for telling in own if _is_known_whole(telling) or _root(telling) not in far]
+    same, bombs = _matched(open_, [cheer for cheer in cheers if cheer.id not in far])
+    same |= {telling.id: telling.same_as for telling in own if telling.same_as and _root(telling) in far}
+    decided = [each._replace(same_as=_last(same, each.id), bomb=bombs.get(each.id, each.bomb)) for each in own]
+    return _united(decided)
+
+
+def _own(telling: Telling) -> Telling:
+    """What the telling itself told."""
+    borrowed = telling.borrowed.split()
+    return telling._replace(
+        text="" if "text" in borrowed else telling.text,
+        amount=0 if "amount" in borrowed else telling.amount,
+        borrowed="",
+    )
+
+
+def _root(telling: Telling) -> str:
+    return telling.same_as or telling.id
+
+
+def _is_known_whole(telling: Telling) -> bool:
+    """What chat told stands anyway, and of a gift all parts are known."""
+    return not telling.told_by or telling.kind == BOMB
+
+
+def _matched(tellings: Sequence[Telling], cheers: Sequence[Cheer]) -> tuple[dict[str, str], dict[str, str]]:
+    """What each telling is the same as, if anything, and the bombs of those that EventSub told."""
     same: dict[str, str] = {}
     bombs: dict[str, str] = {}
     for group in _grouped(tellings, _subscription).values():
@@ -116,8 +155,7 @@ def decide(tellings: Sequence[Telling], cheers: Sequence[Cheer]) -> list[Telling
     messages = _grouped(cheers, _cheer)
     for key, group in _grouped(tellings, _bits).items():
         same |= _bits_used(group, messages.get(key, []))
-    decided = [each._replace(same_as=_last(same, each.id), bomb=bombs.get(each.id, each.bomb)) for each in tellings]
-    return _united(decided)
+    return same, bombs
 
 
 def _grouped(rows: Iterable[T], key: Callable[[T], Hashable]) -> dict[Hashable, list[T]]:
@@ -168,9 +206,11 @@ def _united(decided: list[Telling]) -> list[Telling]:
     twins = _grouped(sorted(decided, key=_by_worth), lambda telling: telling.same_as or None)
     united = []
     for telling in decided:
+        known = telling
         for twin in twins.get(telling.id, ()):
-            telling = telling._replace(text=telling.text or twin.text, amount=telling.amount or twin.amount)  # noqa: PLW2901
-        united.append(telling)
+            known = known._replace(text=known.text or twin.text, amount=known.amount or twin.amount)
+        borrowed = [name for name in ("text", "amount") if getattr(known, name) != getattr(telling, name)]
+        united.append(known._replace(borrowed=" ".join(borrowed)))
     return united
 
 
@@ -357,6 +397,7 @@ LIFTED = frozenset({"unban", "untimeout"})
 
 def decide_deeds(tellings: Sequence[DeedTelling]) -> list[DeedTelling]:
     """Say of each deed whether it stands; what stands knows by whom and why, if any of its twins does."""
+    tellings = [_own_deed(telling) for telling in tellings]
     same: dict[int, int] = {}
     for group in _grouped(tellings, _deed).values():
         standing: list[DeedTelling] = []
@@ -398,6 +439,18 @@ def _end_ms(telling: DeedTelling) -> int:
 
 
 def _informed(telling: DeedTelling, twins: Iterable[DeedTelling]) -> DeedTelling:
+    known = telling
     for twin in twins:
-        telling = telling._replace(moderator=telling.moderator or twin.moderator, reason=telling.reason or twin.reason)
-    return telling
+        known = known._replace(moderator=known.moderator or twin.moderator, reason=known.reason or twin.reason)
+    borrowed = [name for name in ("moderator", "reason") if getattr(known, name) != getattr(telling, name)]
+    return known._replace(borrowed=" ".join(borrowed))
+
+
+def _own_deed(telling: DeedTelling) -> DeedTelling:
+    """What the telling itself told."""
+    borrowed = telling.borrowed.split()
+    return telling._replace(
+        moderator="" if "moderator" in borrowed else telling.moderator,
+        reason="" if "reason" in borrowed else telling.reason,
+        borrowed="",
+    )

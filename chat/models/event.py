@@ -43,6 +43,13 @@ class ChatEvent(models.Model):
     same_as = models.CharField(
         max_length=64, blank=True, db_default="", help_text="The event or message that tells this better."
     )
+    borrowed = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="Fields whose value another telling of the same knew, and which are taken back if it no longer is.",
+    )
 
     objects = ChatEventQuerySet.as_manager()
 
@@ -112,6 +119,13 @@ class ModerationEvent(models.Model):
         db_index=False,
         related_name="+",
         help_text="The row that tells this better.",
+    )
+    borrowed = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="Fields whose value another telling of the same knew, and which are taken back if it no longer is.",
     )
 
     objects = ModerationEventQuerySet.as_manager()

@@ -153,3 +153,13 @@ def test_a_deed_by_whoever_moderates_names_both():
     write([moderate_ban(at=20)])
     deed = ModerationEvent.objects.get()
     assert (deed.target_id, deed.target_login) == (number_of("erin"), "erin")
+
+
+def test_what_is_one_deed_stays_one_when_another_comes_later():
+    write([clearchat("erin", at=0), moderate_ban(at=2)], [unban(at=601)])
+    assert deeds() == [("ban", MOLLY, "spam"), ("unban", MOLLY, "")]
+
+
+def test_what_a_deed_borrowed_is_taken_back_when_it_belongs_to_another():
+    for _ in orders(clearchat("erin", at=0), moderate_ban(at=20), clearchat("erin", at=30)):
+        assert deeds() == [("ban", "", ""), ("ban", MOLLY, "spam")]

@@ -286,3 +286,63 @@ def crashes_after(statements: int, store: Store) -> bool:
     except PowerCutError:
         return True
     return False
+
+
+# What was decided stays decided, whatever comes later
+
+
+GIVEN = usernotice("subgift", user="judy", at=0, msg_param_recipient_id=number_of("bob"))
+GIVEN_AGAIN = usernotice("subgift", user="ivan", at=601, msg_param_recipient_id=number_of("bob"))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param([RESUB, resubscribe(at=2), cheer(100, at=601)], id="sub"),
+        pytest.param([RESUB, resubscribe(at=2), cheer(100, at=3601)], id="sub, an hour ago"),
+        pytest.param([CHEERED, cheer(100, at=2), cheer(50, at=601)], id="cheer"),
+        pytest.param([BOMB[0], gift(2, at=2), cheer(50, user="judy", at=601)], id="gifts"),
+        pytest.param([GIVEN, subscribe("bob", at=2, is_gift=True), GIVEN_AGAIN], id="recipient of a gift"),
+        pytest.param([RAIDED, raid(at=2), cheer(50, user="ivan", at=601)], id="raid"),
+    ],
+)
+def test_what_is_one_fact_stays_one_when_something_else_comes_later(lines):
+    write(lines[:2])
+    before = dict(ChatEvent.objects.values_list("id", "same_as"))
+    write(lines[2:])
+    after = dict(ChatEvent.objects.values_list("id", "same_as"))
+    assert {event: after[event] for event in before} == before
+    assert counters() == counted_again()
+
+
+@pytest.mark.parametrize("until", [301, 302, 326, 351, 701])
+def test_what_is_one_fact_stays_one_though_it_is_further_away_than_can_be_seen(monkeypatch, until):
+    """Bits without a pause, for longer than anything can have a say."""
+    monkeypatch.setattr("chat.ingest.facts.REACH_MS", 300_000)
+    lines = [line for at in range(0, until, 50) for line in (bits_of(at), bits_use(100, at=at + 1, text=str(at)))]
+    write([RESUB, resubscribe(at=2)], lines)
+    write([cheer(30, at=until)])
+    assert of("alice") == (1, 0, 100 * len(lines) // 2 + 30)
+    assert counters() == counted_again()
+
+
+def bits_of(at: float) -> bytes:
+    return privmsg(f"Cheer100 {at}", user="alice", at=at, bits="100")
+
+
+CHAIN = [usernotice("resub", user="alice", at=at) for at in (0, 200)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param([resubscribe(at=110, months=3, text="hi"), *CHAIN[1:], *CHAIN[:1]], id="words of a sub"),
+        pytest.param([resubscribe(at=90, text="a"), subscribe(at=-100), *CHAIN], id="words of either"),
+        pytest.param(
+            [subscribe(at=at) for at in (0, 100, 200)] + [resubscribe(at=150, text="hi")], id="EventSub alone"
+        ),
+    ],
+)
+def test_what_a_telling_borrowed_is_taken_back_when_it_is_the_same_as_another(lines):
+    for _ in orders(*lines):
+        assert counters() == counted_again()
