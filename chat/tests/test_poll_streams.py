@@ -8,6 +8,7 @@ from django.db import IntegrityError, OperationalError, connection
 from chat import streampolls
 from chat.streampolls import poll
 from chat.tasks import poll_streams
+from streams import broadcasts
 from streams.helix import Chatter, NotAllowed
 from streams.models import Channel, JobRun, Stream, StreamSample
 from streams.tests.cast import make_channel
@@ -179,7 +180,7 @@ def test_few_channels_wait_for_one_another(twitch, monkeypatch):
         together.append(len(channels))
         return really_observe(live, channels, at)
 
-    really_observe = streampolls.observe
+    really_observe = broadcasts.observe
     go_live(twitch, *range(700, 745))
     monkeypatch.setattr(streampolls, "observe", observe)
     poll(NOW)
