@@ -19,7 +19,7 @@ run: $(RUNS) ## run the demo; CHANNEL=name follows a real channel, PORT=8001 tak
 	@exec $(BIN)/python manage.py run $(if $(CHANNEL),--channel "$$CHANNEL")
 
 test: $(INSTALLED) ## run every test, with coverage
-	@exec $(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term $(ARGS)
 
 check: $(INSTALLED) ## look for mistakes without running anything: style, types, settings, migrations
 	$(BIN)/ruff check .

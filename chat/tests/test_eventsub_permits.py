@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -327,7 +327,6 @@ def test_events_reach_the_queue_as_such_and_what_arrives_is_written_down(listeni
 @pytest.mark.django_db(transaction=True)
 def test_nothing_that_was_delivered_is_lost_while_redis_is_away(listening, own_redis):
     grant()
-    client = connect_writer(own_redis.url)
 
     async def scenario():
         async with listening(own_redis.url) as (eventsub, _):
@@ -338,10 +337,12 @@ def test_nothing_that_was_delivered_is_lost_while_redis_is_away(listening, own_r
                 await cheer(eventsub, number)
             await asyncio.to_thread(own_redis.start)
             await cheer(eventsub, 200)
-            await until(lambda: 200 in numbers(client))
+            with closing(connect_writer(own_redis.url)) as client:
+                await until(lambda: 200 in numbers(client))
             assert eventsub.connections == 1
 
     run(scenario)
+    client = connect_writer(own_redis.url)  # one from before the kill would find its connection closed
     assert list(dict.fromkeys(numbers(client))) == list(range(201))
     assert {source for source, _ in entries(client)} == {b"eventsub"}
     client.close()
