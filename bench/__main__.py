@@ -65,7 +65,10 @@ def compare(results: dict[str, Figures]) -> None:
             print(f"  {rate / limit:>4.0%} of the {what}")
 
 
-MUST_BE_NONE = (ingest.LOST, ingest.WRONG, watchtime.OFF_AIR, watchtime.BEYOND, watchtime.TOO_FAR, watchtime.WRONG)
+MUST_BE_NONE = (
+    *(ingest.LOST, ingest.WRONG),
+    *(watchtime.LEFT_OPEN, watchtime.OFF_AIR, watchtime.BEYOND, watchtime.TOO_FAR, watchtime.WRONG),
+)
 AT_MOST = {
     watchtime.TOTAL: watchtime.MOST_TOTAL_ERROR,
     watchtime.EACH: watchtime.MOST_TOTAL_ERROR,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
 
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+MINUTE, HOUR = 60, 3600
+CLOCK_STEP = 8
 Span = tuple[int, int]
 
 
@@ -60,6 +61,11 @@ class Month:
     """When each viewer was connected to chat, on air or not."""
     words: dict[str, list[int]] = field(default_factory=dict)
     troubles: list[tuple[int, int, Trouble]] = field(default_factory=list)
+    clock_ahead: Span = (0, 0)
+    """When our clock is CLOCK_STEP seconds ahead."""
+
+    def clock_ahead_at(self, at: float) -> int:
+        return CLOCK_STEP if self.clock_ahead[0] <= at < self.clock_ahead[1] else 0
 
     def trouble_at(self, at: float) -> Trouble | None:
         return next((kind for start, end, kind in self.troubles if start <= at < end), None)
@@ -99,7 +105,16 @@ def make_month(seed: int = 7, *, viewers: int = 300, streams: int = 40) -> Month
         month.visits[viewer] = _apart(visits)
         month.words[viewer] = sorted(_words(dice, month.visits[viewer], talk))
     month.troubles = _troubles(dice, month.shows)
+    # It is put wrong, and right again, in the middle of a stream: between two of them nobody would notice.
+    wrong, right = month.shows[streams // 3], month.shows[streams * 2 // 3]
+    month.clock_ahead = _middle(wrong), _middle(right)
     return month
+
+
+def _middle(show: Show) -> int:
+    """A moment in the middle of the longest part on air."""
+    start, end = max(show.air, key=lambda span: span[1] - span[0])
+    return (start + end) // 2
 
 
 def _show(dice: Random, number: int, start: int) -> Show:

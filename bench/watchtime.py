@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
 
-from bench.audience import DAY, MINUTE, Month, Show, Trouble, make_month
+from bench.audience import CLOCK_STEP, MINUTE, Month, Show, Trouble, make_month
 from bench.place import installation
 
 BEGAN = datetime(2026, 3, 2, tzinfo=UTC)
@@ -16,12 +16,13 @@ LIST_LAG = 45
 """Twitch's list of live streams lags behind by up to so many seconds ..."""
 CHATTERS_LAG = 15
 """... and its list of chatters by up to so many."""
-CLOCK_STEP = (9 * DAY, 16 * DAY, 8)
-"""From then to then our clock is ahead by so many seconds."""
+LEFT_OPEN = "sessions left open"
 OFF_AIR = "seconds credited while off air"
 BEYOND = "seconds credited beyond a stream's length"
 WRONG = "counters that differ from a recount"
 TOO_FAR = "sessions off by more than an interval at an end"
+MOST_OFF = 5 * MINUTE + CHATTERS_LAG + CLOCK_STEP + 1
+"""Seconds: from one poll to the next, and how far both may be from the truth about their moment."""
 TOTAL = "total error (%)"
 EACH = "mean error of a viewer (%), either way"
 MOST_TOTAL_ERROR = 3.0
@@ -123,7 +124,7 @@ class Observer:
         trouble = self.month.trouble_at(at)
         if trouble in (Trouble.US, Trouble.REDIS):
             return
-        now = moment(at + (CLOCK_STEP[2] if CLOCK_STEP[0] <= at < CLOCK_STEP[1] else 0))
+        now = moment(at + self.month.clock_ahead_at(at))
         if trouble is None:
             self._observe(at, now)
         self._look(at, now, fails=trouble is Trouble.TWITCH)
@@ -212,7 +213,7 @@ def judge(month: Month, channel: Any) -> dict[str, float]:
         "viewers": len(truth),
         "streams": len(month.shows),
         "sessions": len(sessions),
-        "sessions left open": ViewSession.objects.filter(channel=channel, ended_at=None).count(),
+        LEFT_OPEN: ViewSession.objects.filter(channel=channel, ended_at=None).count(),
         "hours truly watched": true_total / 3600,
         "hours credited": sum(credited.values()) / 3600,
         TOTAL: abs(sum(credited.values()) - true_total) / true_total * 100,
@@ -223,7 +224,7 @@ def judge(month: Month, channel: Any) -> dict[str, float]:
         BEYOND: _beyond(sessions, month),
         "largest error at an end (s), calm": max((max(error) for error in calm), default=0),
         "largest error at an end (s), all": max((max(error) for error in off), default=0),
-        TOO_FAR: sum(max(error) > 5 * MINUTE + CHATTERS_LAG + 1 for error in calm),
+        TOO_FAR: sum(max(error) > MOST_OFF for error in calm),
         WRONG: sum(recount(channel, first, first + timedelta(days=60), dry_run=True).values()),
     }
 
