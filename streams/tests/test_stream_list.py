@@ -84,7 +84,8 @@ def test_pages_hold_every_stream_once_among_equals(client, channel, monkeypatch)
     monkeypatch.setattr(views, "STREAMS", 2)
     for number in range(7):
         make_stream(channel, f"s{number}", days=number // 3)
-    address, found = LIST, []
+    address: str | None = LIST
+    found: list[str] = []
     while address:
         page = client.get(address)
         found += [stream.pk for stream in page.context["streams"]]
