@@ -109,9 +109,10 @@ def decide(
 ) -> list[Telling]:
     """Say of each whether it stands, and what its bomb is; what stands knows what all of its twins know.
 
-    What is not near keeps its mark, and so does whatever is the same: not all that could be the same is known.
+    What is not near keeps its mark and what it borrowed, and so does whatever is the same as that: not all that could
+    be the same is known.
     """
-    own = [_own(telling) for telling in tellings]
+    own = [_own(telling) if telling.kind == BOMB or is_near(telling) else telling for telling in tellings]
     far = {_root(telling) for telling in own if not (_is_known_whole(telling) or is_near(telling))}
     open_ = [telling for telling in own if _is_known_whole(telling) or _root(telling) not in far]
     same, bombs = _matched(open_, [cheer for cheer in cheers if cheer.id not in far])
@@ -202,15 +203,18 @@ def _last(same: Mapping[str, str], telling: str) -> str:
 
 
 def _united(decided: list[Telling]) -> list[Telling]:
-    """Give what stands the words and the number that only its twins have."""
+    """Give what stands the words and the number that only its twins have.
+
+    A part of a gift needs neither: its number is how many months were given, which EventSub does not tell.
+    """
     twins = _grouped(sorted(decided, key=_by_worth), lambda telling: telling.same_as or None)
     united = []
     for telling in decided:
         known = telling
-        for twin in twins.get(telling.id, ()):
+        for twin in () if telling.kind == MEMBER else twins.get(telling.id, ()):
             known = known._replace(text=known.text or twin.text, amount=known.amount or twin.amount)
         borrowed = [name for name in ("text", "amount") if getattr(known, name) != getattr(telling, name)]
-        united.append(known._replace(borrowed=" ".join(borrowed)))
+        united.append(known._replace(borrowed=" ".join([*telling.borrowed.split(), *borrowed])))
     return united
 
 

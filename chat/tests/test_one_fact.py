@@ -315,13 +315,14 @@ def test_what_is_one_fact_stays_one_when_something_else_comes_later(lines):
     assert counters() == counted_again()
 
 
-@pytest.mark.parametrize("until", [301, 302, 326, 351, 701])
-def test_what_is_one_fact_stays_one_though_it_is_further_away_than_can_be_seen(monkeypatch, until):
+@pytest.mark.parametrize(("told_at", "until"), [(2, 301), (2, 302), (2, 326), (2, 701), (-2, 299), (-2, 300)])
+def test_what_is_one_fact_stays_one_though_it_is_further_away_than_can_be_seen(monkeypatch, told_at, until):
     """Bits without a pause, for longer than anything can have a say."""
     monkeypatch.setattr("chat.ingest.facts.REACH_MS", 300_000)
     lines = [line for at in range(0, until, 50) for line in (bits_of(at), bits_use(100, at=at + 1, text=str(at)))]
-    write([RESUB, resubscribe(at=2)], lines)
+    write([usernotice("resub", user="alice", at=0), resubscribe(at=told_at)], lines)
     write([cheer(30, at=until)])
+    assert ChatEvent.objects.facts().get(kind="resub").text == "nine months"
     assert of("alice") == (1, 0, 100 * len(lines) // 2 + 30)
     assert counters() == counted_again()
 
@@ -345,4 +346,9 @@ CHAIN = [usernotice("resub", user="alice", at=at) for at in (0, 200)]
 )
 def test_what_a_telling_borrowed_is_taken_back_when_it_is_the_same_as_another(lines):
     for _ in orders(*lines):
+        assert counters() == counted_again()
+
+
+def test_a_part_of_a_gift_is_the_same_row_whatever_is_told_of_the_other_parts():
+    for _ in orders(BOMB[1], subscribe("bob", at=1, is_gift=True), BOMB[2]):
         assert counters() == counted_again()
