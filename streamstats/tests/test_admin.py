@@ -320,6 +320,13 @@ def test_the_names_of_jobs_are_not_looked_for_in_every_run(admin_client, world):
 
 
 def test_runs_that_failed_have_an_index(admin_client, world):
+    now = timezone.now()
+    runs = [
+        JobRun(name=f"job{n % 9}", started_at=now - timedelta(minutes=n), took_ms=1, outcome="done") for n in range(900)
+    ]
+    JobRun.objects.bulk_create(runs)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE streams_jobrun")
     for query, index in (({"outcome__exact": "failed"}, "jobrun_failed"), ({"name": "kitchen"}, "jobrun_of_job")):
         queryset = admin_client.get(list_of("JobRun"), query).context["cl"].queryset
         with connection.cursor() as cursor:
