@@ -6,8 +6,8 @@ from django.db import connection
 from streams.models import Channel
 from streams.tests.cast import make_channel
 from viewers import views
-from viewers.models import ViewerName, ViewerTotal
-from viewers.tests.cast import make_viewer
+from viewers.models import Viewer, ViewerName, ViewerTotal
+from viewers.tests.cast import LATELY, make_viewer
 
 pytestmark = pytest.mark.django_db
 
@@ -133,7 +133,23 @@ def test_a_search_costs_two_queries(client, channel, django_assert_num_queries):
         client.get(LIST, {"q": "view"})
 
 
-def test_a_search_reads_an_index_and_not_every_name(channel, long_tables):
+@pytest.fixture
+def many_names(channel):
+    """As many as Postgres needs to have an opinion, whatever it remembers of the rows of other tests."""
+    logins = [f"name{number}" for number in range(1000)]
+    Viewer.objects.bulk_create(
+        Viewer(twitch_id=f"n{name}", login=name, display_name=name, named_at=LATELY) for name in logins
+    )
+    spans = {"first_seen_at": LATELY, "last_seen_at": LATELY}
+    ViewerName.objects.bulk_create(
+        ViewerName(viewer_id=f"n{name}", login=name, display_name=name, **spans) for name in logins
+    )
+    ViewerTotal.objects.bulk_create(ViewerTotal(channel=channel, viewer_id=f"n{name}", **spans) for name in logins)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE viewers_viewer, viewers_viewername, viewers_viewertotal")
+
+
+def test_a_search_reads_an_index_and_not_every_name(channel, long_tables, many_names):
     plan = ViewerName.objects.in_channel(channel).beginning_with("mossy_").explain()
     assert "viewername_login" in plan
     assert "login >= 'mossy_'" in plan.replace("::text", "").replace("(", "").replace(")", "")
