@@ -52,7 +52,9 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "django.contrib.sitemaps",
     "csp",
+    "social_django",
     "streamstats",
     "streams",
     "viewers",
@@ -122,6 +124,14 @@ logging_config(as_json=LOG_JSON, level=log_level("LOG_LEVEL", default="INFO"))
 
 # What tokens are encrypted with in the database: the first key writes, all of them read.
 TOKEN_KEYS = env.list("TOKEN_KEYS", default=[]) or [SECRET_KEY]
+
+# What the marks of erased accounts are made with: keep it when SECRET_KEY changes, or they are not known again.
+PRIVACY_KEY = env.str("PRIVACY_KEY", default="") or SECRET_KEY
+# Files made for one person, such as exports; served by views that ask who it is, never by address alone.
+MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(STREAMSTATS_HOME / "media"))).expanduser().resolve()
+
+# How long a page is kept ready for strangers. A viewer's choice empties it at once: see streams/pages.py.
+PAGE_CACHE_SECONDS = env.int("PAGE_CACHE_SECONDS", default=30)
 
 # Our application at Twitch (https://dev.twitch.tv/console). Without it chat is read anonymously, and that is all.
 TWITCH_CLIENT_ID = env.str("TWITCH_CLIENT_ID", default="")

@@ -9,6 +9,6 @@ from streams.models import Channel
 def channel_with_viewers(login: str) -> Channel:
     """The channel at this login, if it shows its viewers to everybody."""
     channel = listed_channel(login)
-    if not channel.shows_viewers:
+    if not channel.is_open:
         raise Http404(f"{channel} shows only viewers who asked for a page, and nobody has yet.")
     return channel

@@ -1,7 +1,16 @@
 """What was said and done in chat, one file per subject."""
 
 from chat.models.badge import Badge, Cheermote
-from chat.models.emote import Emote, EmoteDay, EmoteSet, EmoteSetEntry, EmoteStream, EmoteUsage
+from chat.models.emote import (
+    Emote,
+    EmoteDay,
+    EmoteSet,
+    EmoteSetEntry,
+    EmoteStream,
+    EmoteTotal,
+    EmoteUsage,
+    ViewerEmote,
+)
 from chat.models.event import ChatEvent, ModerationEvent
 from chat.models.ingest import DeadLetter, Replay
 from chat.models.message import ChatMinute, Message
@@ -18,10 +27,12 @@ __all__ = [
     "EmoteSet",
     "EmoteSetEntry",
     "EmoteStream",
+    "EmoteTotal",
     "EmoteUsage",
     "Message",
     "ModerationEvent",
     "Redemption",
     "Replay",
     "Reward",
+    "ViewerEmote",
 ]

@@ -185,6 +185,10 @@ class EmoteDay(models.Model):
             # The store's upsert, and the top emotes of a channel over a span of days.
             models.UniqueConstraint(fields=["channel", "day", "emote"], name="emoteday_once"),
         ]
+        indexes: ClassVar = [
+            # How often one emote was used day by day, on its page.
+            models.Index(fields=["channel", "emote", "day"], name="emoteday_of_emote"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.emote_id} in {self.channel_id} on {self.day}"
@@ -210,3 +214,58 @@ class EmoteStream(models.Model):
 
     def __str__(self) -> str:
         return f"{self.emote_id} in {self.stream_id}"
+
+
+class EmoteTotal(models.Model):
+    """Uses of one emote by anybody in one channel, all time, folded from its days: see chat/standings.py."""
+
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+    emote = models.ForeignKey(Emote, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    uses = models.PositiveBigIntegerField(default=0)
+    first_day = models.DateField()
+    last_day = models.DateField()
+
+    objects = EmoteUsesQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            # The fold's upsert, and whether and when an emote was used.
+            models.UniqueConstraint(fields=["channel", "emote"], name="emotetotal_once"),
+        ]
+        indexes: ClassVar = [
+            # The emotes of a channel, the most used first.
+            models.Index(fields=["channel", "-uses", "emote"], name="emotetotal_most_used"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.emote_id} in {self.channel_id}"
+
+
+class ViewerEmote(models.Model):
+    """Uses of one emote by one viewer in one channel, all time, folded from their days: see chat/standings.py."""
+
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+    viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    emote = models.ForeignKey(Emote, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    uses = models.PositiveIntegerField(default=0)
+    first_day = models.DateField()
+    last_day = models.DateField()
+
+    objects = EmoteUsesQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            # The fold's upsert, and a viewer's favourite emotes of all time.
+            models.UniqueConstraint(fields=["channel", "viewer", "emote"], name="vieweremote_once"),
+        ]
+        indexes: ClassVar = [
+            # Who uses an emote most.
+            models.Index(fields=["channel", "emote", "-uses", "viewer"], name="vieweremote_most_used"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.emote_id} by {self.viewer_id}"

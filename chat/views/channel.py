@@ -44,8 +44,8 @@ def overview(request: HttpRequest, channel: str) -> HttpResponse:
         "activity": activity.draw(span, now, messages, gaps, width=720, height=120),
         "emotes_now": [{**emote._asdict(), "count": uses} for emote, uses in recent.emotes.items()],
         "emotes_week": this_week.most_used()[:TOP_EMOTES],
-        "newcomers": recent.newcomers if found.shows_viewers else [],
-        "leaders": ViewerTotal.objects.most_messages(found)[:RECENT] if found.shows_viewers else [],
+        "newcomers": recent.newcomers if found.is_open else [],
+        "leaders": ViewerTotal.objects.most_messages(found)[:RECENT] if found.is_open else [],
         "streams": streams,
         "live": next((stream for stream in streams if stream.ended_at is None), None),
     }

@@ -81,7 +81,7 @@ def _facts(channel: Channel, stream: Stream) -> dict[str, object]:
         "viewers_now": viewers[max(viewers)] if viewers and not stream.ended_at else None,
         "evening": evening.draw(span, viewers, _messages(channel, span), segments, raids=raids, gaps=gaps),
         "moments": _moments(stream, segments, raids, gaps),
-        "chatters": _chatters(stream) if channel.shows_viewers else [],
+        "chatters": _chatters(stream) if channel.is_open else [],
         "emotes": EmoteStream.objects.filter(stream=stream).most_used()[:TOP_EMOTES],
         "redemptions": _redemptions(channel, stream.started_at, ended_at),
         "polls": PresencePoll.objects.filter(stream=stream).aggregate(
@@ -133,7 +133,7 @@ def _other_side(event: ChatEvent, channel: Channel) -> tuple[str, str]:
     """Who raided, and who was raided."""
     if event.kind == "raid_out":
         return "", str(event.params.get("displayName") or event.params.get("login") or "another channel")
-    return str(event.viewer or "") if channel.shows_viewers else "", ""
+    return str(event.viewer or "") if channel.is_open else "", ""
 
 
 def _moments(

@@ -65,7 +65,8 @@ class Channel(models.Model):
         return self.display_name or self.login or f"channel {self.twitch_id}"
 
     @property
-    def shows_viewers(self) -> bool:
+    def is_open(self) -> bool:
+        """Whether every viewer is shown who did not say no; else only who asked for a page."""
         return self.page_policy == self.PagePolicy.OPEN
 
     @property
@@ -97,6 +98,10 @@ class ChannelDay(ChatCounts):
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="days")
     day = models.DateField()
     chatters = models.PositiveIntegerField(default=0)
+    # Whoever changes what was counted of a viewer on this day raises `changes`; places are up to date where
+    # `ranked` says the same: see chat/standings.py.
+    changes = models.PositiveBigIntegerField(default=1, db_default=1, editable=False)
+    ranked = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:
         constraints: ClassVar = [

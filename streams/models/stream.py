@@ -57,6 +57,9 @@ class Stream(models.Model):
     returning_viewers = models.PositiveIntegerField(default=0, db_default=0)
     watch_seconds = models.PositiveBigIntegerField(default=0, db_default=0)
     counted_at = models.DateTimeField(null=True, blank=True)
+    streaks_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="The count that the streaks of its viewers were taken from."
+    )
 
     # Who was there: see viewers/presence.py.
     presence_at = models.DateTimeField(null=True, blank=True, help_text="The last proof of who is there.")

@@ -18,3 +18,4 @@ from streamstats.settings import *  # noqa: F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
+PAGE_CACHE_SECONDS = 0  # a test that is about the cache switches it on

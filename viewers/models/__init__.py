@@ -1,6 +1,10 @@
-"""Viewers, the names they had, what was counted of them, and when they watched."""
+"""Viewers, the names they had, what was counted of them, when they watched, and what they decided."""
 
+from viewers.models.award import Award, AwardRule
+from viewers.models.choice import ChoiceClock, Consent, Erasure, Export, Progress
+from viewers.models.profile import Profile, WikiRevision
 from viewers.models.session import PresencePoll, SessionCorrection, ViewSession
+from viewers.models.standing import Standing
 from viewers.models.viewer import (
     RANKED,
     BotSource,
@@ -14,9 +18,18 @@ from viewers.models.viewer import (
 
 __all__ = [
     "RANKED",
+    "Award",
+    "AwardRule",
     "BotSource",
+    "ChoiceClock",
+    "Consent",
+    "Erasure",
+    "Export",
     "PresencePoll",
+    "Profile",
+    "Progress",
     "SessionCorrection",
+    "Standing",
     "ViewSession",
     "Viewer",
     "ViewerCounts",
@@ -24,4 +37,5 @@ __all__ = [
     "ViewerName",
     "ViewerStream",
     "ViewerTotal",
+    "WikiRevision",
 ]

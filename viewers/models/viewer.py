@@ -45,6 +45,9 @@ class Viewer(models.Model):
     is_missing = models.BooleanField(
         default=False, db_default=False, help_text="Twitch no longer knows the account: suspended, or deleted."
     )
+    # What its owner chose: see viewers/choices.py.
+    hidden_at = models.DateTimeField(null=True, blank=True, help_text="Since when no page shows them, in any channel.")
+    stopped_at = models.DateTimeField(null=True, blank=True, help_text="Since when nothing more is kept of them.")
 
     objects = ViewerQuerySet.as_manager()
 
@@ -58,6 +61,8 @@ class Viewer(models.Model):
             models.Index(fields=["-named_at"], condition=models.Q(details_at=None), name="viewer_not_asked_for"),
             # Whom Twitch did not know, to be asked for again.
             models.Index(fields=["details_at"], condition=models.Q(is_missing=True), name="viewer_missing"),
+            # Of whom nothing more is kept: the ingest loads all of them.
+            models.Index(fields=["twitch_id"], condition=models.Q(stopped_at__isnull=False), name="viewer_stopped"),
         ]
 
     def __str__(self) -> str:
@@ -205,6 +210,9 @@ class ViewerStream(models.Model):
     emotes = models.PositiveIntegerField(default=0)
     watch_seconds = models.PositiveIntegerField(default=0)
     is_new = models.BooleanField(default=False, help_text="Never seen in the channel before this stream.")
+    streak = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Streams in a row the viewer came to, up to and with this one."
+    )
 
     class Meta:
         constraints: ClassVar = [

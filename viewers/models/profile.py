@@ -1,0 +1,68 @@
+"""The page of a viewer in a channel: whether it is shown, and the text on it with all its versions."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from streams.models import Channel
+from viewers.models.viewer import Viewer
+
+
+class Profile(models.Model):
+    """What was decided about a viewer's page in a channel. Most viewers have no row: nothing was decided."""
+
+    class Visibility(models.TextChoices):
+        AS_CHANNEL = "", "as the channel has it"
+        SHOWN = "shown", "shown, as the viewer asked for"
+        HIDDEN = "hidden", "hidden by the viewer"
+        REMOVED = "removed", "hidden by a moderator"
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_index=False, related_name="profiles")
+    viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, related_name="profiles")
+    visibility = models.CharField(max_length=8, choices=Visibility, blank=True, default=Visibility.AS_CHANNEL)
+    current = models.ForeignKey(
+        "WikiRevision", on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+    locked_at = models.DateTimeField(null=True, blank=True, help_text="Since when only moderators may write the text.")
+    locked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            # The page of a viewer, and whether it is shown where many viewers are listed.
+            models.UniqueConstraint(fields=["channel", "viewer"], name="profile_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.viewer} in {self.channel}"
+
+
+class WikiRevision(models.Model):
+    """One version of the text on a viewer's page. Versions are never changed; an older one is restored as a new one."""
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer", "the viewer"
+        MODERATOR = "moderator", "a moderator"
+
+    profile = models.ForeignKey(Profile, on_delete=models.CASCADE, db_index=False, related_name="revisions")
+    number = models.PositiveIntegerField()
+    text = models.TextField(blank=True, help_text="Markdown.")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    role = models.CharField(max_length=16, choices=Role, help_text="As what its author wrote it.")
+    note = models.CharField(max_length=200, blank=True, help_text="What was changed, in its author's words.")
+    restored = models.PositiveIntegerField(null=True, blank=True, help_text="The version that this one brought back.")
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            # The versions of a page in order; two who save at once cannot both have made the same one.
+            models.UniqueConstraint(fields=["profile", "number"], name="wikirevision_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.number} of {self.profile_id}"
