@@ -80,8 +80,8 @@ def _prepare() -> None:
 
 def _watch_commits(url: str, sender: Sender, watch: Watch, done: threading.Event) -> None:
     """The live feed tells after each commit how many messages there are."""
-    from chat.ingest.live import topic
     from streams.models import Channel
+    from streams.topics import topic
 
     client: Any = redis.Redis.from_url(url)
     listening = client.pubsub(ignore_subscribe_messages=True)

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from chat.ingest.live import PREFIX, topic
+from streams.topics import PREFIX, topic
 from streamstats.lib.windows import Window
 
 log = structlog.get_logger(__name__)

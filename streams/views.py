@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from streams.access import listed_channel
 from streams.models import Channel, ChannelDay, Stream, StreamSample
+from streams.pages import kept_ready
 from streamstats.lib.keyset import Place
 from streamstats.lib.methods import read_only
 from streamstats.lib.month import Month, draw
@@ -33,6 +34,7 @@ class Line(NamedTuple):
 
 
 @read_only
+@kept_ready
 def front(request: HttpRequest) -> HttpResponse:
     channels = list(Channel.objects.front_page()[: CHANNELS + 1])
     shown = channels[:CHANNELS]

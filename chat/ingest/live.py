@@ -7,13 +7,7 @@ from typing import Any
 import redis
 
 from chat.ingest.transaction import ChannelNow, Counted
-
-PREFIX = "streamstats:live:"
-
-
-def topic(channel_id: int) -> str:
-    """Pub/sub channel of one of our channels."""
-    return f"{PREFIX}{channel_id}"
+from streams.topics import topic
 
 
 def publish(client: "redis.Redis", channels: dict[int, ChannelNow], at: datetime) -> None:

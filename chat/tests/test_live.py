@@ -11,6 +11,7 @@ from chat.tests.evening import EVENING
 from chat.tests.factories import EntryFactory
 from chat.tests.lines import DAY, NOON, mirrored, privmsg, read, usernotice
 from chat.tests.tables import channel
+from streams.topics import topic
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -92,7 +93,7 @@ NOW = ChannelNow(total=Counted(5, 2), new=Counted(1), emotes=[EmoteUse("Emote", 
 
 def test_each_channel_has_a_topic_of_its_own(redis_client):
     with redis_client.pubsub(ignore_subscribe_messages=True) as pubsub:
-        pubsub.subscribe(live.topic(1), live.topic(2))
+        pubsub.subscribe(topic(1), topic(2))
         for _ in range(2):
             pubsub.get_message(timeout=5)
         live.publish(redis_client, {1: NOW, 2: NOW}, NOON)

@@ -1,0 +1,198 @@
+"""Pages kept ready for strangers, and thrown away at once when somebody chooses.
+
+What is kept belongs to the generation of its channel that was read before the page was rendered. `forget` gives the
+channel another generation, so a page that was rendered from what held before is never served again, even if it is
+stored only now. See docs/decisions/page-cache.md.
+"""
+
+import gzip
+import re
+import time
+from collections.abc import Callable, Iterable
+from functools import wraps
+from hashlib import blake2b
+from json import dumps
+from secrets import token_hex
+from typing import NamedTuple, Self, TypeGuard, cast
+from urllib.parse import parse_qsl
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
+from django.utils.cache import patch_vary_headers
+from django.utils.http import parse_etags
+from redis.exceptions import RedisError
+
+from streams.models import Channel
+from streams.quickredis import quick_redis
+from streams.topics import topic
+
+log = structlog.get_logger(__name__)
+
+PREFIX = "streamstats:pages:"
+GENERATION = PREFIX + "generation:"
+# Pages of no channel: the front page, the site map. Every choice may change them.
+SITE = ""
+LONGEST_QUERY = 300
+LARGEST_BYTES = 1_000_000
+GZIP_LEVEL = 3
+# After Redis failed to answer, pages are rendered without asking it for a moment: each would wait in vain.
+PAUSE_SECONDS = 1.0
+# Who comes with one of these may see something of their own.
+PERSONAL_COOKIES = (settings.SESSION_COOKIE_NAME, "messages")
+ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
+
+View = Callable[..., HttpResponseBase]
+
+
+class Page(NamedTuple):
+    """A rendered page as it lies in Redis."""
+
+    generation: bytes
+    content_type: bytes
+    etag: bytes
+    packed: bytes
+
+    @classmethod
+    def of(cls, response: HttpResponse, generation: bytes) -> Self:
+        etag = blake2b(response.content, digest_size=16).hexdigest().encode()
+        packed = gzip.compress(response.content, GZIP_LEVEL, mtime=0)
+        return cls(generation, response["Content-Type"].encode(), etag, packed)
+
+    @classmethod
+    def loads(cls, stored: bytes) -> Self:
+        return cls(*stored.split(b"\n", 3))
+
+    def dumps(self) -> bytes:
+        return b"\n".join(self)
+
+
+class Keeper:
+    """The pages in Redis. Without Redis nothing is found and nothing is kept; the log says so."""
+
+    def __init__(self) -> None:
+        self._away_until = 0.0
+
+    def find(self, channel: str, key: str) -> tuple[bytes | None, Page | None]:
+        """The generation of a channel, None if it cannot be known, and the page that is kept in it."""
+        if time.monotonic() < self._away_until:
+            return None, None
+        try:
+            generation, stored = (cast(bytes | None, value) for value in quick_redis().mget(GENERATION + channel, key))
+            generation = generation or self._begin(channel)
+        except RedisError as error:
+            self._pause(error)
+            return None, None
+        page = Page.loads(stored) if stored else None
+        return generation, page if page and page.generation == generation else None
+
+    def keep(self, key: str, page: Page) -> None:
+        try:
+            quick_redis().set(key, page.dumps(), ex=settings.PAGE_CACHE_SECONDS)
+        except RedisError as error:
+            self._pause(error)
+
+    @staticmethod
+    def _begin(channel: str) -> bytes | None:
+        """Give a channel its first generation. Never the same one twice: Redis may have lost the one before."""
+        quick_redis().set(GENERATION + channel, token_hex(8), nx=True)
+        return cast(bytes | None, quick_redis().get(GENERATION + channel))
+
+    def _pause(self, error: RedisError) -> None:
+        self._away_until = time.monotonic() + PAUSE_SECONDS
+        log.warning("pages are not kept: redis does not answer", error=str(error))
+
+
+keeper = Keeper()
+
+
+def kept_ready(view: View) -> View:
+    """Render a public page at most once in PAGE_CACHE_SECONDS for all who are not logged in, unless somebody chooses.
+
+    For views that GET alone reaches. A page belongs to the channel its address names. Caches in between have to ask
+    every time, and are told that nothing changed by its ETag.
+    """
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        if any(name in request.COOKIES for name in PERSONAL_COOKIES):
+            return _headed(view(request, *args, **kwargs), "private, no-cache")
+        if not _may_be_kept(request):
+            return _headed(view(request, *args, **kwargs))
+        channel, key = str(kwargs.get("channel", SITE)).lower(), _key(request)
+        generation, page = keeper.find(channel, key)
+        if page is None:
+            response = view(request, *args, **kwargs)
+            if generation and _is_for_everybody(request, response):
+                page = Page.of(response, generation)
+                keeper.keep(key, page)
+            else:
+                return _headed(response)
+        return _headed(_told(page, request))
+
+    return answer
+
+
+def forget(channels: Iterable[str]) -> None:
+    """Let no page of these channels (their logins) be served that was rendered before, and have open ones look again.
+
+    Raises RedisError, and then nothing was forgotten. Call it before a choice is stored, to know that it can be kept,
+    and again after the commit: pages that were rendered in between do not know it yet.
+    """
+    logins = set(channels)
+    topics = [topic(pk) for pk in Channel.objects.filter(login__in=logins).values_list("pk", flat=True)]
+    with quick_redis().pipeline() as pipeline:
+        for login in {*logins, SITE}:
+            pipeline.set(GENERATION + login, token_hex(8))
+        for name in topics:
+            pipeline.publish(name, dumps({"refresh": True}))
+        pipeline.execute()
+
+
+def _may_be_kept(request: HttpRequest) -> bool:
+    query = request.META.get("QUERY_STRING", "")
+    return request.method in {"GET", "HEAD"} and len(query) <= LONGEST_QUERY and settings.PAGE_CACHE_SECONDS > 0
+
+
+def _key(request: HttpRequest) -> str:
+    """Where a page lies: pages name their own address, so that is part of it."""
+    query = sorted(parse_qsl(request.META.get("QUERY_STRING", ""), keep_blank_values=True), key=lambda pair: pair[0])
+    named = dumps([request.scheme, request.get_host(), request.path, query])
+    return PREFIX + blake2b(named.encode(), digest_size=16).hexdigest()
+
+
+def _is_for_everybody(request: HttpRequest, response: HttpResponseBase) -> TypeGuard[HttpResponse]:
+    """Whether it is a whole page, and nothing in it or around it is for whoever asked."""
+    return (
+        isinstance(response, HttpResponse)
+        and response.status_code == 200
+        and len(response.content) <= LARGEST_BYTES
+        and not response.cookies
+        and not request.META.get("CSRF_COOKIE_NEEDS_UPDATE")  # it has a form, with a secret of this visitor
+        and not (hasattr(request, "session") and request.session.modified)
+        and not (hasattr(request, "_messages") and request._messages.added_new)  # noqa: SLF001
+    )
+
+
+def _told(page: Page, request: HttpRequest) -> HttpResponse:
+    """The page as this browser wants it: packed, unpacked, or not again."""
+    is_packed = bool(ACCEPTS_GZIP.search(request.headers.get("Accept-Encoding", "")))
+    etag = f'"{page.etag.decode()}{"-gzip" if is_packed else ""}"'
+    asked = parse_etags(request.headers.get("If-None-Match", ""))
+    response: HttpResponse
+    if "*" in asked or etag in (tag.removeprefix("W/") for tag in asked):
+        response = HttpResponseNotModified()
+    else:
+        body = page.packed if is_packed else gzip.decompress(page.packed)
+        response = HttpResponse(body, content_type=page.content_type.decode())
+        if is_packed:
+            response["Content-Encoding"] = "gzip"
+    response["ETag"] = etag
+    return response
+
+
+def _headed(response: HttpResponseBase, control: str = "no-cache") -> HttpResponseBase:
+    """Caches in between ask us every time; what is for one person is for no shared one."""
+    response.setdefault("Cache-Control", control)
+    patch_vary_headers(response, ["Cookie", "Accept-Encoding"])
+    return response
