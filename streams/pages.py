@@ -123,7 +123,7 @@ def kept_ready(view: View) -> View:
         generation, page = keeper.find(channel, key)
         if page is None:
             response = view(request, *args, **kwargs)
-            if generation and _is_for_everybody(request, response):
+            if generation and _is_for_everybody(response, request):
                 page = Page.of(response, generation)
                 keeper.keep(key, page)
             else:
@@ -161,7 +161,7 @@ def _key(request: HttpRequest) -> str:
     return PREFIX + blake2b(named.encode(), digest_size=16).hexdigest()
 
 
-def _is_for_everybody(request: HttpRequest, response: HttpResponseBase) -> TypeGuard[HttpResponse]:
+def _is_for_everybody(response: HttpResponseBase, request: HttpRequest) -> TypeGuard[HttpResponse]:
     """Whether it is a whole page, and nothing in it or around it is for whoever asked."""
     return (
         isinstance(response, HttpResponse)

@@ -11,7 +11,7 @@ from streams.limits import allowed, too_often
 def clock(monkeypatch):
     """A clock that stands still until a test moves it."""
     now = [1_000_000.0]
-    monkeypatch.setattr(limits.time, "time", lambda: now[0])
+    monkeypatch.setattr("time.time", lambda: now[0])
     return now
 
 
