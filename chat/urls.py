@@ -1,10 +1,11 @@
 from django.urls import path
 
-from chat.views import channel, live, stream, viewer
+from chat.views import account, channel, live, stream, viewer
 
 app_name = "chat"
 urlpatterns = [
     path("live", live.front_live, name="front_live"),
+    path("account/", account.overview, name="account"),
     path("c/<channel:channel>/", channel.overview, name="overview"),
     path("c/<channel:channel>/live", live.channel_live, name="live"),
     path("c/<channel:channel>/streams/<slug:stream_id>/", stream.stream_page, name="stream"),

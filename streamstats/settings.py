@@ -86,6 +86,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "viewers.access.visitor",
             ],
         },
     },
@@ -138,6 +139,20 @@ TWITCH_CLIENT_ID = env.str("TWITCH_CLIENT_ID", default="")
 TWITCH_CLIENT_SECRET = env.str("TWITCH_CLIENT_SECRET", default="")
 # What channels are asked to allow (see streams/scopes.py); all of it where nothing is named.
 TWITCH_FEATURES = env.list("TWITCH_FEATURES", default=[])
+
+# Viewers log in with Twitch, staff with a password or with Twitch: see viewers/login.py.
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "viewers.login.TwitchLogin"]
+LOGIN_URL = "/login/twitch/"
+SOCIAL_AUTH_TWITCH_SCOPE: list[str] = []
+SOCIAL_AUTH_TWITCH_IGNORE_DEFAULT_SCOPE = True  # it would ask for the e-mail address
+SOCIAL_AUTH_REQUESTS_TIMEOUT = 10.0
+# Nobody is found by name or e-mail address, and nothing is kept of what Twitch answers but the id.
+SOCIAL_AUTH_PIPELINE = (
+    "social_core.pipeline.social_auth.social_details",
+    "social_core.pipeline.social_auth.social_uid",
+    "social_core.pipeline.social_auth.social_user",
+    "viewers.login.make_user",
+)
 
 # Twitch and the emote providers: every outside service is reached only through these.
 TWITCH_HELIX_URL = env.str("TWITCH_HELIX_URL", default="https://api.twitch.tv/helix")

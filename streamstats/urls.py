@@ -18,6 +18,7 @@ admin.site.index_title = "Administration"
 urlpatterns = [
     path("", include("streams.urls")),
     path("", include("viewers.urls")),
+    path("", include("viewers.loginurls")),
     path("", include("chat.urls")),
     path("admin/", admin.site.urls),
     path("favicon.ico", read_only(RedirectView.as_view(url=static("favicon.svg")))),  # the admin's pages name none

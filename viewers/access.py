@@ -1,9 +1,19 @@
-"""Whose pages a stranger may see, said once for every page."""
+"""Whose pages a stranger may see, and who somebody who is logged in is to us: said once for every page."""
 
-from django.http import Http404
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import Http404, HttpRequest
+from django.utils.functional import SimpleLazyObject
+from social_django.models import UserSocialAuth
 
 from streams.access import listed_channel
 from streams.models import Channel
+from viewers.models import Viewer
+
+PROVIDER = "twitch"
+MAY_CHANGE_PAGES = "viewers.change_profile"
 
 
 def channel_with_viewers(login: str) -> Channel:
@@ -12,3 +22,50 @@ def channel_with_viewers(login: str) -> Channel:
     if not channel.is_open:
         raise Http404(f"{channel} shows only viewers who asked for a page, and nobody has yet.")
     return channel
+
+
+def twitch_id_of(user: User | AnonymousUser) -> str:
+    """The Twitch id that somebody logged in with; empty for strangers, and for staff with a password.
+
+    The username says nothing: staff may have any.
+    """
+    viewer = viewer_of(user)
+    if viewer is not None:
+        return viewer.pk
+    known = _logged_in_with(user).first() if user.is_authenticated else None
+    return str(known or "")
+
+
+def viewer_of(user: User | AnonymousUser) -> Viewer | None:
+    """Who somebody is in chat; nobody for strangers, for staff with a password, and for who was never seen or erased.
+
+    One query, once for each user object.
+    """
+    if not user.is_authenticated:
+        return None
+    known: Any = user
+    if not hasattr(known, "as_viewer"):
+        known.as_viewer = Viewer.objects.filter(pk__in=_logged_in_with(user)).first()
+    found: Viewer | None = known.as_viewer
+    return found
+
+
+def _logged_in_with(user: User) -> Any:
+    return UserSocialAuth.objects.filter(user=user, provider=PROVIDER).values_list("uid", flat=True)
+
+
+def may_moderate(user: User | AnonymousUser, channel: Channel) -> bool:
+    """Whether somebody may change what others wrote in a channel: its owner, and whom the site trusts with it."""
+    if not (user.is_authenticated and user.is_active):
+        return False
+    if user.is_superuser or (user.is_staff and user.has_perm(MAY_CHANGE_PAGES)):
+        return True
+    return channel.twitch_id is not None and twitch_id_of(user) == channel.twitch_id
+
+
+def visitor(request: HttpRequest) -> dict[str, Any]:
+    """For templates: whether one can log in here, and as whom one is. Nothing is asked before a template asks."""
+    return {
+        "can_log_in": bool(settings.TWITCH_CLIENT_ID),
+        "me": SimpleLazyObject(lambda: viewer_of(request.user)),
+    }
