@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from chat.models import ChatEvent, Message, Redemption
 from chat.numbers import BY_EMOTE_AND_DAY, BY_MINUTE, BY_VIEWER_AND_DAY, POINTS
 from streams.locks import lock_channels
+from streams.marks import MARK_DAYS
 from streams.models import Channel
 
 MESSAGES = """(
@@ -153,6 +154,10 @@ RECOUNT_DAY = {
     ),
 }
 
+# What places and achievements are taken from.
+STAND_ON = ("viewer days", "emote uses", "emote days")
+MARK_DAY = MARK_DAYS.format(days="(SELECT %(channel)s AS channel_id, %(day)s::date AS day) changed")
+
 # A viewer the totals do not know yet was seen on that day.
 SEE_VIEWERS = """
 INSERT INTO viewers_viewertotal AS known
@@ -260,6 +265,8 @@ def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counte
             cursor.execute(statement, values)
         changed = _run_all(cursor, RECOUNT_DAY, values)
         changed["viewers seen"] = _run(cursor, SEE_VIEWERS, values)
+        if any(changed[table] for table in STAND_ON):
+            cursor.execute(MARK_DAY, values)
         cursor.execute(FORGET_DAY)
         transaction.set_rollback(dry_run)
     return Counter(changed)

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from streams.locks import lock_channels
+from streams.marks import MARK_DAYS
 from streams.models import Channel
 from viewers.models import ViewSession
 
@@ -65,6 +66,9 @@ lowered_days AS (
     UPDATE viewers_viewerday known SET watch_seconds = greatest(known.watch_seconds + told.seconds, 0)
     FROM told WHERE told.seconds < 0
         AND (known.channel_id, known.viewer_id, known.day) = (told.channel_id, told.viewer_id, told.day)
+),
+marked_days AS (
+    {MARK_DAYS.format(days="told")}
 ),
 raised_totals AS (
     INSERT INTO viewers_viewertotal AS known
@@ -156,6 +160,13 @@ FROM {{credited}} WHERE {NOT_A_BOT} GROUP BY 1, 2 ORDER BY 1, 2
 ON CONFLICT (channel_id, viewer_id) DO NOTHING
 """
 
+# Changes days of viewers, marks those days, and says how many rows it changed.
+_CHANGE_DAYS = f"""
+WITH changed AS ({{change}} RETURNING known.channel_id, known.day),
+marked AS ({MARK_DAYS.format(days="changed")})
+SELECT count(*) FROM changed
+"""
+
 
 def _recount(cursor: CursorWrapper, values: dict[str, Any], *, which: str, whose: str = "true") -> Counter[str]:
     """Put right the days of `whose` viewers by the sessions `which` concern them, then the totals."""
@@ -164,26 +175,22 @@ def _recount(cursor: CursorWrapper, values: dict[str, Any], *, which: str, whose
     cursor.execute(
         f"CREATE TEMP TABLE right_credit ON COMMIT DROP AS SELECT * FROM ({right}) AS counted WHERE {_DAYS}", values
     )
-    cursor.execute(
-        """
+    raise_days = """
         INSERT INTO viewers_viewerday AS known
             (channel_id, viewer_id, day, messages, emotes, bits, subs, gifts, watch_seconds, points)
         SELECT channel_id, viewer_id, day, 0, 0, 0, 0, 0, seconds, 0 FROM right_credit ORDER BY 1, 2, 3
         ON CONFLICT (channel_id, viewer_id, day) DO UPDATE SET watch_seconds = excluded.watch_seconds
         WHERE known.watch_seconds <> excluded.watch_seconds
-        """
-    )
-    changed["watch time of days"] += cursor.rowcount
-    cursor.execute(
-        f"""
+    """
+    empty_days = f"""
         UPDATE viewers_viewerday known SET watch_seconds = 0
         WHERE channel_id = %(channel)s AND {_DAYS} AND {whose} AND watch_seconds <> 0 AND NOT EXISTS (
             SELECT FROM right_credit WHERE (right_credit.viewer_id, right_credit.day) = (known.viewer_id, known.day)
         )
-        """,
-        values,
-    )
-    changed["watch time of days"] += cursor.rowcount
+    """
+    for statement in (raise_days, empty_days):
+        cursor.execute(_CHANGE_DAYS.format(change=statement), values)
+        changed["watch time of days"] += cursor.fetchone()[0]
     cursor.execute(MEET.format(credited=_CREDITED.format(which=which)), values)
     cursor.execute(
         f"""

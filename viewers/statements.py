@@ -2,6 +2,7 @@
 however many chatters there are: whoever stays costs no write to a session, only those who come or go do.
 """
 
+from streams.marks import MARK_DAYS
 from viewers.credit import NOT_A_BOT
 
 STAGE_PRESENT = """
@@ -94,6 +95,9 @@ begun_days AS (
         (channel_id, viewer_id, day, messages, emotes, bits, subs, gifts, watch_seconds, points)
     SELECT %(channel)s, viewer_id, day, 0, 0, 0, 0, 0, seconds, 0 FROM cut
     WHERE NOT EXISTS (SELECT FROM raised_days raised WHERE raised.viewer_id = cut.viewer_id AND raised.day = cut.day)
+),
+marked_days AS (
+    {MARK_DAYS.format(days="(SELECT %(channel)s AS channel_id, day FROM cut) cut")}
 ),
 raised_totals AS (
     UPDATE viewers_viewertotal known SET

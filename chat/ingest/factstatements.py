@@ -126,7 +126,7 @@ viewer_totals AS (
     WHERE (known.channel_id, known.viewer_id) = (told.channel_id, told.viewer_id)
 ),
 channel_days AS (
-    UPDATE streams_channelday known SET {_LESS}
+    UPDATE streams_channelday known SET {_LESS}, changes = known.changes + 1
     FROM (SELECT channel_id, day, {_SUM} FROM told GROUP BY 1, 2) told
     WHERE (known.channel_id, known.day) = (told.channel_id, told.day)
 )

@@ -160,7 +160,8 @@ SELECT channel_id, day, coalesce(max(chatters), 0), {_SUMS}
 FROM tally LEFT JOIN unnest(%s::bigint[], %s::date[], %s::bigint[]) AS first_time (channel_id, day, chatters)
     USING (channel_id, day)
 GROUP BY 1, 2 ORDER BY 1, 2
-ON CONFLICT (channel_id, day) DO UPDATE SET chatters = known.chatters + excluded.chatters, {_RAISE}
+ON CONFLICT (channel_id, day) DO UPDATE SET
+    chatters = known.chatters + excluded.chatters, changes = known.changes + 1, {_RAISE}
 RETURNING channel_id, day, messages, chatters, emotes
 """
 
