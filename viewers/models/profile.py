@@ -21,6 +21,14 @@ class Profile(models.Model):
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_index=False, related_name="profiles")
     viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, related_name="profiles")
     visibility = models.CharField(max_length=8, choices=Visibility, blank=True, default=Visibility.AS_CHANNEL)
+    chosen = models.CharField(
+        max_length=8,
+        choices=Visibility,
+        blank=True,
+        default=Visibility.AS_CHANNEL,
+        db_default="",
+        help_text="While a moderator hides the page: what the viewer chose, which holds again when it comes back.",
+    )
     current = models.ForeignKey(
         "WikiRevision", on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )

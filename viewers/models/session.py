@@ -53,6 +53,7 @@ class ViewSession(models.Model):
         SILENCE = "silence", "nobody looked for too long: ended at the last proof"
         MODERATOR = "moderator", "corrected by a moderator"
         BOT = "bot", "marked as a bot"
+        STOPPED = "stopped", "the viewer wants nothing more to be kept"
 
     channel = models.ForeignKey(
         Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"

@@ -48,6 +48,9 @@ class Viewer(models.Model):
     # What its owner chose: see viewers/choices.py.
     hidden_at = models.DateTimeField(null=True, blank=True, help_text="Since when no page shows them, in any channel.")
     stopped_at = models.DateTimeField(null=True, blank=True, help_text="Since when nothing more is kept of them.")
+    resumed_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when they are kept again: what they wrote before may be told once more."
+    )
 
     objects = ViewerQuerySet.as_manager()
 
@@ -63,6 +66,8 @@ class Viewer(models.Model):
             models.Index(fields=["details_at"], condition=models.Q(is_missing=True), name="viewer_missing"),
             # Of whom nothing more is kept: the ingest loads all of them.
             models.Index(fields=["twitch_id"], condition=models.Q(stopped_at__isnull=False), name="viewer_stopped"),
+            # Of whom it once was so: loaded with them.
+            models.Index(fields=["twitch_id"], condition=models.Q(resumed_at__isnull=False), name="viewer_resumed"),
         ]
 
     def __str__(self) -> str:
