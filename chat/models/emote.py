@@ -163,6 +163,11 @@ class EmoteUsage(models.Model):
             # The store's upsert, and the favourite emotes on the viewer page.
             models.UniqueConstraint(fields=["channel", "viewer", "emote", "day"], name="emoteusage_once"),
         ]
+        indexes: ClassVar = [
+            # What was used on a day: those totals are folded, and the day is counted again. It is small, for the same
+            # two values stand in it once for many rows.
+            models.Index(fields=["channel", "day"], name="emoteusage_of_day"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.emote_id} by {self.viewer_id} on {self.day}"
@@ -216,18 +221,30 @@ class EmoteStream(models.Model):
         return f"{self.emote_id} in {self.stream_id}"
 
 
-class EmoteTotal(models.Model):
+class FoldedUses(models.Model):
+    """Uses of all time, folded from days. What stands for the days long past is not added up again each time."""
+
+    uses = models.PositiveBigIntegerField(default=0)
+    first_day = models.DateField()
+    last_day = models.DateField()
+    settled_before = models.DateField(
+        null=True, blank=True, editable=False, help_text="Of earlier days `settled_uses` is the sum."
+    )
+    settled_uses = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
+
+    objects = EmoteUsesQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+
+class EmoteTotal(FoldedUses):
     """Uses of one emote by anybody in one channel, all time, folded from its days: see chat/standings.py."""
 
     channel = models.ForeignKey(
         Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
     )
     emote = models.ForeignKey(Emote, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
-    uses = models.PositiveBigIntegerField(default=0)
-    first_day = models.DateField()
-    last_day = models.DateField()
-
-    objects = EmoteUsesQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -243,7 +260,7 @@ class EmoteTotal(models.Model):
         return f"{self.emote_id} in {self.channel_id}"
 
 
-class ViewerEmote(models.Model):
+class ViewerEmote(FoldedUses):
     """Uses of one emote by one viewer in one channel, all time, folded from their days: see chat/standings.py."""
 
     channel = models.ForeignKey(
@@ -251,11 +268,6 @@ class ViewerEmote(models.Model):
     )
     viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
     emote = models.ForeignKey(Emote, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
-    uses = models.PositiveIntegerField(default=0)
-    first_day = models.DateField()
-    last_day = models.DateField()
-
-    objects = EmoteUsesQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

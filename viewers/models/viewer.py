@@ -145,6 +145,11 @@ class ViewerDay(ViewerCounts):
             # The store's upsert, and the activity picture on the viewer page.
             models.UniqueConstraint(fields=["channel", "viewer", "day"], name="viewerday_once"),
         ]
+        indexes: ClassVar = [
+            # Who did anything on a day: of these the places are folded, and the day is counted again. It is small, for
+            # the same two values stand in it once for many rows.
+            models.Index(fields=["channel", "day"], name="viewerday_of_day"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.viewer_id} in {self.channel_id} on {self.day}"
