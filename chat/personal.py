@@ -1,0 +1,210 @@
+"""Everything in the database that can say something of a person, and what becomes of it when they are erased.
+
+One entry for each table, one line for each treatment. A test holds every column that could hold a name, an id or
+somebody's words to this register, so a new one has to be thought of here first. What carries it out: chat/erasure.py;
+why it is so: docs/decisions/erasure.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Model, QuerySet
+
+
+class Treatment(Enum):
+    """What becomes of a column's row, or of its value."""
+
+    OWN = "the id of whose row it is: the row is deleted"
+    KEPT_WITHOUT = "the id of whose row it is: the row stays, and is nobody's"
+    EMPTIED = "emptied in rows that stay and are nobody's"
+    BLANK = "the id of somebody in a row of others: emptied there"
+    MENTION = "words of others: where the names or the id stand in them, they become an ellipsis"
+    ADDRESSED = "words of the channel, which are public at Twitch: only @name becomes an ellipsis"
+    FOUND = "rows in which the names or the id stand are deleted"
+    LOGIN = "belongs to the login here: deleted with it"
+    AUTHOR = "the login that wrote a row about others: emptied, or deleted with it where it must have one"
+    MARK = "stays to prove the erasure and to honour it, and tells nobody who it was"
+
+
+OWN, KEPT_WITHOUT, EMPTIED, BLANK, MENTION, ADDRESSED, FOUND, LOGIN, AUTHOR, MARK = Treatment
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Nothing is done, because nothing personal can stand there, or because it is not theirs."""
+
+    because: str
+
+
+Columns = Mapping[str, Treatment | Nothing]
+"""Names of fields, separated by spaces, and what becomes of them."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One table: what its rows are called, for the receipt, and its columns."""
+
+    rows: str
+    columns: Columns
+
+    def fields(self, treatment: Treatment) -> list[str]:
+        return [name for names, each in self.columns.items() if each is treatment for name in names.split()]
+
+
+OURS = Nothing("words and codes of ours")
+TWITCHS = Nothing("codes of Twitch, which name nobody")
+CHANNELS = Nothing("the channel's, or everybody's: pictures, names of emotes, categories")
+OF_A_CHANNEL = Nothing("names a channel. Whoever owns it and connected it disconnects it: the receipt says how")
+COUNTS = Nothing("numbers of everybody together")
+
+TABLES: dict[str, Entry] = {
+    # What was counted of a viewer, and what they decided
+    "viewers.Viewer": Entry(
+        "the account itself", {"twitch_id": OWN, "login display_name color avatar_url": OWN, "bot_source": OURS}
+    ),
+    "viewers.ViewerName": Entry("names", {"viewer": OWN, "login display_name": OWN}),
+    "viewers.ViewerDay": Entry("days of your numbers", {"viewer": OWN}),
+    "viewers.ViewerTotal": Entry("channels' totals of you", {"viewer": OWN}),
+    "viewers.ViewerStream": Entry("streams you came to", {"viewer": OWN}),
+    "viewers.ViewSession": Entry("visits to streams", {"viewer": OWN, "source ended_by": OURS}),
+    "viewers.SessionCorrection": Entry("corrections of visits", {"viewer": OWN, "made_by": AUTHOR, "reason": MENTION}),
+    "viewers.Standing": Entry("places on leaderboards", {"viewer": OWN, "period": OURS}),
+    "viewers.Award": Entry("achievements", {"viewer": OWN, "achievement": OURS}),
+    "viewers.Profile": Entry("pages", {"viewer": OWN, "visibility chosen": OURS, "locked_by": AUTHOR}),
+    "viewers.WikiRevision": Entry(
+        "versions of the text on your pages",
+        {"profile__viewer": OWN, "text note": MENTION, "author": AUTHOR, "role": OURS},
+    ),
+    "viewers.Consent": Entry("consents", {"viewer": OWN, "kind wording": OURS}),
+    "viewers.Export": Entry("exports, with their files", {"viewer": OWN, "state": OURS, "file": OWN}),
+    "viewers.Erasure": Entry("erasures", {"mark receipt viewer_id": MARK, "state step removed": MARK}),
+    "viewers.AwardRule": Entry("rules", {"achievement version": OURS, "holders": COUNTS}),
+    "viewers.PresencePoll": Entry("looks at who is there", {"source": OURS, "problem": MENTION}),
+    # What was said and done in chat
+    "chat.Message": Entry(
+        "messages",
+        {
+            "viewer": KEPT_WITHOUT,
+            "id": EMPTIED,
+            "text": MENTION,
+            "badges badge_info notice reward_id thread_id source_id": EMPTIED,
+            "reply_to_viewer_id": BLANK,
+            "reply_to_id": BLANK,
+            "source_channel_id": OF_A_CHANNEL,
+            "emotes": COUNTS,
+        },
+    ),
+    "chat.ChatEvent": Entry(
+        "subscriptions, gifts and the like",
+        {
+            "viewer": OWN,
+            "recipient_id": BLANK,
+            "text system_text params": MENTION,
+            "id kind told_by same_as borrowed": TWITCHS,
+            "bomb_id": Nothing("begins with the id of who gave it: their own rows, which are deleted"),
+            "source_channel_id": OF_A_CHANNEL,
+        },
+    ),
+    "chat.ModerationEvent": Entry(
+        "deeds of moderators against you",
+        {
+            "target_id target_login": OWN,
+            "moderator_id": BLANK,
+            "reason": MENTION,
+            "kind message_id told_by borrowed": TWITCHS,
+        },
+    ),
+    "chat.Redemption": Entry("channel points spent", {"viewer": OWN, "text": MENTION, "id status": TWITCHS}),
+    "chat.EmoteUsage": Entry("days of your emotes", {"viewer": OWN}),
+    "chat.ViewerEmote": Entry("emotes of yours", {"viewer": OWN}),
+    "chat.DeadLetter": Entry("lines that could not be used", {"raw error": FOUND, "source": OURS}),
+    "chat.Replay": Entry("files read", {"digest name": Nothing("a file of whoever runs this, as they named it")}),
+    # Channels and their streams
+    "streams.Channel": Entry("channels", {"twitch_id login display_name": OF_A_CHANNEL, "page_policy": OURS}),
+    "streams.Stream": Entry(
+        "streams",
+        {
+            "title": ADDRESSED,
+            "id twitch_ids language": TWITCHS,
+            "category_id category": CHANNELS,
+            "presence_source": OURS,
+        },
+    ),
+    "streams.StreamSegment": Entry("titles", {"title": ADDRESSED, "category_id category": CHANNELS}),
+    "streams.StreamReport": Entry(
+        "reports of streams",
+        {"title": ADDRESSED, "kind": OURS, "twitch_id language": TWITCHS, "category_id category": CHANNELS},
+    ),
+    "streams.Gap": Entry("gaps", {"reason": OURS}),
+    "streams.TwitchGrant": Entry(
+        "connections as a bot",
+        {
+            "twitch_id": OWN,
+            "login display_name": OWN,
+            "scopes state": TWITCHS,
+            "access_token refresh_token": OWN,
+            "problem": OURS,
+        },
+    ),
+    "streams.EventSubscription": Entry(
+        "kinds of events asked for",
+        {"type version state twitch_id": TWITCHS, "condition": OF_A_CHANNEL, "reason": OURS},
+    ),
+    "streams.JobRun": Entry("runs of jobs", {"name outcome": OURS, "detail": MENTION}),
+    "chat.Reward": Entry("rewards", {"twitch_id": TWITCHS, "title prompt": ADDRESSED}),
+    "chat.Badge": Entry("badges", {"set_id version title image_url": CHANNELS}),
+    "chat.Cheermote": Entry("cheers", {"prefix tiers": CHANNELS}),
+    "chat.Emote": Entry("emotes", {"provider provider_id name image_url": CHANNELS}),
+    "chat.EmoteSet": Entry("emote sets", {"provider": CHANNELS}),
+    "chat.EmoteSetEntry": Entry("emotes of sets", {"provider name": CHANNELS}),
+    # The login
+    "auth.User": Entry("logins", {"username first_name last_name email password": LOGIN}),
+    "social_django.UserSocialAuth": Entry(
+        "links to Twitch", {"uid": LOGIN, "user": LOGIN, "provider id_key extra_data": LOGIN}
+    ),
+    "social_django.Partial": Entry("logins begun", {"token backend": TWITCHS, "data": FOUND}),
+    "sessions.Session": Entry("sessions", {"session_key session_data": LOGIN}),
+    "admin.LogEntry": Entry(
+        "entries in the administration's log",
+        {"user": AUTHOR, "object_id object_repr": FOUND, "change_message": MENTION},
+    ),
+    "auth.User_groups": Entry("memberships", {"user": LOGIN}),
+    "auth.User_user_permissions": Entry("permissions", {"user": LOGIN}),
+    "auth.Permission": Entry("permissions", {"name codename": OURS}),
+    "auth.Group": Entry("groups", {"name": OURS}),
+    "contenttypes.ContentType": Entry("tables", {"app_label model": OURS}),
+    "social_django.Nonce": Entry("nonces of OpenID", {"server_url salt": Nothing("not used: for OpenID")}),
+    "social_django.Association": Entry(
+        "associations of OpenID", {"server_url handle secret assoc_type": Nothing("not used: for OpenID")}
+    ),
+    "social_django.Code": Entry("codes by mail", {"email code": Nothing("not used: nobody is asked for an address")}),
+}
+"""Tables that are not here have no column that could say anything: they are numbers by channel."""
+
+
+def model_of(label: str) -> type[Model]:
+    return apps.get_model(label)
+
+
+def words_for(label: str) -> str:
+    """What the rows of a table are called."""
+    return TABLES[label].rows
+
+
+def key_of(label: str) -> str:
+    """The field that says whose a row is: the first of those that say so."""
+    entry = TABLES[label]
+    return (entry.fields(OWN) + entry.fields(KEPT_WITHOUT))[0]
+
+
+def own_tables() -> list[str]:
+    """The tables whose rows are somebody's."""
+    return [label for label, entry in TABLES.items() if entry.fields(OWN) or entry.fields(KEPT_WITHOUT)]
+
+
+def rows_of(label: str, viewer_id: str) -> QuerySet[Any]:
+    """The rows of a viewer in one of those."""
+    return QuerySet(model_of(label)).filter(**{key_of(label): viewer_id})
