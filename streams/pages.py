@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import wraps
 from hashlib import blake2b
-from json import dumps
+from json import dumps, loads
 from secrets import token_hex
 from typing import NamedTuple, Self, TypeGuard, cast
 from urllib.parse import parse_qsl
@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
+from django.template.response import SimpleTemplateResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
 from redis.exceptions import RedisError
@@ -49,7 +50,7 @@ class Page(NamedTuple):
     """A rendered page as it lies in Redis."""
 
     generation: bytes
-    content_type: bytes
+    headers: bytes  # as JSON
     etag: bytes
     packed: bytes
 
@@ -57,7 +58,7 @@ class Page(NamedTuple):
     def of(cls, response: HttpResponse, generation: bytes) -> Self:
         etag = blake2b(response.content, digest_size=16).hexdigest().encode()
         packed = gzip.compress(response.content, GZIP_LEVEL, mtime=0)
-        return cls(generation, response["Content-Type"].encode(), etag, packed)
+        return cls(generation, dumps(dict(response.headers)).encode(), etag, packed)
 
     @classmethod
     def loads(cls, stored: bytes) -> Self:
@@ -123,6 +124,8 @@ def kept_ready(view: View) -> View:
         generation, page = keeper.find(channel, key)
         if page is None:
             response = view(request, *args, **kwargs)
+            if isinstance(response, SimpleTemplateResponse):
+                response.render()
             if generation and _is_for_everybody(response, request):
                 page = Page.of(response, generation)
                 keeper.keep(key, page)
@@ -184,7 +187,7 @@ def _told(page: Page, request: HttpRequest) -> HttpResponse:
         response = HttpResponseNotModified()
     else:
         body = page.packed if is_packed else gzip.decompress(page.packed)
-        response = HttpResponse(body, content_type=page.content_type.decode())
+        response = HttpResponse(body, headers=loads(page.headers))
         if is_packed:
             response["Content-Encoding"] = "gzip"
     response["ETag"] = etag

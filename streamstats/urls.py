@@ -15,6 +15,8 @@ register_converter(ViewerLogin, "viewer")
 admin.site.site_header = admin.site.site_title = "StreamStats"
 admin.site.index_title = "Administration"
 
+handler404 = "streamstats.errors.not_found"
+
 urlpatterns = [
     path("", include("streams.urls")),
     path("", include("viewers.urls")),
