@@ -146,12 +146,13 @@ LOGIN_URL = "/login/twitch/"
 SOCIAL_AUTH_TWITCH_SCOPE: list[str] = []
 SOCIAL_AUTH_TWITCH_IGNORE_DEFAULT_SCOPE = True  # it would ask for the e-mail address
 SOCIAL_AUTH_REQUESTS_TIMEOUT = 10.0
-# Nobody is found by name or e-mail address, and nothing is kept of what Twitch answers but the id.
+# Nobody is found by name or e-mail address. Of what Twitch answers, id, name and picture are kept.
 SOCIAL_AUTH_PIPELINE = (
     "social_core.pipeline.social_auth.social_details",
     "social_core.pipeline.social_auth.social_uid",
     "social_core.pipeline.social_auth.social_user",
     "viewers.login.make_user",
+    "viewers.login.remember",
 )
 
 # Twitch and the emote providers: every outside service is reached only through these.

@@ -100,8 +100,32 @@ def learn(asked: Sequence[str], accounts: Iterable[HelixUser], at: datetime) -> 
     """Keep what Twitch told at a moment about those we asked for. Whom it did not mention, it does not know."""
     wanted = set(asked)
     found = [account for account in accounts if account.id in wanted]
-    values: dict[str, Any] = {
-        "asked": list(asked),
+    with transaction.atomic():
+        learnt = keep(asked, found, at)
+    forget_former_holders(found, at)
+    return learnt
+
+
+def keep(asked: Sequence[str], found: Sequence[HelixUser], at: datetime) -> Learnt:
+    """The part of it that needs no other rows than theirs, within a transaction."""
+    values = {**_values(found, at), "asked": list(asked)}
+    with connection.cursor() as cursor:
+        cursor.execute(_APPLY, values)
+        missing = sum(is_missing for (is_missing,) in cursor.fetchall())
+        for statement in _LEARN_NAMES:
+            cursor.execute(statement, values)
+    return Learnt(len(found), missing)
+
+
+def forget_former_holders(found: Sequence[HelixUser], at: datetime) -> None:
+    """The rest of it, outside of the transaction: these are other rows, held by others in an order of their own."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ASK_FOR_FORMER_HOLDERS, _values(found, at))
+    bots.mark_known([account.login for account in found])
+
+
+def _values(found: Sequence[HelixUser], at: datetime) -> dict[str, Any]:
+    return {
         "at": at,
         "ids": [account.id for account in found],
         "avatars": [account.avatar_url for account in found],
@@ -109,15 +133,6 @@ def learn(asked: Sequence[str], accounts: Iterable[HelixUser], at: datetime) -> 
         "logins": [account.login for account in found],
         "display_names": [account.display_name for account in found],
     }
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_APPLY, values)
-        missing = sum(is_missing for (is_missing,) in cursor.fetchall())
-        for statement in _LEARN_NAMES:
-            cursor.execute(statement, values)
-    with connection.cursor() as cursor:  # on its own: these are other rows, held by others in an order of their own
-        cursor.execute(_ASK_FOR_FORMER_HOLDERS, values)
-    bots.mark_known([account.login for account in found])
-    return Learnt(len(found), missing)
 
 
 def _hundreds(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -4,6 +4,7 @@ No scope is asked for, and the token is given back as soon as it has told whose 
 Twitch id alone: a login passes from one person to another, and so may the username of somebody on our staff.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -15,11 +16,14 @@ from social_core.exceptions import AuthAssociationError, AuthPolicyError, AuthRe
 from social_django.models import UserSocialAuth
 
 from streams import helixrows, oauth
+from streams.helixrows import HelixUser
 from streams.oauth import OAuthError
+from viewers import accounts
+from viewers.access import PROVIDER
+from viewers.marks import mark_of
+from viewers.models import ChoiceClock, Erasure, Viewer
 
 log = structlog.get_logger(__name__)
-
-PROVIDER = "twitch"
 
 
 class TwitchLogin(TwitchOAuth2[Any]):
@@ -82,6 +86,26 @@ def make_user(
     if not user.is_active:
         raise AuthPolicyError(backend, code="authentication_disallowed", stage="pipeline")
     return {"is_new": False}
+
+
+def remember(response: dict[str, Any], **context: Any) -> None:
+    """Know the name and picture of who logs in, even if they never wrote: there may be things they want to decide.
+
+    Of whom nothing is to be kept, nothing is. Whoever decides that raises the clock; held here, it waits until what is
+    written now can be seen, and erased.
+    """
+    account: HelixUser = response["account"]
+    now = datetime.now(UTC)
+    names = {"login": account.login, "display_name": account.display_name, "named_at": now}
+    with transaction.atomic():
+        ChoiceClock.objects.select_for_update(no_key=True).get_or_create(pk=1)
+        if Erasure.objects.filter(mark=mark_of(account.id), lifted_at=None).exists():
+            return
+        viewer, _ = Viewer.objects.get_or_create(pk=account.id, defaults=names)
+        if viewer.stopped_at is not None:
+            return
+        accounts.keep([account.id], [account], now)
+    accounts.forget_former_holders([account], now)
 
 
 def _made(backend: TwitchLogin, uid: str, id_key: str) -> dict[str, Any]:
