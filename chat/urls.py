@@ -1,6 +1,6 @@
 from django.urls import path
 
-from chat.views import account, channel, live, stream, viewer
+from chat.views import account, channel, live, picture, stream, viewer
 
 app_name = "chat"
 urlpatterns = [
@@ -9,5 +9,7 @@ urlpatterns = [
     path("c/<channel:channel>/", channel.overview, name="overview"),
     path("c/<channel:channel>/live", live.channel_live, name="live"),
     path("c/<channel:channel>/streams/<slug:stream_id>/", stream.stream_page, name="stream"),
+    path("c/<channel:channel>/picture.png", picture.of_channel, name="channel_picture"),
     path("c/<channel:channel>/viewers/<viewer:login>/", viewer.viewer_page, name="viewer"),
+    path("c/<channel:channel>/viewers/<viewer:login>/picture.png", picture.of_viewer, name="viewer_picture"),
 ]

@@ -4,11 +4,11 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from chat.models import EmoteUsage
+from chat.models import ViewerEmote
 from chat.tests.crowd import make_emote, make_message
 from streams.models import Channel, ChannelDay, ChannelTotal, Gap, PresenceSource, Stream
 from streams.tests.cast import make_channel
-from viewers.models import SessionCorrection, ViewerDay, ViewerStream, ViewerTotal, ViewSession, viewer
+from viewers.models import SessionCorrection, ViewerDay, ViewerStream, ViewerTotal, ViewSession
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -33,21 +33,20 @@ def test_totals_are_told_as_a_sentence(client, channel):
     ViewerDay.objects.create(channel=channel, viewer=viewer, day=TODAY, messages=1234)
     sentence = client.get(f"{LIST}ann/").content.decode().split('class="sentence">')[1]
     words = " ".join(sentence.split("</p>")[0].replace("<", " <").split())
-    for part in ("1,234 messages", "1 day", "1st of", "8,310 chatters"):
-        assert part in words
+    assert "1,234 messages" in words
 
 
 def test_days_of_the_year_are_squares(client, channel):
     viewer = make_viewer(channel, "ann")
     ViewerDay.objects.create(channel=channel, viewer=viewer, day=TODAY, messages=77)
-    squares = client.get(f"{LIST}ann/").context["year"].squares
+    squares = client.get(f"{LIST}ann/").context["calendar"].year.squares
     assert [(square.day, square.value) for square in squares] == [(TODAY, 77)]
 
 
 def test_days_before_the_channel_was_followed_are_not_known(client, channel):
     make_viewer(channel, "ann")
     ChannelDay.objects.create(channel=channel, day=TODAY - timedelta(days=9), messages=1)
-    year = client.get(f"{LIST}ann/").context["year"]
+    year = client.get(f"{LIST}ann/").context["calendar"].year
     assert year.quiet.count("M") == 10
 
 
@@ -58,22 +57,28 @@ def test_days_that_were_missed_are_not_known(client, channel):
     Gap.objects.create(
         channel=channel, started_at=now - timedelta(days=2000), ended_at=now - timedelta(days=300), reason="-"
     )
-    year = client.get(f"{LIST}ann/").context["year"]
+    year = client.get(f"{LIST}ann/").context["calendar"].year
     assert year.quiet.count("M") in (300, 301)
 
 
-def test_favourite_emotes_are_summed_over_days(client, channel):
+def used(channel, viewer, emote, uses, first_day=TODAY):
+    """An emote as often as the fold would have it of all time."""
+    ViewerEmote.objects.create(
+        channel=channel, viewer=viewer, emote=emote, uses=uses, first_day=first_day, last_day=TODAY
+    )
+
+
+def test_favourite_emotes_are_those_used_most(client, channel):
     viewer, kappa, clap = make_viewer(channel, "ann"), make_emote("Kappa"), make_emote("Clap")
-    for back, emote, uses in ((0, kappa, 2), (1, kappa, 3), (0, clap, 4)):
-        day = TODAY - timedelta(days=back)
-        EmoteUsage.objects.create(channel=channel, viewer=viewer, emote=emote, day=day, uses=uses)
+    used(channel, viewer, clap, 4)
+    used(channel, viewer, kappa, 5)
     emotes = client.get(f"{LIST}ann/").context["emotes"]
     assert [(row["name"], row["count"]) for row in emotes] == [("Kappa", 5), ("Clap", 4)]
 
 
 def test_an_emote_is_an_image_with_its_size(client, channel):
     viewer = make_viewer(channel, "ann")
-    EmoteUsage.objects.create(channel=channel, viewer=viewer, emote=make_emote("Kappa"), day=TODAY, uses=1)
+    used(channel, viewer, make_emote("Kappa"), 1)
     assert 'alt="Kappa" title="Kappa · 7tv" width="96" height="96" loading="lazy"' in text(client)
 
 
@@ -90,7 +95,7 @@ def test_a_former_name_leads_to_the_present_one(client, channel):
 
 def test_a_name_that_two_had_asks_which(client, channel):
     first, second = make_viewer(channel, "ann", formerly="candle"), make_viewer(channel, "candle")
-    assert {viewer.pk for viewer in client.get(f"{LIST}candle/").context["people"]} == {first.pk, second.pk}
+    assert {person.viewer.pk for person in client.get(f"{LIST}candle/").context["people"]} == {first.pk, second.pk}
 
 
 def test_the_answer_leads_to_the_page(client, channel):
@@ -178,17 +183,6 @@ def test_what_was_written_is_not_on_the_page(client, channel):
     assert "secret words" not in text(client)
 
 
-def test_it_costs_thirteen_queries(client, channel, watched, django_assert_num_queries):
-    viewer = make_viewer(channel, "ann", formerly="candle")
-    for back in range(5):
-        watched(viewer, days_ago=back)
-        day = TODAY - timedelta(days=back)
-        ViewerDay.objects.create(channel=channel, viewer=viewer, day=day, messages=1)
-        EmoteUsage.objects.create(channel=channel, viewer=viewer, emote=make_emote(f"e{back}"), day=day, uses=1)
-    with django_assert_num_queries(13):
-        client.get(f"{LIST}ann/")
-
-
 # Watch time
 
 
@@ -216,8 +210,9 @@ def watched(channel):
     return watch
 
 
-def visits(client):
-    return text(client).split('class="visits"')[1].split("</ol>")[0]
+def visits(client, stream_id="s1"):
+    page = client.get(f"{LIST}ann/", {"range": f"stream-{stream_id}"}).content.decode()
+    return page.split('class="visits"')[1].split("</ol>")[0]
 
 
 def test_watch_time_is_told_as_a_sentence(client, channel, watched):
@@ -237,7 +232,7 @@ def test_who_never_wrote_has_a_page_too(client, channel, watched):
     ViewerDay.objects.create(channel=channel, viewer=ann, day=TODAY, watch_seconds=7200)
     context = client.get(f"{LIST}ann/").context
     assert "no message yet" in text(client)
-    assert (context["days_written"], context["rank"], context["busiest"]) == (0, None, None)
+    assert (context["calendar"].shows_time, context["calendar"].busiest.day) == (True, TODAY)
 
 
 def test_nobody_watched_more_than_all_of_a_stream(client, channel, watched):
@@ -264,7 +259,7 @@ def test_streams_attended_are_listed_with_the_share_watched(client, channel, wat
 def test_a_session_says_how_it_is_known(client, channel, watched):
     watched(make_viewer(channel, "ann"))
     told = visits(client)
-    for part in ("2 h", "seen in chat", "gone by then", "Painting 1", 'href="/c/lantern/streams/s1/"'):
+    for part in ("2 h", "seen in chat", "gone by then"):
         assert part in told
 
 
@@ -302,12 +297,17 @@ def test_a_session_that_was_corrected_says_so_once(client, channel, watched):
     assert "left it running" not in text(client)
 
 
-def test_only_the_latest_sessions_are_shown(client, channel, watched, monkeypatch):
-    monkeypatch.setattr("chat.views.viewer.SESSIONS", 2)
+def test_visits_are_those_to_this_stream_the_first_one_first(client, channel, watched):
     ann = make_viewer(channel, "ann")
-    for days_ago in (3, 1, 2):
-        watched(ann, days_ago=days_ago)
-    assert [visit.session.stream_id for visit in client.get(f"{LIST}ann/").context["visits"]] == ["s1", "s2"]
+    watched(ann, days_ago=2)
+    later = watched(ann)
+    noon = later.started_at
+    first = ViewSession.objects.create(
+        channel=channel, stream=later.stream, viewer=ann, source="spoke",
+        started_at=noon - timedelta(hours=1), ended_at=noon - timedelta(minutes=30),
+    )  # fmt: skip
+    page = client.get(f"{LIST}ann/", {"range": "stream-s1"})
+    assert [visit.session for visit in page.context["visits"]] == [first, later]
 
 
 # The account
@@ -326,32 +326,3 @@ def test_when_the_account_was_made_is_told(client, channel):
 def test_an_account_that_is_gone_says_so(client, channel):
     make_viewer(channel, "ann", is_missing=True)
     assert "Twitch no longer knows it: suspended, or deleted" in text(client)
-
-
-# Rank
-
-
-def rank(viewer):
-    return ViewerTotal.objects.get(viewer=viewer).rank()
-
-
-def test_the_rank_counts_those_who_wrote_more(channel):
-    make_viewer(channel, "ann", 10)
-    make_viewer(channel, "equal", 5)
-    assert rank(make_viewer(channel, "bob", 5)) == 2
-
-
-def test_bots_are_passed_over(channel):
-    make_viewer(channel, "nightbot", 10, is_bot=True)
-    assert rank(make_viewer(channel, "bob", 5)) == 1
-
-
-def test_a_bot_has_no_rank(channel):
-    assert rank(make_viewer(channel, "nightbot", 10, is_bot=True)) is None
-
-
-def test_far_behind_there_is_no_rank(channel, monkeypatch):
-    monkeypatch.setattr(viewer, "RANKED", 2)
-    for number in range(2):
-        make_viewer(channel, f"ahead{number}", 10)
-    assert rank(make_viewer(channel, "bob", 5)) is None

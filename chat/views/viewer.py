@@ -1,128 +1,144 @@
-"""The page of one viewer in one channel."""
+"""The page of one viewer in one channel, over any stretch of time."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
-from django.db.models import Count, Exists, OuterRef, Q
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.utils import timezone
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
-from chat.models import EmoteUsage
-from streams.models import Channel, Gap
-from streamstats.lib import activity, year
+from chat.portrait import facts, lists
+from chat.portrait import stretch as stretches
+from chat.portrait.facts import DAY
+from chat.portrait.person import PAGE, PICTURE, Person, the_one
+from chat.portrait.stretch import Stretch
+from streams.access import listed_channel
+from streams.models import Stream
+from streams.pages import kept_ready
+from streamstats.lib import periods, week, year
 from streamstats.lib.methods import read_only
-from viewers.access import channel_with_viewers
-from viewers.addresses import viewer_address
-from viewers.models import SessionCorrection, Viewer, ViewerDay, ViewerStream, ViewerTotal, ViewSession
-
-FAVOURITES = 24
-ATTENDED = 8
-SESSIONS = 20
 
 
-class Attendance(NamedTuple):
-    """A stream the viewer came to, and how many percent of it they watched."""
+class Tab(NamedTuple):
+    """A stretch of time to look at."""
 
-    row: ViewerStream
-    share: int
+    name: str
+    address: str
+    is_current: bool = False
 
 
-class Visit(NamedTuple):
-    """A view session, and the moment up to which it counts so far."""
+class Picker(NamedTuple):
+    """Where other stretches are: of other lengths, and the ones before and after."""
 
-    session: ViewSession
-    until: datetime
-
-    @property
-    def seconds(self) -> int:
-        return round((self.until - self.session.started_at).total_seconds())
+    tabs: list[Tab]
+    earlier: Tab | None
+    later: Tab | None
 
 
 @read_only
+@kept_ready
 def viewer_page(request: HttpRequest, channel: str, login: str) -> HttpResponse:
-    found = channel_with_viewers(channel)
-    people = _people(found, login, chosen=request.GET.get("id", ""))
-    if not people:
-        raise Http404(f"Nobody called {login} was seen in the chat of {found}.")
-    if len(people) > 1:
-        return render(request, "chat/which_viewer.html", {"channel": found, "login": login, "people": people})
-    viewer = people[0]
-    address = viewer_address(found, viewer, by_id="id" in request.GET)
-    if not address.startswith(reverse("chat:viewer", args=[channel, login])):
-        return redirect(address)
-    return render(request, "chat/viewer.html", _facts(found, viewer))
+    found = listed_channel(channel)
+    person = the_one(request, found, login)
+    if isinstance(person, HttpResponse):
+        return person
+    told = stretches.read(found, request.GET.get("range", ""))
+    context = _of_stream(person, told, told.stream) if told.stream else _of_period(person, told)
+    return render(request, "chat/viewer.html", {**_always(request, person, told), **context})
 
 
-def _people(channel: Channel, login: str, chosen: str) -> list[Viewer]:
-    """Who was seen in the channel under this login, or the chosen one, where a link said which."""
-    people = Viewer.objects.seen_in(channel).prefetch_related("names")
-    if chosen:
-        return list(people.filter(pk=chosen)) if chosen.isprintable() else []
-    return list(people.named(login)) or list(people.named(login.lower()))
-
-
-def _facts(channel: Channel, viewer: Viewer) -> dict[str, object]:
-    now = timezone.now()
-    total = ViewerTotal.objects.select_related("viewer").get(channel=channel, viewer=viewer)
-    history = ViewerDay.objects.filter(channel=channel, viewer=viewer)
-    days = {row.day: row for row in history.filter(day__gte=year.first_day(now.date())).order_by("-day")}
-    messages = {day: row.messages for day, row in days.items()}
+def _always(request: HttpRequest, person: Person, told: Stretch) -> dict[str, object]:
     return {
-        "channel": channel,
-        "viewer": viewer,
-        "total": total,
-        "rank": total.rank() if total.messages else None,
-        "watched": timedelta(seconds=total.watch_seconds),
-        "days_written": history.filter(messages__gt=0).count(),
-        "days": days.values(),
-        "busiest": max((row for row in days.values() if row.messages), key=lambda row: row.messages, default=None),
-        "year": year.draw(messages, now.date(), _unknown_days(channel, now)),
-        "emotes": EmoteUsage.objects.filter(channel=channel, viewer=viewer).most_used()[:FAVOURITES],
-        "streams": _streams_watched(channel, viewer),
-        "attended": _attended(channel, viewer, now),
-        "visits": _visits(channel, viewer),
-        "names": sorted(viewer.names.all(), key=lambda name: name.last_seen_at, reverse=True),
+        "channel": person.channel,
+        "person": person,
+        "viewer": person.viewer,
+        "total": person.total,
+        "told": told,
+        "canonical": request.build_absolute_uri(person.address_of(PAGE, stretch=told.key)),
+        "picture": request.build_absolute_uri(person.address_of(PICTURE)),
     }
 
 
-def _streams_watched(channel: Channel, viewer: Viewer) -> dict[str, int]:
-    """How many streams the viewer came to, of those in which anybody knew who was there."""
-    known = channel.streams.filter(presence_at__isnull=False)
-    came = Exists(ViewSession.objects.filter(channel=channel, viewer=viewer, stream=OuterRef("pk")))
-    return known.aggregate(known=Count("pk"), watched=Count("pk", filter=Q(came)))
+def _of_period(person: Person, told: Stretch) -> dict[str, object]:
+    first, end = _days_to_read(told)
+    days = facts.days_of(person, first, end)
+    listed = _lists(person, told)
+    period = told.period
+    inside = [row for row in days if period.first and period.end and period.first <= row.day < period.end]
+    return {
+        "sums": facts.all_time(person) if told.is_all else facts.added_up(inside),
+        "lists": listed,
+        "calendar": facts.calendar(days, told, listed.known_since, listed.gaps),
+        "week": week.draw(listed.hours),
+        "emotes": facts.favourites(person, told),
+        "attended": facts.attended(person, told),
+        "picker": _periods(person, told),
+    }
 
 
-def _attended(channel: Channel, viewer: Viewer, now: datetime) -> list[Attendance]:
-    of_viewer = ViewerStream.objects.filter(channel=channel, viewer=viewer).select_related("stream")
-    rows = of_viewer.order_by("-stream__started_at", "stream")[:ATTENDED]
-    return [Attendance(row, _share(row, now)) for row in rows]
+def _of_stream(person: Person, told: Stretch, stream: Stream) -> dict[str, object]:
+    first, end = _days_to_read(told)
+    days = facts.days_of(person, first, end)
+    listed = _lists(person, told)
+    attendance = facts.attendance_of(person, stream)
+    points = sum(reward.points for reward in listed.rewards)
+    return {
+        "sums": facts.of_stream(person, attendance.row if attendance else None, points),
+        "lists": listed,
+        "attendance": attendance,
+        "visits": facts.visits(person, stream),
+        "calendar": facts.calendar(days, told, listed.known_since, listed.gaps),
+        "emotes": facts.favourites(person, told),
+        "picker": _streams(person, told, stream),
+    }
 
 
-def _share(row: ViewerStream, now: datetime) -> int:
-    """Percent of a stream that was watched, at most all of it: the last proof may be newer than what was counted."""
-    lasted = (row.stream.ended_at or now) - row.stream.started_at
-    return min(100, round(100 * row.watch_seconds / max(lasted.total_seconds(), 1)))
+def _days_to_read(told: Stretch) -> tuple[date, date]:
+    """The days of the calendar, and of the stretch: a week may begin in the year before."""
+    last = told.last_of_year
+    return (
+        min(filter(None, [year.first_day(last), told.period.first])),
+        max(filter(None, [last + DAY, told.period.end])),
+    )
 
 
-def _visits(channel: Channel, viewer: Viewer) -> list[Visit]:
-    corrected = Exists(SessionCorrection.objects.filter(session=OuterRef("pk")))
-    sessions = ViewSession.objects.of(channel, viewer).select_related("stream").annotate(is_corrected=corrected)
-    return [
-        Visit(session, session.ended_at or max(session.stream.presence_at or session.started_at, session.started_at))
-        for session in sessions[:SESSIONS]
-    ]
+def _lists(person: Person, told: Stretch) -> lists.Lists:
+    calendar = datetime.combine(year.first_day(told.last_of_year), time(), UTC)
+    return lists.read(person, told.started_at, told.ended_at, calendar)
 
 
-def _unknown_days(channel: Channel, now: datetime) -> set[date]:
-    """Days of the calendar before the channel was followed, and days that were missed for the most part."""
-    first = year.first_day(now.date())
-    known_since = channel.days.order_by("day").values_list("day", flat=True).first() or now.date()
-    missed = activity.mostly_missed(_gaps(channel, datetime.combine(first, time(), UTC)))
-    return missed | {first + timedelta(days=index) for index in range((known_since - first).days)}
+def _tabs(person: Person, told: Stretch) -> list[Tab]:
+    """All time, and the year, month and week in which the stretch ends."""
+    around = [periods.of(kind, told.day) for kind in periods.KINDS]
+    shown = told.period if told.stream is None else None
+    return [_tab(person, period, is_current=period == shown) for period in around]
 
 
-def _gaps(channel: Channel, since: datetime) -> list[activity.Gap]:
-    rows = Gap.objects.filter(channel=channel, ended_at__gt=since).values_list("started_at", "ended_at", "reason")
-    return [activity.Gap(max(since, start), end, reason) for start, end, reason in rows]
+def _tab(person: Person, period: periods.Period, *, is_current: bool = False) -> Tab:
+    name = str(period)
+    key = "" if period == periods.ALL_TIME else period.key
+    return Tab(name[0].upper() + name[1:], person.address_of(PAGE, stretch=key), is_current)
+
+
+def _periods(person: Person, told: Stretch) -> Picker:
+    """Nothing before the viewer was first seen, nothing that lies ahead."""
+    earlier, later = told.period.before(), told.period.after()
+    since = person.total.first_seen_at.astimezone(UTC).date()
+    is_earlier = earlier is not None and earlier.end is not None and earlier.end > since
+    is_later = later is not None and later.first is not None and later.first <= told.today
+    return Picker(
+        _tabs(person, told),
+        _tab(person, earlier) if earlier and is_earlier else None,
+        _tab(person, later) if later and is_later else None,
+    )
+
+
+def _streams(person: Person, told: Stretch, stream: Stream) -> Picker:
+    beside = facts.neighbours(person, stream)
+    earlier, later = (
+        Tab(f"{of.started_at:%-d %b %Y}", person.address_of(PAGE, stretch=f"{stretches.OF_STREAM}{of.pk}"))
+        if (of := beside[side])
+        else None
+        for side in ("before", "after")
+    )
+    own = Tab("This stream", person.address_of(PAGE, stretch=told.key), is_current=True)
+    return Picker([*_tabs(person, told), own], earlier, later)

@@ -43,13 +43,13 @@ def first_day(last: date) -> date:
     return last - timedelta(weeks=WEEKS - 1, days=last.weekday())
 
 
-def draw(values: Mapping[date, int], last: date, missing: Container[date] = ()) -> Year:
-    """Draw the 53 weeks up to `last`; `missing` are days of which nothing is known."""
+def draw(values: Mapping[date, int], last: date, missing: Container[date] = (), until: date | None = None) -> Year:
+    """Draw the 53 weeks up to `last`; `missing` are days of which nothing is known, those past `until` are to come."""
     first = first_day(last)
     days = [first + timedelta(days=index) for index in range((last - first).days + 1)]
     limits = quartiles([value for day in days if (value := values.get(day, 0))])
     squares = [_square(day, values[day], limits, first) for day in days if values.get(day)]
-    blank = [day for day in days if not values.get(day)]
+    blank = [day for day in days if not values.get(day) and (until is None or day <= until)]
     return Year(
         width=LEFT + WEEKS * STEP,
         height=TOP + 7 * STEP,

@@ -1,0 +1,21 @@
+"""Links to what is told of a viewer."""
+
+from django import template
+
+from chat.portrait.person import PAGE, Name, Person
+from chat.portrait.stretch import OF_STREAM
+from streams.models import Stream
+
+register = template.Library()
+
+
+@register.simple_tag
+def told_of(person: Person, stream: Stream) -> str:
+    """The page of a viewer about one stream."""
+    return person.address_of(PAGE, stretch=f"{OF_STREAM}{stream.pk}")
+
+
+@register.simple_tag
+def name_in_use(person: Person, login: str) -> Name | None:
+    """When a viewer had a login, in whatever case it is asked for."""
+    return person.name_in_use(login) or person.name_in_use(login.lower())
