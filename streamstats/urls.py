@@ -6,7 +6,7 @@ from django.urls import include, path, register_converter
 from django.views.generic import RedirectView
 
 from streams.converters import ChannelLogin, ViewerLogin
-from streamstats import health, metrics
+from streamstats import health, metrics, sitemaps
 from streamstats.lib.methods import read_only
 
 register_converter(ChannelLogin, "channel")
@@ -24,6 +24,9 @@ urlpatterns = [
     path("", include("chat.urls")),
     path("admin/", admin.site.urls),
     path("favicon.ico", read_only(RedirectView.as_view(url=static("favicon.svg")))),  # the admin's pages name none
+    path("robots.txt", sitemaps.robots),
+    path("sitemap.xml", sitemaps.index, name="sitemap"),
+    path("sitemap-<slug:section>.xml", sitemaps.section, name="sitemap_section"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),
