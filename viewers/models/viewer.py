@@ -3,6 +3,7 @@
 from typing import ClassVar, Self
 
 from django.db import models
+from django.db.models.functions import Collate, Lower
 
 from streams.models import Channel, ChatCounts, Stream
 
@@ -74,6 +75,11 @@ class Viewer(models.Model):
         return self.display_name or self.login
 
 
+# A display name as it is searched: in small letters, in an order that a beginning is a stretch of.
+DISPLAYED = Collate(Lower("display_name"), "C")
+IS_DISPLAYED_OTHERWISE = ~models.Q(login=Lower("display_name"))
+
+
 class ViewerNameQuerySet(models.QuerySet["ViewerName"]):
     def in_channel(self, channel: Channel) -> Self:
         """Names of viewers who wrote in the channel, with how much they wrote there."""
@@ -113,6 +119,8 @@ class ViewerName(models.Model):
         indexes: ClassVar = [
             # Search by the beginning of any name, and redirects from old logins.
             models.Index(fields=["login"], name="viewername_login"),
+            # Search by the beginning of a display name that is more than the login in other capitals: few are.
+            models.Index(DISPLAYED, "viewer", condition=IS_DISPLAYED_OTHERWISE, name="viewername_displayed"),
         ]
 
     def __str__(self) -> str:
