@@ -16,6 +16,7 @@ from viewers.presence import Reconciled
 SPEECH = """
 SELECT viewer_id, sent_at AS at FROM chat_message
 WHERE channel_id = %(channel)s AND sent_at > %(after)s AND sent_at <= %(at)s AND source_channel_id = ''
+    AND viewer_id <> ''
 """
 
 # The timetable's own step: what falls due before the next one is due now.

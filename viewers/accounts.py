@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from streams.helix import HelixUser
 from viewers import bots, names
+from viewers.unkept import Unkept
 
 HUNDRED = 100
 NEW_IN_A_RUN = 3000
@@ -22,7 +23,8 @@ MISSING_FOR = timedelta(days=7)
 # Each arm has an index and a bound of its own: a million who were never asked for keep nobody else waiting.
 _DUE = """
 (
-    SELECT twitch_id FROM viewers_viewer WHERE details_at IS NULL ORDER BY named_at DESC LIMIT %(new)s
+    SELECT twitch_id FROM viewers_viewer WHERE details_at IS NULL AND stopped_at IS NULL
+    ORDER BY named_at DESC LIMIT %(new)s
 ) UNION (
     SELECT viewer.twitch_id
     FROM streams_stream stream
@@ -31,7 +33,8 @@ _DUE = """
     WHERE stream.ended_at IS NULL AND viewer.details_at < stream.started_at
     LIMIT %(present)s
 ) UNION (
-    SELECT twitch_id FROM viewers_viewer WHERE is_missing AND details_at < %(missing_before)s
+    SELECT twitch_id FROM viewers_viewer
+    WHERE is_missing AND details_at < %(missing_before)s AND stopped_at IS NULL
     ORDER BY details_at LIMIT %(missing)s
 )
 """
@@ -98,10 +101,10 @@ def due(now: datetime) -> list[str]:
 
 def learn(asked: Sequence[str], accounts: Iterable[HelixUser], at: datetime) -> Learnt:
     """Keep what Twitch told at a moment about those we asked for. Whom it did not mention, it does not know."""
-    wanted = set(asked)
-    found = [account for account in accounts if account.id in wanted]
-    with transaction.atomic():
-        learnt = keep(asked, found, at)
+    with transaction.atomic(), connection.cursor() as cursor:
+        wanted = set(asked) - Unkept.now(cursor).among(asked)  # somebody may have chosen while Twitch was asked
+        found = [account for account in accounts if account.id in wanted]
+        learnt = keep(sorted(wanted), found, at)
     forget_former_holders(found, at)
     return learnt
 

@@ -22,6 +22,7 @@ from streams.models import PresenceSource, Stream
 from viewers import names, statements
 from viewers.credit import STAGE_CREDIT, fold
 from viewers.models import SessionCorrection, ViewSession
+from viewers.unkept import Unkept
 
 RECENT = timedelta(days=2)
 FEW = 20_000
@@ -94,7 +95,7 @@ def reconcile(
         if standing.on_air_since is None or at <= (standing.presence_at or standing.on_air_since):
             return None
         cursor.execute(statements.STAGE_PRESENT)
-        _stage(cursor, chatters)
+        unnamed = _stage(cursor, chatters, Unkept.now(cursor))
         after = max(filter(None, (standing.presence_at, standing.on_air_since)))
         values: dict[str, Any] = {
             "channel": stream.channel_id,
@@ -109,6 +110,7 @@ def reconcile(
             "source": source,
             "trusted": trusted(),
             "spoke_since": at - interval(),
+            "unnamed": unnamed,
         }
         cursor.execute(names.LEARN_PRESENT, values)
         if at - after > trusted():
@@ -161,6 +163,19 @@ def settle_streams(streams: Iterable[Stream]) -> None:
         _settle(cursor, [stream.pk for stream in streams])
 
 
+def channels_of_open_sessions(cursor: CursorWrapper, viewer_id: str) -> list[int]:
+    """Where a viewer is watching just now."""
+    cursor.execute(statements.CHANNELS_OF_OPEN_SESSIONS, [viewer_id])
+    return [channel for (channel,) in cursor.fetchall()]
+
+
+def end_sessions(cursor: CursorWrapper, viewer_id: str, channels: list[int]) -> None:
+    """End a viewer's open sessions in channels, whose locks are held, where they were last proven."""
+    cursor.execute(STAGE_CREDIT)
+    cursor.execute(statements.END_SESSIONS, {"viewer": viewer_id, "channels": channels})
+    fold(cursor)
+
+
 def _settle(cursor: CursorWrapper, streams: list[str], until: datetime | None = None) -> None:
     values: dict[str, Any] = {"streams": streams, "trusted": trusted(), "until": until}
     cursor.execute(statements.FIND_UNSETTLED, values)
@@ -203,11 +218,17 @@ def _standing(cursor: CursorWrapper, stream: Stream, at: datetime) -> Standing:
     )
 
 
-def _stage(cursor: CursorWrapper, chatters: Iterable[Present]) -> None:
+def _stage(cursor: CursorWrapper, chatters: Iterable[Present], unkept: Unkept) -> int:
+    """Stage who is there; return how many are not, for nothing is kept of them: they are only counted."""
+    present = {chatter.id: chatter for chatter in chatters}
+    unnamed = unkept.among(present) if unkept else ()
+    for viewer_id in unnamed:
+        del present[viewer_id]
     with cursor.db.wrap_database_errors, cursor.cursor.copy(statements.COPY_PRESENT) as copy:
         copy.set_types(["text", "text", "text"])
-        for chatter in {chatter.id: chatter for chatter in chatters}.values():
+        for chatter in present.values():
             copy.write_row((chatter.id, chatter.login, chatter.display_name))
+    return len(unnamed)
 
 
 def correct(

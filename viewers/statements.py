@@ -4,6 +4,7 @@ however many chatters there are: whoever stays costs no write to a session, only
 
 from streams.marks import MARK_DAYS
 from viewers.credit import NOT_A_BOT
+from viewers.unkept import IS_KEPT
 
 STAGE_PRESENT = """
 CREATE TEMP TABLE IF NOT EXISTS present (viewer_id text, login text, display_name text) ON COMMIT DELETE ROWS
@@ -53,7 +54,7 @@ come AS (
         CASE WHEN first_at IS NULL THEN %(source)s ELSE 'spoke' END,
         CASE WHEN here.viewer_id IS NULL THEN 'absent' ELSE '' END
     FROM here FULL JOIN spoken USING (viewer_id)
-    WHERE {NOT_A_BOT} AND viewer_id <> %(broadcaster)s
+    WHERE {NOT_A_BOT} AND {IS_KEPT} AND viewer_id <> %(broadcaster)s
         AND NOT EXISTS (SELECT FROM open WHERE open.viewer_id = coalesce(here.viewer_id, spoken.viewer_id))
         AND (here.viewer_id IS NOT NULL OR first_at < %(at)s)
         -- Whose session goes on beyond this moment is in it: the stream ended while we asked, or it was put right.
@@ -114,7 +115,7 @@ begun_totals AS (
     FROM credit WHERE NOT EXISTS (SELECT FROM raised_totals raised WHERE raised.viewer_id = credit.viewer_id)
 ),
 counts AS MATERIALIZED (
-    SELECT (SELECT count(*) FROM here) AS chatters, (SELECT count(*) FROM come) AS opened,
+    SELECT (SELECT count(*) FROM here) + %(unnamed)s AS chatters, (SELECT count(*) FROM come) AS opened,
         (SELECT count(*) FROM gone) AS closed
 ),
 polled AS (
@@ -172,7 +173,7 @@ between AS (
     INSERT INTO viewers_viewsession (channel_id, stream_id, viewer_id, started_at, ended_at, source, ended_by)
     SELECT %(channel)s, %(stream)s, viewer_id, started_at, ended_at, 'spoke', 'silence' FROM stretch
     WHERE NOT goes_on AND ended_at > started_at AND ended_at < %(at)s - %(trusted)s AND viewer_id <> %(broadcaster)s
-        AND {NOT_A_BOT}
+        AND {NOT_A_BOT} AND {IS_KEPT}
     ON CONFLICT DO NOTHING
     RETURNING viewer_id, started_at, ended_at
 ),
@@ -198,7 +199,7 @@ ON CONFLICT (stream_id, at) DO NOTHING
 # Makes the sessions of streams fit the time these were on air, whatever became known of it since. A session that is
 # open, or that ended with the stream, ends when the stream went off air, if the last proof is not too long before;
 # any other as it says. What lies off air is cut out, credit is taken back, and nothing else is touched.
-FIND_UNSETTLED = """
+FIND_UNSETTLED = f"""
 CREATE TEMP TABLE unsettled AS WITH span AS MATERIALIZED (
     SELECT stream.id AS stream_id, lower(part) AS started_at, upper(part) AS ended_at
     FROM streams_stream stream, unnest((
@@ -210,7 +211,7 @@ air AS MATERIALIZED (
     SELECT stream.id AS stream_id, credited_at, least(presence_at, %(until)s::timestamptz) AS proof,
         coalesce((
             SELECT range_agg(tstzrange(started_at, ended_at)) FROM span WHERE stream_id = stream.id
-        ), '{}'::tstzmultirange) AS spans
+        ), '{{}}'::tstzmultirange) AS spans
     FROM streams_stream stream WHERE stream.id = ANY(%(streams)s)
 ),
 claim AS (
@@ -229,7 +230,7 @@ claim AS (
 target AS (
     SELECT *, CASE
         WHEN NOT ends_with_stream THEN ended_at
-        WHEN off_air_at IS NULL AND (ended_at IS NULL OR proof <= ended_at AND NOT is_followed) THEN NULL
+        WHEN off_air_at IS NULL AND (ended_at IS NULL OR proof <= ended_at AND NOT is_followed AND {IS_KEPT}) THEN NULL
         WHEN off_air_at IS NULL THEN ended_at
         WHEN off_air_at - proof <= %(trusted)s THEN off_air_at
         ELSE proof
@@ -292,6 +293,32 @@ SETTLE = (
     SELECT channel_id, viewer_id, new_start, new_credit, 1 FROM unsettled WHERE number > 0
     """,
 )
+
+# Probed channel by channel: no index begins with the viewer.
+CHANNELS_OF_OPEN_SESSIONS = """
+SELECT channel.id FROM streams_channel channel CROSS JOIN LATERAL (
+    SELECT FROM viewers_viewsession session
+    WHERE session.channel_id = channel.id AND session.viewer_id = %s AND session.ended_at IS NULL LIMIT 1
+) open
+"""
+END_SESSIONS = """
+WITH open AS MATERIALIZED (
+    SELECT session.id, session.channel_id, session.viewer_id, session.started_at, stream.credited_at,
+        stream.presence_at AS proof
+    FROM viewers_viewsession session JOIN streams_stream stream ON stream.id = session.stream_id
+    WHERE session.channel_id = ANY(%(channels)s) AND session.viewer_id = %(viewer)s AND session.ended_at IS NULL
+),
+ended AS (
+    UPDATE viewers_viewsession session SET ended_at = proof, ended_by = 'stopped'
+    FROM open WHERE session.id = open.id AND proof > open.started_at
+),
+dropped AS (
+    DELETE FROM viewers_viewsession session USING open
+    WHERE session.id = open.id AND (proof <= open.started_at) IS NOT FALSE
+)
+INSERT INTO credit SELECT channel_id, viewer_id, greatest(started_at, credited_at), proof, 1 FROM open
+WHERE proof > greatest(started_at, credited_at)
+"""
 
 IS_ON_AIR = """
 SELECT coalesce(tstzrange(%(start)s, %(end)s) <@ range_agg(tstzrange(started_at, ended_at)), false), coalesce((

@@ -1,0 +1,317 @@
+"""What viewers decide about themselves, and moderators about pages: hide, stop, erase, agree, and all of it back.
+
+A choice is one transaction, and holds the moment it is committed: pages that were kept ready are forgotten before
+and after, and the ingest waits until it knows (see viewers/unkept.py). Where that cannot be, for Redis is away, the
+choice is refused and nothing has changed. Call them outside of any transaction. What each means for what is
+counted: docs/decisions/choices.md.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import OperationalError, connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Coalesce
+from psycopg.errors import LockNotAvailable
+from redis.exceptions import RedisError
+
+from streams import pages
+from streams.locks import lock_channels
+from streams.models import Channel
+from streams.quickredis import quick_redis
+from viewers import presence
+from viewers.marks import anonymous_id, mark_of
+from viewers.models import Consent, Erasure, Profile, Progress, Viewer
+from viewers.unkept import LOCK_ALONE
+
+__all__ = [
+    "WORDING",
+    "NotNow",
+    "agree",
+    "allow_again",
+    "anonymous_id",
+    "ask_to_erase",
+    "hide",
+    "mark_of",
+    "remove_page",
+    "restore_page",
+    "resume",
+    "show",
+    "stop",
+    "withdraw",
+]
+
+log = structlog.get_logger(__name__)
+
+WORDING = {
+    Consent.Kind.SUMMARY: (
+        "StreamStats may give what I wrote in the chats that it follows to a language model, which makes a short"
+        " summary of it for my page in each channel. Whoever can see my page can read the summary. I can take this back"
+        " at any time; the summaries are deleted then, and no more are made."
+    )
+}
+"""The words that are agreed to. Whoever agreed to others before did not agree to these."""
+
+# Each choice empties caches, so that one account must not make them without end.
+MOST_IN_AN_HOUR = 30
+MOST_OF_A_MODERATOR = 300
+HOUR = timedelta(hours=1)
+COUNTER = "streamstats:choices:"
+
+AWAY = "Your choice could not be kept just now, and nothing was changed. Please try again in a minute."
+TOO_OFTEN = "You decided this many times within the last hour. Nothing was changed: please try again in an hour."
+REMOVED = "Moderators of {channel} have hidden your page there. Only they can show it again: please ask them."
+IS_BEING_ERASED = "Your account is being erased. Nothing can be changed before that is done."
+
+# Probed channel by channel: no index begins with the viewer.
+CHANNELS_OF = """
+SELECT channel.login FROM streams_channel channel CROSS JOIN LATERAL (
+    SELECT FROM viewers_viewertotal total WHERE total.channel_id = channel.id AND total.viewer_id = %s LIMIT 1
+) seen WHERE channel.login IS NOT NULL
+"""
+
+# While a choice waits for those who write, everybody else who wants to write waits for the choice.
+WAIT_NO_LONGER = "SET LOCAL lock_timeout = '5s'"
+RAISE_CLOCK = """
+INSERT INTO viewers_choiceclock AS known (id, version) VALUES (1, 1)
+ON CONFLICT (id) DO UPDATE SET version = known.version + 1
+"""
+
+
+class NotNow(Exception):
+    """A choice that is not kept: why, in a sentence for people. Nothing has changed."""
+
+
+# Whether there is a page
+
+
+def hide(viewer: Viewer, channel: Channel | None = None) -> None:
+    """Show no page of a viewer to strangers, in one channel or anywhere. Raises NotNow."""
+    with _chosen_by(viewer, channel):
+        if channel is None:
+            _of(viewer).update(hidden_at=Coalesce("hidden_at", Value(_now())))
+        else:
+            profile = _profile(viewer, channel)
+            if profile.visibility == Profile.Visibility.REMOVED:
+                _set(profile, chosen=Profile.Visibility.HIDDEN)  # or it would be theirs to show it again
+            else:
+                _set(profile, visibility=Profile.Visibility.HIDDEN)
+
+
+def show(viewer: Viewer, channel: Channel | None = None) -> None:
+    """Take that back; where pages are opt-in, ask for one. Raises NotNow, also where moderators hid the page."""
+    with _chosen_by(viewer, channel):
+        _refuse_while_erased(viewer)
+        if channel is None:
+            _of(viewer).update(hidden_at=None)
+        else:
+            profile = _profile(viewer, channel)
+            if profile.visibility == Profile.Visibility.REMOVED:
+                raise NotNow(REMOVED.format(channel=channel))
+            shown = Profile.Visibility.AS_CHANNEL if channel.is_open else Profile.Visibility.SHOWN
+            _set(profile, visibility=shown)
+
+
+def remove_page(viewer: Viewer, channel: Channel, moderator: AbstractBaseUser) -> None:
+    """Hide a viewer's page, by a moderator, until one restores it. Raises NotNow."""
+    with _moderated_by(moderator, channel):
+        profile = _profile(viewer, channel)
+        if profile.visibility != Profile.Visibility.REMOVED:
+            _set(profile, visibility=Profile.Visibility.REMOVED, chosen=profile.visibility)
+
+
+def restore_page(viewer: Viewer, channel: Channel, moderator: AbstractBaseUser) -> None:
+    """Take that back: what the viewer chose holds again. Raises NotNow."""
+    with _moderated_by(moderator, channel):
+        profile = _profile(viewer, channel)
+        if profile.visibility == Profile.Visibility.REMOVED:
+            _set(profile, visibility=profile.chosen, chosen=Profile.Visibility.AS_CHANNEL)
+
+
+# Whether anything is kept
+
+
+def stop(viewer: Viewer) -> None:
+    """Keep nothing more of a viewer from now on. Raises NotNow."""
+    with _chosen_by(viewer), _told_to_the_ingest(viewer):
+        _of(viewer).update(stopped_at=Coalesce("stopped_at", Value(_now())))
+
+
+def resume(viewer: Viewer) -> None:
+    """Keep again what a viewer does from now on. Raises NotNow."""
+    with _chosen_by(viewer), _told_to_the_ingest():
+        _refuse_while_erased(viewer)
+        _of(viewer).filter(stopped_at__isnull=False).update(stopped_at=None, resumed_at=_now())
+
+
+def ask_to_erase(viewer: Viewer) -> Erasure:
+    """Have a viewer erased, and show and keep nothing of them meanwhile. Raises NotNow.
+
+    There is one erasure of an account: asked for again, it is the one that goes on, or it begins anew with a new
+    receipt. It is never refused for being asked often, for while one goes on nothing is done.
+    """
+    mark = mark_of(viewer.pk)
+    if (going_on := _unfinished(mark)) is not None:
+        return going_on
+    with _told_to_pages(_channels_of(viewer)), _told_to_the_ingest(viewer):
+        if (going_on := _unfinished(mark)) is not None:  # asked twice at once
+            return going_on
+        now = _now()
+        anew = {
+            "receipt": secrets.token_urlsafe(24),
+            "viewer_id": viewer.pk,
+            "state": Progress.WAITING,
+            "asked_at": now,
+            "step": "",
+            "steps_done": 0,
+            "steps": 0,
+            "removed": {},
+            "finished_at": None,
+            "lifted_at": None,
+        }
+        erasure, _ = Erasure.objects.update_or_create(mark=mark, defaults=anew)
+        _of(viewer).update(hidden_at=Coalesce("hidden_at", Value(now)), stopped_at=Coalesce("stopped_at", Value(now)))
+    return erasure
+
+
+def allow_again(twitch_id: str) -> bool:
+    """Keep again what an erased account does from now on; whether there was one. Raises NotNow."""
+    mark = mark_of(twitch_id)
+    if not Erasure.objects.filter(mark=mark, lifted_at=None).exists():
+        return False
+    _refuse_too_often(mark, MOST_IN_AN_HOUR)
+    with _told_to_pages([]), _told_to_the_ingest():
+        if _unfinished(mark) is not None:
+            raise NotNow(IS_BEING_ERASED)
+        return bool(Erasure.objects.filter(mark=mark, lifted_at=None).update(lifted_at=_now()))
+
+
+# What was agreed to
+
+
+def agree(viewer: Viewer, kind: str) -> Consent:
+    """Write down that a viewer agrees to the words of this kind as they are today. Raises NotNow."""
+    kind = Consent.Kind(kind)
+    with _chosen_by(viewer):
+        _refuse_while_erased(viewer)
+        present = Consent.objects.select_for_update().filter(viewer=viewer, kind=kind, withdrawn_at=None)
+        present.exclude(wording=WORDING[kind]).update(withdrawn_at=_now())
+        return present.get_or_create(viewer=viewer, kind=kind, withdrawn_at=None, defaults={"wording": WORDING[kind]})[
+            0
+        ]
+
+
+def withdraw(viewer: Viewer, kind: str) -> bool:
+    """Write down that a viewer no longer agrees; whether they did. Raises NotNow."""
+    present = Consent.objects.filter(viewer=viewer, kind=Consent.Kind(kind), withdrawn_at=None)
+    with _chosen_by(viewer):
+        return bool(present.update(withdrawn_at=_now()))
+
+
+# How a choice is made
+
+
+@contextmanager
+def _chosen_by(viewer: Viewer, channel: Channel | None = None) -> Iterator[None]:
+    _refuse_too_often(mark_of(viewer.pk), MOST_IN_AN_HOUR)
+    with _told_to_pages(_channels_of(viewer) if channel is None else [channel.login or ""]):
+        yield
+
+
+@contextmanager
+def _moderated_by(moderator: AbstractBaseUser, channel: Channel) -> Iterator[None]:
+    _refuse_too_often(f"user-{moderator.pk}", MOST_OF_A_MODERATOR)
+    with _told_to_pages([channel.login or ""]):
+        yield
+
+
+@contextmanager
+def _told_to_pages(logins: Iterable[str]) -> Iterator[None]:
+    """A transaction, before and after which pages are forgotten: what was rendered meanwhile does not know of it."""
+    logins = [login for login in logins if login]
+    try:
+        pages.forget(logins)
+    except RedisError as error:
+        raise NotNow(AWAY) from error
+    with transaction.atomic(durable=True):
+        yield
+    try:
+        pages.forget(logins)
+    except RedisError:
+        # Only what was rendered in these milliseconds can be served, if Redis is back while it still has that.
+        log.exception("choice.pages_not_forgotten", channels=logins)
+
+
+@contextmanager
+def _told_to_the_ingest(of_whom_no_more: Viewer | None = None) -> Iterator[None]:
+    """What is decided while nobody writes about viewers, and is known to all who do so later.
+
+    Sessions of whom no more is kept end where they were last proven.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(WAIT_NO_LONGER)
+            channels = presence.channels_of_open_sessions(cursor, of_whom_no_more.pk) if of_whom_no_more else []
+            lock_channels(cursor, channels)
+            cursor.execute(LOCK_ALONE)
+            yield
+            if of_whom_no_more and channels:
+                presence.end_sessions(cursor, of_whom_no_more.pk, channels)
+            cursor.execute(RAISE_CLOCK)
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise NotNow(AWAY) from error
+        raise
+
+
+def _refuse_too_often(by: str, most: int) -> None:
+    counter = f"{COUNTER}{by}"
+    try:
+        with quick_redis().pipeline() as pipeline:
+            pipeline.set(counter, 0, ex=HOUR, nx=True)
+            pipeline.incr(counter)
+            _, made = pipeline.execute()
+    except RedisError as error:
+        raise NotNow(AWAY) from error
+    if made > most:
+        raise NotNow(TOO_OFTEN)
+
+
+def _refuse_while_erased(viewer: Viewer) -> None:
+    if _unfinished(mark_of(viewer.pk)) is not None:
+        raise NotNow(IS_BEING_ERASED)
+
+
+def _unfinished(mark: str) -> Erasure | None:
+    return Erasure.objects.filter(mark=mark).exclude(state=Progress.DONE).first()
+
+
+def _channels_of(viewer: Viewer) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(CHANNELS_OF, [viewer.pk])
+        return [login for (login,) in cursor.fetchall()]
+
+
+def _of(viewer: Viewer) -> Any:
+    return Viewer.objects.filter(pk=viewer.pk)
+
+
+def _profile(viewer: Viewer, channel: Channel) -> Profile:
+    """What was decided about a page so far, held until it is decided anew."""
+    known, _ = Profile.objects.get_or_create(viewer_id=viewer.pk, channel_id=channel.pk)
+    return Profile.objects.select_for_update().get(pk=known.pk)
+
+
+def _set(profile: Profile, **decided: str) -> None:
+    for name, value in decided.items():
+        setattr(profile, name, value)
+    profile.save(update_fields=[*decided, "changed_at"])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
