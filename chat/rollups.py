@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
+from chat import standings
 from chat.models import ChatEvent, Message, Redemption
 from chat.numbers import BY_EMOTE_AND_DAY, BY_MINUTE, BY_VIEWER_AND_DAY, POINTS
 from streams.locks import lock_channels
@@ -66,10 +67,16 @@ COUNT_DAY = (
     _COUNT_VIEWERS,
     f"CREATE TEMP TABLE recount_emotes ON COMMIT DROP AS {BY_EMOTE_AND_DAY.format(messages=MESSAGES)}",
     f"CREATE TEMP TABLE recount_minutes ON COMMIT DROP AS {BY_MINUTE.format(messages=MESSAGES)}",
+    # Which emotes somebody turns out not to have used.
+    """
+    CREATE TEMP TABLE lost ON COMMIT DROP AS
+    SELECT viewer_id, emote_id FROM chat_emoteusage WHERE channel_id = %(channel)s AND day = %(day)s
+    EXCEPT SELECT viewer_id, emote_id FROM recount_emotes
+    """,
     # Nobody else analyses them, and Postgres would take them for small.
     "ANALYZE recount, recount_emotes, recount_minutes",
 )
-FORGET_DAY = "DROP TABLE recount, recount_emotes, recount_minutes"
+FORGET_DAY = "DROP TABLE recount, recount_emotes, recount_minutes, lost"
 
 COUNTS = ("messages", "emotes", "bits", "subs", "gifts")
 VIEWER_COUNTS = (*COUNTS, "points")
@@ -257,6 +264,7 @@ def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counte
     }
     with transaction.atomic(), connection.cursor() as cursor:
         lock_channels(cursor, [channel.pk])
+        standings.hold(cursor, [channel.pk])
         # Asked again under the lock: retention may have come to this day since the span was chosen.
         kept_from = Channel.objects.values_list("messages_kept_from", flat=True).get(pk=channel.pk)
         if kept_from and day < _first_whole_day(kept_from):
@@ -267,6 +275,7 @@ def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counte
         changed["viewers seen"] = _run(cursor, SEE_VIEWERS, values)
         if any(changed[table] for table in STAND_ON):
             cursor.execute(MARK_DAY, values)
+        standings.fold_lost_uses(cursor, channel.pk)
         cursor.execute(FORGET_DAY)
         transaction.set_rollback(dry_run)
     return Counter(changed)

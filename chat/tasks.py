@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from chat import catalogue, channelbots, partitions, presence, streamnumbers, streampolls
+from chat import catalogue, channelbots, partitions, presence, standings, streamnumbers, streampolls
 from chat.retention import expire
 from streams.grants import app_token
 from streams.jobs import job
@@ -33,6 +33,12 @@ def poll_streams() -> str:
 def count_streams() -> str:
     """Count the numbers of streams that are live or ended lately."""
     return streamnumbers.count_due(datetime.now(UTC))
+
+
+@job(at_most_s=1500)
+def rank() -> str:
+    """Fold what has changed into places."""
+    return standings.rank()
 
 
 @job(at_most_s=50)

@@ -55,6 +55,8 @@ app.conf.beat_schedule = {
     "poll chatters": every(1, "chat.tasks.poll_chatters"),
     # Counts streams that are live, and those about which something came late.
     "count streams": every(5, "chat.tasks.count_streams"),
+    # Folds what was counted of viewers since into places.
+    "rank": every(5, "chat.tasks.rank"),
     # Asks Twitch for the accounts of those who are new, or came to a stream.
     "ask for accounts": every(5, "viewers.tasks.ask_for_accounts"),
     # Reads the emotes, badges and cheers of channels that are new.

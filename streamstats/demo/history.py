@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from django.db import connection, transaction
 
-from chat import streamnumbers
+from chat import standings, streamnumbers
 from chat.ingest.batch import read_lines
 from chat.ingest.store import Store
 from chat.presence import SPEECH
@@ -70,6 +70,7 @@ class History:
         for stream in Stream.objects.filter(pk__in=self._uncounted).order_by("started_at"):
             streamnumbers.count(stream)
         self._uncounted.clear()
+        standings.rank(self.channel)
 
     # What was told
 
