@@ -34,6 +34,7 @@ PARTS = ("at", "total", "today", "minute")
 
 
 class LiveEmote(NamedTuple):
+    id: int
     name: str
     url: str
     provider: str
@@ -59,7 +60,7 @@ class Room:
 
     def take(self, summary: Mapping[str, Any], now: float) -> None:
         """Fold in what one commit of the ingest told, and wake the pages."""
-        new = {LiveEmote(row["name"], row["url"], row["provider"]): row["uses"] for row in summary["emotes"]}
+        new = {LiveEmote(row["id"], row["name"], row["url"], row["provider"]): row["uses"] for row in summary["emotes"]}
         self.emotes.add(now, new)
         top = [{**emote._asdict(), "uses": uses} for emote, uses in self.emotes.top(now, EMOTES_SHOWN)]
         self._state |= {name: summary[name] for name in PARTS if name in summary} | {"emotes": top}

@@ -1,12 +1,15 @@
 from django.urls import path
 
-from chat.views import account, channel, live, picture, stream, viewer
+from chat.views import account, channel, emotes, live, picture, stream, viewer
 
 app_name = "chat"
 urlpatterns = [
     path("live", live.front_live, name="front_live"),
     path("account/", account.overview, name="account"),
     path("c/<channel:channel>/", channel.overview, name="overview"),
+    path("c/<channel:channel>/emotes/", emotes.emote_list, name="emotes"),
+    path("c/<channel:channel>/emotes/<int:emote_id>/", emotes.emote_page, name="emote"),
+    path("c/<channel:channel>/now/", channel.now, name="now"),
     path("c/<channel:channel>/live", live.channel_live, name="live"),
     path("c/<channel:channel>/streams/<slug:stream_id>/", stream.stream_page, name="stream"),
     path("c/<channel:channel>/picture.png", picture.of_channel, name="channel_picture"),

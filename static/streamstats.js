@@ -1,4 +1,4 @@
-// Three things the pages can do without: times in the reader's own zone, numbers that move, and a picture that says
+// What the pages can do without: times in the reader's own zone, numbers and names that move, and pictures that say
 // the minute under the pointer.
 "use strict";
 
@@ -19,10 +19,14 @@ const zones = {
   short: new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
 };
 
-for (const time of document.querySelectorAll("[data-as]")) {
-  const format = zones[time.dataset.as];
-  if (format) time.textContent = format.format(new Date(time.dateTime || time.dataset.at));
+function localise(part) {
+  for (const time of part.querySelectorAll("[data-as]")) {
+    const format = zones[time.dataset.as];
+    if (format) time.textContent = format.format(new Date(time.dateTime || time.dataset.at));
+  }
 }
+
+localise(document);
 for (const note of document.querySelectorAll("[data-zone]")) note.textContent = "Times are yours; the exact UTC is under the pointer.";
 
 function show(element, number) {
@@ -101,8 +105,9 @@ class Pulse {
   }
 }
 
-function emoteItem(emote) {
+function emoteItem(emote, emotes) {
   const item = document.createElement("li");
+  const link = Object.assign(document.createElement("a"), { className: "emote-link", href: `${emotes}${emote.id}/` });
   let face = document.createElement("span");
   if (emote.url) {
     face = Object.assign(document.createElement("img"), { src: emote.url, alt: emote.name, width: 32, height: 32 });
@@ -112,15 +117,58 @@ function emoteItem(emote) {
   }
   face.title = `${emote.name} · ${emote.provider}`;
   const uses = Object.assign(document.createElement("span"), { className: "uses", textContent: compact(emote.uses) });
-  item.append(face, uses);
+  link.append(face, uses);
+  item.append(link);
   return item;
+}
+
+// The part of the page that names people is fetched whole, a moment after news and at once when somebody chose.
+class Now {
+  constructor(box) {
+    this.box = box;
+    this.asked = Date.now();
+    this.waiting = null;
+    this.turn = 0;
+  }
+
+  // At most every five seconds, however much happens.
+  news() {
+    this.waiting ??= setTimeout(() => this.fetch(), Math.max(0, this.asked + 5000 - Date.now()));
+  }
+
+  async fetch(again = 5000) {
+    clearTimeout(this.waiting);
+    this.waiting = null;
+    this.asked = Date.now();
+    const turn = ++this.turn;
+    try {
+      const answer = await fetch(this.box.dataset.now, { cache: "no-cache" });
+      if (!answer.ok) throw new Error(answer.status);
+      const html = await answer.text();
+      if (turn === this.turn) this.show(html); // else a newer answer is on its way, or here already
+    } catch {
+      this.waiting ??= setTimeout(() => this.fetch(again), again);
+    }
+  }
+
+  show(html) {
+    if (html === this.shown) return;
+    this.shown = html;
+    const focused = this.box.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    this.box.innerHTML = html;
+    localise(this.box);
+    if (focused) [...this.box.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
+  }
 }
 
 function follow(feed) {
   const state = feed.querySelector("[data-feed-state]");
   const pulse = feed.querySelector("[data-pulse]") && new Pulse(feed.querySelector("[data-pulse]"));
   const emotes = feed.querySelector("[data-live-emotes]");
+  const box = document.querySelector("[data-now]");
+  const now = box && new Now(box);
   const source = new EventSource(feed.dataset.feed);
+  let wasCut = false;
 
   function say(text, on) {
     state.hidden = false;
@@ -129,16 +177,23 @@ function follow(feed) {
   }
 
   function beat(minute) {
-    const now = Date.now();
-    pulse.turn(now);
+    const at = Date.now();
+    pulse.turn(at);
     if (minute) pulse.take(minute);
-    pulse.draw(now);
-    show(feed.querySelector('[data-live="rate"]'), pulse.rate(now));
+    pulse.draw(at);
+    show(feed.querySelector('[data-live="rate"]'), pulse.rate(at));
     show(feed.querySelector('[data-live="chatters"]'), pulse.chatters());
   }
 
-  source.onopen = () => say("updating live", true);
-  source.onerror = () => say("connecting again…", false);
+  source.onopen = () => {
+    say("updating live", true);
+    if (wasCut) now?.fetch(1000); // somebody may have chosen meanwhile
+  };
+  source.onerror = () => {
+    wasCut = true;
+    say("connecting again…", false);
+  };
+  source.addEventListener("refresh", () => now?.fetch(1000));
   source.addEventListener("live", (event) => {
     const news = JSON.parse(event.data);
     for (const part of document.querySelectorAll(`[data-channel="${news.channel}"] [data-live*="."]`)) {
@@ -147,8 +202,9 @@ function follow(feed) {
     }
     for (const heard of document.querySelectorAll(`[data-channel="${news.channel}"] [data-heard]`)) heard.textContent = "just now";
     if (pulse) beat(news.minute);
+    now?.news();
     if (emotes) {
-      emotes.replaceChildren(...news.emotes.map(emoteItem));
+      emotes.replaceChildren(...news.emotes.map((emote) => emoteItem(emote, emotes.dataset.liveEmotes)));
       feed.querySelector("[data-no-emotes]").hidden = news.emotes.length > 0;
     }
   });
@@ -161,11 +217,12 @@ for (const feed of document.querySelectorAll("[data-feed]")) follow(feed);
 function read(evening) {
   const picture = evening.querySelector(".picture");
   const reading = evening.querySelector("[data-reading]");
-  const [viewers, rates] = [evening.dataset.viewers, evening.dataset.rates].map((text) => text.split(" "));
+  const [viewers, rates] = [evening.dataset.viewers, evening.dataset.rates].map((text) => text?.split(" "));
+  const [top, foot] = (picture.dataset.cross ?? "28 290").split(" ");
   const cross = document.createElementNS(picture.namespaceURI, "line");
   const when = Number(evening.dataset.length) > 86400 ? zones.short : zones.hour;
   reading.hidden = false;
-  for (const [name, value] of [["class", "cross"], ["y1", 28], ["y2", 290]]) cross.setAttribute(name, value);
+  for (const [name, value] of [["class", "cross"], ["y1", top], ["y2", foot]]) cross.setAttribute(name, value);
 
   picture.addEventListener("pointermove", (event) => {
     const box = picture.getBoundingClientRect();
@@ -175,8 +232,8 @@ function read(evening) {
     for (const end of ["x1", "x2"]) cross.setAttribute(end, `${share * 100}%`);
     picture.append(cross);
     const said = [when.format(at)];
-    if (viewers[index] !== "-") said.push(`${count.format(viewers[index])} viewers`);
-    said.push(rates[index] === "-" ? "chat not received" : `${count.format(rates[index])} messages a minute`);
+    if (viewers && viewers[index] !== "-") said.push(`${count.format(viewers[index])} viewers`);
+    said.push(rates[index] === "-" ? "chat not received" : `${count.format(rates[index])} message${rates[index] === "1" ? "" : "s"} a minute`);
     reading.textContent = said.join(" · ");
   });
   picture.addEventListener("pointerleave", () => {

@@ -179,7 +179,7 @@ RETURNING channel_id, messages, chatters
 # What a batch added to each channel, and its most used emotes, for the live feed.
 ADDED_TO_CHANNELS = "SELECT channel_id, sum(messages)::bigint, sum(emotes)::bigint FROM tally GROUP BY 1"
 TOP_EMOTES = """
-SELECT channel_id, name, provider, provider_id, image_url, uses
+SELECT channel_id, emote_id, name, provider, provider_id, image_url, uses
 FROM (
     SELECT channel_id, emote_id, sum(uses)::bigint AS uses,
         row_number() OVER (PARTITION BY channel_id ORDER BY sum(uses) DESC, emote_id) AS place

@@ -36,6 +36,7 @@ class Counted:
 
 
 class EmoteUse(NamedTuple):
+    id: int
     name: str
     provider: str
     url: str
@@ -54,9 +55,9 @@ class ChannelNow:
 
     def after(self, before: "ChannelNow") -> "ChannelNow":
         """The same, with what an earlier part of the batch added."""
-        uses: Counter[tuple[str, str, str]] = Counter()
+        uses: Counter[tuple[int, str, str, str]] = Counter()
         for emote in (*before.emotes, *self.emotes):
-            uses[emote[:3]] += emote.uses
+            uses[emote[:4]] += emote.uses
         return ChannelNow(
             total=self.total,
             day=max(filter(None, (before.day, self.day)), key=itemgetter(0), default=None),
@@ -276,9 +277,9 @@ class Transaction:
         for channel, messages, emotes in self.cursor.fetchall():
             stored.channels[channel].new = Counted(messages, emotes=emotes)
         self.cursor.execute(statements.TOP_EMOTES, [TOP])
-        for channel, name, provider, provider_id, told, uses in self.cursor.fetchall():
+        for channel, emote, name, provider, provider_id, told, uses in self.cursor.fetchall():
             url = picture(provider, provider_id, told)
-            stored.channels[channel].emotes.append(EmoteUse(name, provider, url, uses))
+            stored.channels[channel].emotes.append(EmoteUse(emote, name, provider, url, uses))
 
 
 def insert_dead(cursor: CursorWrapper, dead: Sequence[Dead]) -> None:

@@ -116,8 +116,9 @@ class EmoteSetEntry(models.Model):
 
 
 class EmoteCount(TypedDict):
-    """An emote and how often it was used, as pages show it."""
+    """An emote, its number here, and how often it was used, as pages show it."""
 
+    emote: int
     name: str
     url: str
     provider: str

@@ -39,7 +39,7 @@ def test_a_summary_tells_what_changed():
         "total": {"messages": 3, "chatters": 2},
         "today": {"day": "2026-03-14", "messages": 3, "chatters": 2, "emotes": 2},
         "minute": {"at": "2026-03-14T12:00:00+00:00", "messages": 3, "chatters": 2},
-        "emotes": [{"name": "Emote", "provider": "7tv", "url": entry.emote.image_url, "uses": 2}],
+        "emotes": [{"id": entry.emote_id, "name": "Emote", "provider": "7tv", "url": entry.emote.image_url, "uses": 2}],
     }
 
 
@@ -88,7 +88,7 @@ def test_no_text_is_told():
 # On Redis
 
 
-NOW = ChannelNow(total=Counted(5, 2), new=Counted(1), emotes=[EmoteUse("Emote", "7tv", "https://cdn.example/1", 1)])
+NOW = ChannelNow(total=Counted(5, 2), new=Counted(1), emotes=[EmoteUse(7, "Emote", "7tv", "https://cdn.example/1", 1)])
 
 
 def test_each_channel_has_a_topic_of_its_own(redis_client):

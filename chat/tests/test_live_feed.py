@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from chat.livefeed import LiveEmote, LiveFeed, Room, events
 from chat.tests.patience import until_so
 
-KAPPA = LiveEmote("Kappa", "https://cdn.example/1", "7tv")
+KAPPA = LiveEmote(7, "Kappa", "https://cdn.example/1", "7tv")
 PATIENCE_SECONDS = 10
 STOPS = [signal.SIGTERM, signal.SIGINT]
 

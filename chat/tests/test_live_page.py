@@ -55,8 +55,8 @@ def test_it_starts_with_the_emotes_of_the_last_minutes():
     assert [(emote.name, uses) for emote, uses in emotes.items()] == [("Kappa", 2)]
 
 
-def test_opening_it_costs_three_queries(django_assert_num_queries):
+def test_opening_it_costs_two_queries(django_assert_num_queries):
     channel = make_channel()
     make_message(channel, make_viewer(channel, "ann"), timezone.now(), emotes=[make_emote("Kappa").pk])
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         live._one_channel("lantern")

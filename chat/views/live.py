@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from redis.asyncio import Redis
 
 from chat.livefeed import LiveEmote, LiveFeed, events
-from chat.views.channel import recent_chat
+from chat.views.channel import emotes_lately
 from streams.access import listed_channel
 from streams.models import Channel
 from streams.views import CHANNELS
@@ -38,7 +38,7 @@ def _one_channel(login: str) -> Mapping[int, Mapping[LiveEmote, int]]:
     """The channel with its emotes so far, unless another page in this process already brought them."""
     try:
         channel = listed_channel(login)
-        emotes = {} if feed.is_open(channel.pk) else recent_chat(channel, timezone.now()).emotes
+        emotes = {} if feed.is_open(channel.pk) else emotes_lately(channel, timezone.now())
         return {channel.pk: emotes}
     finally:
         # The response lasts as long as the page is open; the connection must not.

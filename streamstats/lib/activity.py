@@ -40,6 +40,41 @@ class Activity(NamedTuple):
     holes: list[Hole]
     highest: float
     hours: list[datetime]
+    span: "Span"
+
+    @property
+    def seconds(self) -> int:
+        return round((self.span.ended_at - self.span.started_at).total_seconds())
+
+    @property
+    def step_seconds(self) -> int:
+        return round(self.span.bucket.total_seconds())
+
+    @property
+    def shape(self) -> str:
+        """All bars as one path: a shape for each of them would be most of a page."""
+        return "".join(
+            f"M{bar.x:g},{self.height}v-{bar.height:g}h{bar.width:g}v{bar.height:g}z" for bar in self.bars if bar.height
+        )
+
+    @property
+    def told(self) -> str:
+        """The rate of each bucket, for the script that says what is under the pointer; "-" where none is known."""
+        rates = {bar.started_at: bar.rate for bar in self.bars}
+        return " ".join(f"{rates[at]:g}" if at in rates else "-" for at in self.span.buckets())
+
+    @property
+    def hourly(self) -> list[tuple[datetime, float | None]]:
+        """The mean rate of each hour that has begun; None where nothing of it was received."""
+        rates: dict[datetime, list[float]] = {at: [] for at in self.hours}
+        for bar in self.bars:
+            rates[bar.started_at.replace(minute=0)].append(bar.rate)
+        last = max(rates, default=None) if not self.bars else max(bar.started_at for bar in self.bars)
+        return [
+            (at, round(sum(found) / len(found), 1) if found else None)
+            for at, found in rates.items()
+            if last is None or at <= last
+        ]
 
 
 class Span(NamedTuple):
@@ -80,7 +115,7 @@ def draw(
     ]
     holes = [_hole(span, gap, width) for gap in gaps if gap.ended_at > span.started_at and gap.started_at < now]
     hours = [at for at in span.buckets() if at.minute == 0]
-    return Activity(width, height, bars, holes, highest, hours)
+    return Activity(width, height, bars, holes, highest, hours, span)
 
 
 def _bar(x: float, step: float, tall: float, height: int, at: datetime, rate: float) -> Bar:

@@ -89,3 +89,24 @@ def test_missed_time(gaps, minutes):
 def test_a_day_is_missed_when_most_of_it_is():
     gap = Gap(datetime(2026, 5, 1, 11, tzinfo=UTC), datetime(2026, 5, 3, 11, tzinfo=UTC), "")
     assert mostly_missed([gap]) == {date(2026, 5, 1), date(2026, 5, 2)}
+
+
+def test_all_bars_are_one_shape():
+    picture = draw(SPAN, END, {at(0): 10, at(5): 20}, [], width=120, height=50)
+    assert picture.shape == "M0,50v-25h8v25zM10,50v-50h8v50z"
+
+
+def test_what_was_not_received_is_told_as_such():
+    picture = draw(SPAN, at(15), {at(0): 10, at(10): 2}, [Gap(at(5), at(10), "lost")], width=120, height=50)
+    assert picture.told == "2 - 0.4" + " -" * 9
+
+
+def test_hours_are_told_as_the_mean_of_what_was_received():
+    span = Span(START, START + timedelta(hours=4), FIVE)
+    gaps = [Gap(at(30), at(60), "lost"), Gap(at(60), at(120), "lost")]
+    picture = draw(span, at(125), {at(0): 60, at(121): 10}, gaps, width=120, height=50)
+    assert picture.hourly == [(at(0), 2.0), (at(60), None), (at(120), 2.0)]
+
+
+def test_hours_of_which_nothing_was_received_are_told_too():
+    assert [rate for _, rate in draw(SPAN, END, {}, [Gap(at(0), at(60), "lost")], width=9, height=9).hourly] == [None]
