@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from chat import catalogue, channelbots, partitions, presence, standings, streamnumbers, streampolls
+from chat import catalogue, channelbots, export, partitions, presence, standings, streamnumbers, streampolls
 from chat.retention import expire
 from streams.grants import app_token
 from streams.jobs import job
@@ -77,3 +77,24 @@ def read_new_catalogues() -> str:
 def read_channel_bots() -> str:
     """Mark the bots that channels name at BetterTTV."""
     return channelbots.mark_bots_of_channels()
+
+
+@job(at_most_s=3000, lock_key=lambda export_id: export_id)
+def export_account(export_id: int) -> str:
+    """Write everything about a viewer into a file for them."""
+    return export.make(export_id)
+
+
+@job(at_most_s=280)
+def export_unfinished() -> str:
+    """Begin the exports again that nobody begins: the queue was away when they were asked for, or something failed."""
+    unfinished = export.unfinished()
+    for export_id in unfinished:
+        export_account.delay(export_id)
+    return f"{len(unfinished):,} begun"
+
+
+@job(at_most_s=600)
+def forget_exports() -> str:
+    """Delete exports that are a week old, with their files."""
+    return f"{export.forget(datetime.now(UTC)):,} forgotten"

@@ -61,6 +61,8 @@ app.conf.beat_schedule = {
     "ask for accounts": every(5, "viewers.tasks.ask_for_accounts"),
     # Reads the emotes, badges and cheers of channels that are new.
     "read new catalogues": every(5, "chat.tasks.read_new_catalogues"),
+    # Writes the exports that were asked for, where that did not begin at once.
+    "export unfinished": every(10, "chat.tasks.export_unfinished"),
     # Asks whether every connection still holds, as Twitch demands of whoever keeps tokens.
     "check grants": {"task": "streams.tasks.check_grants", "schedule": crontab(minute=25)},
     # Makes the coming months' tables and drops what is past retention.
@@ -71,6 +73,10 @@ app.conf.beat_schedule = {
     "mark bots": daily("9:30", "viewers.tasks.mark_bots"),
     # Marks those whom channels name as their bots.
     "read channel bots": daily("9:35", "chat.tasks.read_channel_bots"),
+    # Deletes the files of old exports.
+    "forget exports": daily("9:45", "chat.tasks.forget_exports"),
+    # Forgets who began to log in and did not, and sessions that are over.
+    "forget logins": daily("9:50", "viewers.tasks.forget_logins"),
     # Forgets what is written of jobs that ran weeks ago.
     "forget runs": daily("9:40", "streams.tasks.forget_runs"),
 }

@@ -26,7 +26,8 @@ from social_django.models import DjangoStorage
 from social_django.strategy import DjangoStrategy
 
 from streams.oauth import NotConfigured, require_application
-from viewers.login import PROVIDER, TwitchLogin
+from viewers.access import PROVIDER
+from viewers.login import TwitchLogin, delete_users, nobodies
 
 log = structlog.get_logger(__name__)
 
@@ -146,7 +147,11 @@ def complete(request: HttpRequest, backend: str) -> HttpResponse:
 @never_cache
 @require_POST
 def leave(request: HttpRequest) -> HttpResponse:
+    """Log out; of whom nothing is kept, the id that they logged in with goes too."""
+    user = request.user.pk
     logout(request)
+    if user is not None:
+        delete_users(nobodies().filter(pk=user))
     return HttpResponseRedirect(own_page(request, request.POST.get("next", ""), otherwise=reverse("streams:front")))
 
 

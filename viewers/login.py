@@ -4,26 +4,32 @@ No scope is asked for, and the token is given back as soon as it has told whose 
 Twitch id alone: a login passes from one person to another, and so may the username of somebody on our staff.
 """
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.contrib.sessions.models import Session
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from social_core.backends.twitch import TwitchOAuth2
 from social_core.exceptions import AuthAssociationError, AuthPolicyError, AuthResponseError
-from social_django.models import UserSocialAuth
+from social_django.models import Nonce, UserSocialAuth
 
 from streams import helixrows, oauth
 from streams.helixrows import HelixUser
 from streams.oauth import OAuthError
 from viewers import accounts
 from viewers.access import PROVIDER
-from viewers.marks import mark_of
-from viewers.models import ChoiceClock, Erasure, Viewer
+from viewers.models import Viewer
+from viewers.unkept import Unkept
 
 log = structlog.get_logger(__name__)
+
+# How social-auth names the states that it waits for, and how long it may be waited for (it takes half an hour).
+STATES = "social_core.oauth2."
+STATES_LAST = timedelta(days=1)
 
 
 class TwitchLogin(TwitchOAuth2[Any]):
@@ -91,19 +97,15 @@ def make_user(
 def remember(response: dict[str, Any], **context: Any) -> None:
     """Know the name and picture of who logs in, even if they never wrote: there may be things they want to decide.
 
-    Of whom nothing is to be kept, nothing is. Whoever decides that raises the clock; held here, it waits until what is
-    written now can be seen, and erased.
+    Of whom nothing is to be kept, nothing is.
     """
     account: HelixUser = response["account"]
     now = datetime.now(UTC)
     names = {"login": account.login, "display_name": account.display_name, "named_at": now}
-    with transaction.atomic():
-        ChoiceClock.objects.select_for_update(no_key=True).get_or_create(pk=1)
-        if Erasure.objects.filter(mark=mark_of(account.id), lifted_at=None).exists():
+    with transaction.atomic(), connection.cursor() as cursor:
+        if Unkept().read(cursor).among([account.id]):
             return
-        viewer, _ = Viewer.objects.get_or_create(pk=account.id, defaults=names)
-        if viewer.stopped_at is not None:
-            return
+        Viewer.objects.get_or_create(pk=account.id, defaults=names)
         accounts.keep([account.id], [account], now)
     accounts.forget_former_holders([account], now)
 
@@ -119,3 +121,39 @@ def _made(backend: TwitchLogin, uid: str, id_key: str) -> dict[str, Any]:
             raise AuthAssociationError(backend, code="username_in_use", stage="pipeline") from error
         return {"user": other.user, "social": other, "is_new": False}  # made in another tab, this moment
     return {"user": user, "social": social, "is_new": True}
+
+
+# What is left of logins.
+
+
+class Forgotten(NamedTuple):
+    """How many were deleted."""
+
+    sessions: int
+    beginnings: int
+    users: int
+
+    def __str__(self) -> str:
+        return f"{self.sessions:,} sessions, {self.beginnings:,} beginnings and {self.users:,} users forgotten"
+
+
+def forget(now: datetime) -> Forgotten:
+    """Delete sessions that are over, states that nobody came back with, and users of whom nothing else is kept."""
+    sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
+    begun = Nonce.objects.filter(server_url__startswith=STATES, timestamp__lt=int((now - STATES_LAST).timestamp()))
+    over = now - timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    users = nobodies().filter(last_login__lt=over)
+    return Forgotten(sessions, begun.delete()[0], delete_users(users))
+
+
+def nobodies() -> QuerySet[User]:
+    """Users who logged in with Twitch and of whom nothing else is kept: they were erased."""
+    logins = UserSocialAuth.objects.filter(provider=PROVIDER)
+    known = Exists(Viewer.objects.filter(pk=OuterRef("uid")))
+    nobody = Exists(logins.filter(~known, user=OuterRef("pk")))
+    return User.objects.filter(nobody, is_staff=False, is_superuser=False)
+
+
+def delete_users(users: QuerySet[User]) -> int:
+    """Return how many they were."""
+    return users.delete()[1].get("auth.User", 0)

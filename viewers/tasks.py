@@ -7,7 +7,7 @@ from streams import helix
 from streams.grants import app_token
 from streams.helix import HelixUser
 from streams.jobs import job
-from viewers import accounts, bots
+from viewers import accounts, bots, login
 from viewers.models import BotSource
 
 
@@ -26,3 +26,9 @@ def ask_for_accounts() -> str:
         return helix.ask(token, lambda api: api.users(ids=ids))
 
     return str(accounts.ask_for_accounts(ask, datetime.now(UTC)))
+
+
+@job(at_most_s=600)
+def forget_logins() -> str:
+    """Delete what is left of logins: sessions that are over, beginnings, users who are nobody here."""
+    return str(login.forget(datetime.now(UTC)))

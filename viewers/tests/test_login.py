@@ -9,11 +9,12 @@ import requests
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client
-from social_django.models import UserSocialAuth
+from social_django.models import Nonce, UserSocialAuth
 
 from streams import oauth
 from streams.tests.granted import OWNER, STRANGER, twitch
 from streamstats.simulator.addresses import CLIENT_ID
+from viewers import login
 from viewers.access import viewer_of
 from viewers.marks import mark_of
 from viewers.models import Erasure, Viewer, ViewerName
@@ -432,3 +433,44 @@ def test_a_link_logs_nobody_out(twitch, client):
 def test_a_form_of_another_site_logs_nobody_out(twitch):
     careful = Client(enforce_csrf_checks=True, headers={"host": "localhost"})
     assert careful.post("/logout/").status_code == 403
+
+
+# What is left.
+
+
+def test_who_was_erased_is_forgotten_again_when_they_log_out(twitch, client):
+    erased(STRANGER.id)
+    logged_in(client)
+    client.post("/logout/")
+    assert not User.objects.exists()
+    assert not UserSocialAuth.objects.exists()
+
+
+def test_who_is_known_stays_a_user_when_they_log_out(twitch, client):
+    logged_in(client)
+    client.post("/logout/")
+    assert User.objects.get().username == STRANGER.id
+
+
+def test_logging_out_deletes_no_staff(client):
+    staff = User.objects.create_superuser("staff")
+    client.force_login(staff, "django.contrib.auth.backends.ModelBackend")
+    client.post("/logout/")
+    assert User.objects.get() == staff
+
+
+def test_who_was_erased_is_forgotten_when_their_session_is_over(twitch, client):
+    erased(STRANGER.id)
+    logged_in(client)
+    logged_in(Client(headers={"host": "localhost"}), OWNER)
+    soon, later = (datetime.now(UTC) + timedelta(days=days) for days in (13, 15))
+    assert str(login.forget(soon)).endswith("0 users forgotten")
+    assert login.forget(later) == (2, 0, 1)
+    assert User.objects.get().username == OWNER.id
+
+
+def test_beginnings_that_led_nowhere_are_forgotten_after_a_day(twitch, client):
+    begin(client)
+    assert login.forget(datetime.now(UTC)).beginnings == 0
+    assert login.forget(datetime.now(UTC) + timedelta(days=1, minutes=1)).beginnings == 1
+    assert not Nonce.objects.exists()
