@@ -9,7 +9,7 @@ from chat.tests.crowd import make_emote, make_message
 from chat.views import stream as view
 from streams.models import Channel, Gap, PresenceSource, Stream, StreamSample, StreamSegment
 from streams.tests.cast import make_channel
-from viewers.models import PresencePoll, ViewerStream
+from viewers.models import PresencePoll, Profile, Viewer, ViewerStream
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -310,15 +310,80 @@ def test_bots_are_not(client, channel, stream):
     assert list(client.get(PAGE).context["chatters"]) == []
 
 
-def test_a_channel_of_opt_in_pages_names_nobody(client, channel, stream):
+def test_who_was_never_here_before_is_told(client, channel, stream):
+    Stream.objects.update(new_viewers=5)
+    visit(channel, stream, make_viewer(channel, "ann"), 0, is_new=True)
+    visit(channel, stream, make_viewer(channel, "bob"), 9)
+    context = client.get(PAGE).context
+    assert [row.viewer.login for row in context["newcomers"]] == ["ann"]
+    assert [row.viewer.login for row in context["chatters"]] == ["bob"]
+    assert "and 4 more" in text(client)
+
+
+def test_only_so_many_are_listed_of_each(client, channel, stream):
+    for number in range(15):
+        visit(channel, stream, make_viewer(channel, f"v{number:02}"), 5, is_new=True)
+    context = client.get(PAGE).context
+    assert [row.viewer.login for row in context["chatters"]] == [f"v{number:02}" for number in range(10)]
+    assert [row.viewer.login for row in context["newcomers"]] == [f"v{number:02}" for number in range(8)]
+
+
+# Who is shown
+
+
+@pytest.fixture
+def moth(channel, stream):
+    """Somebody who is in every list of the page."""
+    viewer = make_viewer(channel, "moth", display_name="Moth")
+    visit(channel, stream, viewer, is_new=True)
+    ChatEvent.objects.create(id="1", channel=channel, viewer=viewer, kind="raid", occurred_at=at(5), amount=263)
+    ChatEvent.objects.create(
+        id="2", channel=channel, kind="raid_out", occurred_at=at(120), recipient_id=viewer.pk,
+        params={"displayName": "Moth"},
+    )  # fmt: skip
+    return viewer
+
+
+def hide_everywhere(channel, viewer):
+    Viewer.objects.filter(pk=viewer.pk).update(hidden_at=timezone.now())
+
+
+def hide_here(channel, viewer):
+    Profile.objects.create(channel=channel, viewer=viewer, visibility=Profile.Visibility.HIDDEN)
+
+
+def only_who_asked(channel, viewer):
     Channel.objects.update(page_policy=Channel.PagePolicy.OPT_IN)
-    moth = make_viewer(channel, "moth")
-    visit(channel, stream, moth)
-    ChatEvent.objects.create(id="1", channel=channel, viewer=moth, kind="raid", occurred_at=at(5), amount=263)
+
+
+def test_a_shown_viewer_is_named_wherever_they_were(client, moth):
     page = text(client)
-    assert list(client.get(PAGE).context["chatters"]) == []
-    assert "moth" not in page
+    for told in ("Moth raided with 263 viewers", "Off to Moth", "<bdi>Moth</bdi></a>, ", "<bdi>Moth</bdi></a><span"):
+        assert told in page.replace("</a></p>", "</a>, ")
+
+
+@pytest.mark.parametrize("choose", [hide_everywhere, hide_here, only_who_asked])
+def test_a_viewer_who_is_not_shown_is_named_nowhere(client, channel, moth, choose):
+    choose(channel, moth)
+    page = text(client)
+    assert "moth" not in page.lower()
     assert "A raid of 263 viewers" in page
+    assert "Off to another channel" in page
+
+
+def test_where_pages_are_opt_in_those_are_named_who_asked(client, channel, moth):
+    only_who_asked(channel, moth)
+    Profile.objects.create(channel=channel, viewer=moth, visibility=Profile.Visibility.SHOWN)
+    context = client.get(PAGE).context
+    assert [row.viewer for row in context["chatters"]] == [row.viewer for row in context["newcomers"]] == [moth]
+    assert "Off to Moth" in text(client)
+
+
+def test_a_channel_that_nobody_saw_here_is_named(client, channel, stream):
+    ChatEvent.objects.create(
+        id="1", channel=channel, kind="raid_out", occurred_at=at(120), recipient_id="99", params={"login": "far"}
+    )
+    assert "Off to far" in text(client)
 
 
 def test_emotes_of_the_stream_are_listed(client, channel, stream):
@@ -388,16 +453,16 @@ def test_a_stream_that_begins_in_the_future_has_a_page(client, stream):
     assert client.get(PAGE).status_code == 200
 
 
-def test_it_costs_twelve_queries(client, channel, stream, sample, redeem, django_assert_num_queries):
+def test_it_costs_ten_queries(client, channel, stream, sample, redeem, django_assert_num_queries):
     for number in range(5):
         sample(number, 5)
         viewer = make_viewer(channel, f"viewer{number}")
-        visit(channel, stream, viewer)
+        visit(channel, stream, viewer, is_new=True)
         make_message(channel, viewer, at(number))
         ChatMinute.objects.create(channel=channel, minute=at(number), messages=1)
         StreamSegment.objects.create(stream=stream, started_at=at(number), ended_at=at(number + 1), title=str(number))
         EmoteStream.objects.create(channel=channel, stream=stream, emote=make_emote(f"emote{number}"), uses=1)
         ChatEvent.objects.create(id=str(number), channel=channel, viewer=viewer, kind="raid", occurred_at=at(number))
         redeem(str(number), "fulfilled")
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(10):
         client.get(PAGE)

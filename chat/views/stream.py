@@ -4,7 +4,24 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import Avg, Count, DateTimeField, F, Func, Q, QuerySet, Sum, Value
+from django.db.models import (
+    Avg,
+    BooleanField,
+    Case,
+    Count,
+    DateTimeField,
+    Exists,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, JSONObject
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -13,12 +30,15 @@ from chat.models import ChatEvent, ChatMinute, EmoteStream, Redemption
 from chat.views.channel import gaps_within
 from streams.access import listed_channel
 from streams.models import Channel, PresenceSource, Stream, StreamSample
+from streams.pages import kept_ready
 from streamstats.lib import evening
 from streamstats.lib.activity import Gap, Span
 from streamstats.lib.methods import read_only
-from viewers.models import PresencePoll, ViewerStream
+from viewers.models import PresencePoll, Viewer, ViewerStream
+from viewers.visibility import people_in, shown_in
 
 TOP_CHATTERS = 10
+NEWCOMERS = 8
 TOP_EMOTES = 18
 REWARDS = 20
 # Of each thing that may have happened in a stream: somebody could change the title all day.
@@ -40,6 +60,13 @@ class Moment(NamedTuple):
         return self.until - self.at if self.until else None
 
 
+class Neighbour(NamedTuple):
+    """The stream before or after one."""
+
+    pk: str
+    started_at: datetime
+
+
 class Bin(Func):
     """The start of the point of a picture in which a moment lies."""
 
@@ -51,12 +78,27 @@ class Bin(Func):
 
 
 @read_only
+@kept_ready
 def stream_page(request: HttpRequest, channel: str, stream_id: str) -> HttpResponse:
     found = listed_channel(channel)
-    stream = found.streams.filter(pk=stream_id).first()
+    stream = _known(found).filter(pk=stream_id).first()
     if stream is None:
         return _to_whole(found, stream_id)
     return render(request, "chat/stream.html", _facts(found, stream))
+
+
+def _known(channel: Channel) -> QuerySet[Any]:
+    """The streams of a channel, each with those before and after it, and how often it was asked who is there."""
+    others = channel.streams.values(told=JSONObject(id="pk", at="started_at"))
+    before = others.filter(started_at__lt=OuterRef("started_at")).order_by("-started_at")
+    after = others.filter(started_at__gt=OuterRef("started_at")).order_by("started_at")
+    polls = PresencePoll.objects.filter(stream=OuterRef("pk")).values("stream")
+    return channel.streams.annotate(
+        before=Subquery(before[:1]),
+        after=Subquery(after[:1]),
+        asked=Coalesce(Subquery(polls.annotate(count=Count("pk")).values("count")), 0),
+        failed=Coalesce(Subquery(polls.exclude(problem="").annotate(count=Count("pk")).values("count")), 0),
+    )
 
 
 def _to_whole(channel: Channel, part_id: str) -> HttpResponse:
@@ -67,7 +109,11 @@ def _to_whole(channel: Channel, part_id: str) -> HttpResponse:
     return redirect("chat:stream", channel.login, stream.pk, permanent=True)
 
 
-def _facts(channel: Channel, stream: Stream) -> dict[str, object]:
+def _neighbour(told: dict[str, str] | None) -> Neighbour | None:
+    return Neighbour(told["id"], datetime.fromisoformat(told["at"])) if told else None
+
+
+def _facts(channel: Channel, stream: Any) -> dict[str, object]:
     ended_at = stream.ended_at or max(timezone.now(), stream.started_at)
     span = evening.span_of(stream.started_at, ended_at)
     segments = _segments(stream, ended_at)
@@ -81,14 +127,12 @@ def _facts(channel: Channel, stream: Stream) -> dict[str, object]:
         "viewers_now": viewers[max(viewers)] if viewers and not stream.ended_at else None,
         "evening": evening.draw(span, viewers, _messages(channel, span), segments, raids=raids, gaps=gaps),
         "moments": _moments(stream, segments, raids, gaps),
-        "chatters": _chatters(stream) if channel.is_open else [],
+        **_people(channel, stream),
         "emotes": EmoteStream.objects.filter(stream=stream).most_used()[:TOP_EMOTES],
         "redemptions": _redemptions(channel, stream.started_at, ended_at),
-        "polls": PresencePoll.objects.filter(stream=stream).aggregate(
-            asked=Count("pk"), failed=Count("pk", filter=~Q(problem=""))
-        ),
         "by_list": stream.presence_source == PresenceSource.CHATTERS,
-        **_neighbours(channel, stream),
+        "before": _neighbour(stream.before),
+        "after": _neighbour(stream.after),
     }
 
 
@@ -113,7 +157,7 @@ def _messages(channel: Channel, span: Span) -> dict[datetime, int]:
 
 
 def _raids(channel: Channel, started_at: datetime, ended_at: datetime) -> list[evening.Raid]:
-    """Raids that came in, and the one that ended it. A channel that names no viewers names no raiders either."""
+    """Raids that came in, and the one that ended it; whose they were only where they are shown."""
     events = ChatEvent.objects.facts().filter(
         channel=channel,
         kind__in=("raid", "raid_out"),
@@ -121,19 +165,29 @@ def _raids(channel: Channel, started_at: datetime, ended_at: datetime) -> list[e
         occurred_at__gte=started_at,
         occurred_at__lte=ended_at + RAID_AFTER,
     )
+    target = Viewer.objects.filter(pk=OuterRef("recipient_id"))
+    may_be_named = Q(Exists(target.filter(shown_in(channel, "pk"))))
+    if channel.is_open:  # who was never seen here decided nothing
+        may_be_named |= ~Q(Exists(target))
+    events = events.annotate(raider_is_shown=_whether(shown_in(channel)), raided_is_shown=_whether(may_be_named))
     events = events.select_related("viewer").order_by("occurred_at")[:MOMENTS]
     return [
-        evening.Raid(event.occurred_at, event.amount, *_other_side(event, channel))
+        evening.Raid(event.occurred_at, event.amount, *_other_side(event))
         for event in events
         if event.kind == "raid_out" or event.occurred_at < ended_at
     ]
 
 
-def _other_side(event: ChatEvent, channel: Channel) -> tuple[str, str]:
+def _whether(condition: Q) -> Case:
+    return Case(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
+
+
+def _other_side(event: Any) -> tuple[str, str]:
     """Who raided, and who was raided."""
     if event.kind == "raid_out":
-        return "", str(event.params.get("displayName") or event.params.get("login") or "another channel")
-    return str(event.viewer or "") if channel.is_open else "", ""
+        told = event.params.get("displayName") or event.params.get("login")
+        return "", str(told) if told and event.raided_is_shown else "another channel"
+    return str(event.viewer or "") if event.raider_is_shown else "", ""
 
 
 def _moments(
@@ -155,9 +209,18 @@ def _moments(
     return sorted(moments, key=lambda moment: moment.at)
 
 
-def _chatters(stream: Stream) -> QuerySet[ViewerStream]:
-    people = ViewerStream.objects.filter(stream=stream, viewer__is_bot=False, messages__gt=0)
-    return people.select_related("viewer").order_by("-messages", "viewer")[:TOP_CHATTERS]
+def _people(channel: Channel, stream: Stream) -> dict[str, object]:
+    """Who wrote most, and who was never here before: those who are shown, in one query."""
+    people = ViewerStream.objects.filter(people_in(channel), stream=stream).order_by("-messages", "viewer")
+    wrote, new = people.filter(messages__gt=0)[:TOP_CHATTERS], people.filter(is_new=True)[:NEWCOMERS]
+    both = wrote.values("pk").union(new.values("pk"))
+    rows = list(ViewerStream.objects.filter(pk__in=both).select_related("viewer").order_by("-messages", "viewer"))
+    newcomers = [row for row in rows if row.is_new][:NEWCOMERS]
+    return {
+        "chatters": [row for row in rows if row.messages][:TOP_CHATTERS],
+        "newcomers": newcomers,
+        "more_newcomers": max(0, stream.new_viewers - len(newcomers)),
+    }
 
 
 def _redemptions(channel: Channel, started_at: datetime, ended_at: datetime) -> QuerySet[Any]:
@@ -166,12 +229,3 @@ def _redemptions(channel: Channel, started_at: datetime, ended_at: datetime) -> 
     kept = kept.exclude(status=Redemption.Status.CANCELED)
     rewards = kept.values("reward", title=F("reward__title"))
     return rewards.annotate(count=Count("pk"), points=Sum("cost")).order_by("-count", "reward")[:REWARDS]
-
-
-def _neighbours(channel: Channel, stream: Stream) -> dict[str, Stream | None]:
-    """The streams before and after this one."""
-    streams = channel.streams.only("started_at", "title")
-    before = streams.filter(started_at__lt=stream.started_at).order_by("-started_at")[:1]
-    after = streams.filter(started_at__gt=stream.started_at).order_by("started_at")[:1]
-    found = {row.started_at > stream.started_at: row for row in before.union(after)}
-    return {"before": found.get(False), "after": found.get(True)}
