@@ -9,7 +9,7 @@ from chat.models import Message
 from streams.models import Channel, Stream
 from viewers.models import Standing, Viewer
 
-SMALL = {"messages": 2000, "viewers": 200, "streams": 12, "days": 20}
+SMALL = {"messages": 2000, "viewers": 200, "streams": 20, "days": 20}
 
 
 def fill() -> None:
@@ -25,7 +25,7 @@ def digest_of_messages() -> str:
 @pytest.mark.django_db(transaction=True)
 def test_an_empty_database_is_filled_with_what_was_asked_for():
     fill()
-    assert (Message.objects.count(), Viewer.objects.count(), Stream.objects.count()) == (2000, 200, 12)
+    assert (Message.objects.count(), Viewer.objects.count(), Stream.objects.count()) == (2000, 200, 20)
     assert Standing.objects.filter(period="all", messages__gt=0).exists()
 
 
