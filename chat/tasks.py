@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from chat import catalogue, channelbots, export, partitions, presence, standings, streamnumbers, streampolls
+from chat import catalogue, channelbots, erasure, export, partitions, presence, standings, streamnumbers, streampolls
 from chat.retention import expire
 from streams.grants import app_token
 from streams.jobs import job
@@ -98,3 +98,9 @@ def export_unfinished() -> str:
 def forget_exports() -> str:
     """Delete exports that are a week old, with their files."""
     return f"{export.forget(datetime.now(UTC)):,} forgotten"
+
+
+@job(at_most_s=3000)
+def erase_accounts() -> str:
+    """Erase whoever asked for it, from where it stopped."""
+    return erasure.erase_all()

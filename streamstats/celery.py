@@ -63,6 +63,8 @@ app.conf.beat_schedule = {
     "read new catalogues": every(5, "chat.tasks.read_new_catalogues"),
     # Writes the exports that were asked for, where that did not begin at once.
     "export unfinished": every(10, "chat.tasks.export_unfinished"),
+    # Erases accounts where that did not begin at once, failed, or waits for lines that are still on their way.
+    "erase accounts": every(5, "chat.tasks.erase_accounts"),
     # Asks whether every connection still holds, as Twitch demands of whoever keeps tokens.
     "check grants": {"task": "streams.tasks.check_grants", "schedule": crontab(minute=25)},
     # Makes the coming months' tables and drops what is past retention.

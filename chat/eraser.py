@@ -1,0 +1,398 @@
+"""The steps of an erasure: see chat/erasure.py, which says when they are taken."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from typing import Any, NamedTuple
+
+import redis
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Model, QuerySet
+
+from chat import erasestatements as statements
+from chat import export, personal, standings
+from chat.anonymous import COLUMNS, anonymous_keys
+from chat.cleaning import Work, clean_messages, clean_table
+from chat.ingest.queue import STREAM
+from chat.loginerasure import end_grant, leave_login
+from chat.mentions import Mentions
+from streams import pages
+from streams.locks import lock_channels
+from streams.models import Channel, TwitchGrant
+from streams.quickredis import quick_redis
+from viewers.models import Erasure, Export, Progress, Viewer, ViewerName
+
+log = structlog.get_logger(__name__)
+
+ROWS_AT_ONCE = 5000
+STREAMS_AT_ONCE = 100
+
+MENTION, KEPT = "mention ", "kept "
+"""Before the name of a table in `Erasure.removed`: texts of others that were cleaned; what is not touched."""
+
+WORDS = {
+    "login": "your login",
+    "writers": "waiting for what was being written",
+    "exports": "your exports",
+    "messages": "your messages",
+    "events": "your subscriptions and gifts",
+    "gifts": "gifts to you",
+    "deeds": "deeds of moderators",
+    "streams": "streams you came to",
+    "days": "your days and totals",
+    "rows": "everything else of yours",
+    "queue": "waiting for lines that were still on their way",
+    "words": "your name in messages of others",
+    "texts": "your name in other texts",
+    "dead": "lines that could not be used",
+    "last": "your account",
+}
+"""The steps in their order, as the receipt calls them."""
+
+
+FOLDED = ("chat.ViewerEmote", "viewers.Standing", "viewers.Award")
+"""What jobs fold from the rest: deleted last, when nothing is left that they could be folded from."""
+
+
+class StillOnItsWay(Exception):
+    """The ingest holds lines from before it was asked to erase."""
+
+
+Show = Callable[[int, int, str], None]
+"""Told before each step: how many are done, of how many, and what comes now."""
+
+
+class Step(NamedTuple):
+    """A part of the work, in one channel or one table, or in all."""
+
+    name: str
+    where: int
+    deed: Callable[[], None]
+
+    @property
+    def key(self) -> str:
+        return f"{self.name} {self.where}"
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return _place(self.name, self.where)
+
+
+class Eraser:
+    """The steps of one erasure, and what each does."""
+
+    def __init__(self, erasure: Erasure, show: Show) -> None:
+        self.erasure = erasure
+        self.show = show
+        self.viewer_id = erasure.viewer_id
+        self.mentions = Mentions(self.viewer_id, names_of(self.viewer_id))
+        self.channels = list(Channel.objects.order_by("pk"))
+
+    def run(self) -> None:
+        self._forget_pages()
+        steps = list(self._steps())
+        reached = _place(*self.erasure.step.split()) if self.erasure.step else (0, 0)
+        for number, step in enumerate(steps):
+            if step.place >= reached:
+                self._note(step=step.key, steps_done=number, steps=len(steps))
+                self.show(number, len(steps), WORDS[step.name])
+                step.deed()
+
+    def _steps(self) -> Iterator[Step]:
+        yield Step("login", 0, self._leave_login)
+        yield from self._in_each_channel("writers", self._wait_for_writers)
+        yield Step("exports", 0, self._delete_exports)
+        yield from self._own_steps()
+        yield Step("queue", 0, self._wait_for_queue)
+        yield from self._in_each_channel("words", self._clean_messages)
+        for number, label in enumerate(tables_of_others()):
+            yield Step("texts", number, partial(self._clean, label))
+        yield Step("dead", 0, self._delete_dead)
+        yield Step("last", 0, self._finish)
+
+    def _own_steps(self) -> Iterator[Step]:
+        """What takes out their own rows, channel by channel. In this order: what is counted from what is counted."""
+        yield from self._in_each_channel("messages", self._leave_messages)
+        yield from self._in_each_channel("events", self._leave_events)
+        yield from self._in_each_channel("gifts", self._give_to_nobody)
+        yield from self._in_each_channel("deeds", self._delete_deeds)
+        yield from self._in_each_channel("streams", self._leave_streams)
+        yield from self._in_each_channel("days", self._leave_days)
+        yield from self._in_each_channel("rows", self._delete_rows)
+
+    def _in_each_channel(self, name: str, deed: Callable[[int], None]) -> Iterator[Step]:
+        return (Step(name, channel.pk, partial(deed, channel.pk)) for channel in self.channels)
+
+    # One batch
+
+    @contextmanager
+    def _batch(self, channels: Sequence[int] = ()) -> Iterator[tuple[CursorWrapper, Counter[str]]]:
+        """A transaction that holds the locks of channels, and notes what was removed in it."""
+        removed: Counter[str] = Counter()
+        with transaction.atomic(), connection.cursor() as cursor:
+            if channels:
+                lock_channels(cursor, channels)
+            yield cursor, removed
+            if removed := +removed:
+                known = Erasure.objects.select_for_update().values_list("removed", flat=True).get(pk=self.erasure.pk)
+                self._note(removed=dict(sorted((Counter(known) + removed).items())))
+
+    def _note(self, **changes: Any) -> None:
+        for name, value in changes.items():
+            setattr(self.erasure, name, value)
+        self.erasure.save(update_fields=changes.keys())
+
+    def _values(self, channel: int) -> dict[str, Any]:
+        return {"channel": channel, "viewer": self.viewer_id, "most": ROWS_AT_ONCE}
+
+    def _leave_login(self) -> None:
+        """First, so that nobody goes on writing as them."""
+        leave_login(self.viewer_id, self.mentions, self._batch)
+        end_grant(self.viewer_id, self._batch)
+
+    def _delete_exports(self) -> None:
+        """With their files. One that is being written ends itself when it finds its row gone."""
+        with self._batch() as (_, removed):
+            removed["viewers.Export"] += export.discard(Export.objects.filter(viewer=self.viewer_id))
+
+    # Writers and lines that are on their way
+
+    def _wait_for_writers(self, channel: int) -> None:
+        """Who held the lock when it was asked may not have known of it. Whoever takes it from now on does."""
+        with self._batch([channel]):
+            pass
+
+    def _wait_for_queue(self) -> None:
+        """Lines from before are the last that can tell of them as of everybody: what others said of them, too."""
+        with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=5) as client:
+            before = int(self.erasure.asked_at.timestamp() * 1000)
+            if client.xrange(STREAM, "-", before, count=1):
+                raise StillOnItsWay
+
+    # Their own rows, in a channel
+
+    def _leave_messages(self, channel: int) -> None:
+        """Make their messages nobody's: they still count for the channel, and say nothing."""
+        values = self._values(channel) | COLUMNS | anonymous_keys()
+        # "viewer" is whose they are, "viewer_id" whose they become.
+        while self._is_any("chat.Message", channel):
+            with self._batch([channel]) as (cursor, removed):
+                cursor.execute(statements.STAGE_MESSAGES, values)
+                cursor.execute(statements.ANALYZE_MESSAGES)
+                cursor.execute(statements.DELETE_TWINS, values)
+                cursor.execute(statements.LOWER_TWINS, values)
+                cursor.execute(statements.MAKE_NOBODYS, values)
+                removed["chat.Message"] += cursor.rowcount
+                cursor.execute(statements.LOWER_MINUTES, values)
+                cursor.execute(statements.DELETE_DEEDS_ON_MESSAGES, values)
+                removed["chat.ModerationEvent"] += cursor.rowcount
+
+    def _leave_events(self, channel: int) -> None:
+        values = self._values(channel)
+        while self._is_any("chat.ChatEvent", channel):
+            with self._batch([channel]) as (cursor, removed):
+                cursor.execute(statements.STAGE_EVENTS, values)
+                cursor.execute(statements.LOWER_FACTS, values)
+                cursor.execute(statements.FREE_TWINS, values)
+                cursor.execute(statements.DELETE_EVENTS, values)
+                removed["chat.ChatEvent"] += cursor.rowcount
+
+    def _give_to_nobody(self, channel: int) -> None:
+        """What others gave them stays the others', and says to nobody whom they gave it."""
+        while True:
+            with self._batch([channel]) as (cursor, removed):
+                cursor.execute(statements.GIFTS_TO, self._values(channel))
+                rows = [self._given_to_nobody(*row) for row in cursor.fetchall()]
+                if not rows:
+                    return
+                cursor.execute(statements.GIVE_TO_NOBODY, [list(column) for column in zip(*rows, strict=True)])
+                removed[f"{MENTION}chat.ChatEvent"] += cursor.rowcount
+
+    def _given_to_nobody(self, event: str, told: Any, system_text: str, text: str) -> tuple[str, str, str, str]:
+        params = json.loads(told) if isinstance(told, str) else told
+        names = [str(params.get(f"recipient-{name}") or "") for name in ("user-name", "display-name")]
+        mentions = Mentions(self.viewer_id, [*self.mentions.names, *names])
+        kept = {name: value for name, value in params.items() if not name.startswith("recipient-")}
+        return event, json.dumps(mentions.cleaned_json(kept)), mentions.cleaned(system_text), mentions.cleaned(text)
+
+    def _delete_deeds(self, channel: int) -> None:
+        with self._batch([channel]) as (cursor, removed):
+            cursor.execute(statements.DELETE_DEEDS, self._values(channel) | {"names": self.mentions.names})
+            removed["chat.ModerationEvent"] += cursor.fetchone()[0]
+
+    def _leave_streams(self, channel: int) -> None:
+        """Have the streams they came to counted again without them."""
+        after = ""
+        while True:
+            with self._batch() as (cursor, removed):
+                values = self._values(channel) | {"after": after, "most": STREAMS_AT_ONCE}
+                cursor.execute(statements.STREAMS, values)
+                values["streams"] = [stream for (stream,) in cursor.fetchall()]
+                if not values["streams"]:
+                    return
+                after = values["streams"][-1]
+                cursor.execute(statements.WAIT_FOR_COUNTS, values)  # before the lock of the channel, as who counts does
+                lock_channels(cursor, [channel])
+                cursor.execute(statements.LEAVE_CORRECTIONS, values)
+                removed["viewers.SessionCorrection"] += cursor.rowcount
+                cursor.execute(statements.LEAVE_VISITS, values)
+                removed["viewers.ViewSession"] += cursor.rowcount
+                cursor.execute(statements.LEAVE_STREAMS, values)
+                removed["viewers.ViewerStream"] += cursor.fetchone()[0]
+
+    def _leave_days(self, channel: int) -> None:
+        with self._batch([channel]) as (cursor, removed):
+            cursor.execute(statements.LEAVE_DAYS, self._values(channel))
+            removed["viewers.ViewerDay"] += cursor.fetchone()[0]
+            cursor.execute(statements.LEAVE_TOTAL, self._values(channel))
+            removed["viewers.ViewerTotal"] += cursor.fetchone()[0]
+
+    def _delete_rows(self, channel: int) -> None:
+        """What is counted nowhere else: the register says whose it is."""
+        for label in (label for label in _plain_tables() if label not in FOLDED):
+            while self._is_any(label, channel):
+                with self._batch([channel]) as (_, removed):
+                    removed.update(self._delete_some(label, channel))
+        for label in FOLDED:
+            while self._is_any(label, channel):
+                with self._batch() as (cursor, removed):
+                    standings.hold(cursor, [channel])  # who folds just now may have read them still
+                    removed.update(self._delete_some(label, channel))
+
+    def _delete_some(self, label: str, channel: int) -> dict[str, int]:
+        some = rows_in(label, self.viewer_id, [channel]).order_by().values("pk")[:ROWS_AT_ONCE]
+        return QuerySet(personal.model_of(label)).filter(pk__in=some).delete()[1]
+
+    def _is_any(self, label: str, channel: int) -> bool:
+        return rows_in(label, self.viewer_id, [channel]).exists()
+
+    # What others wrote
+
+    def _clean_messages(self, channel: int) -> None:
+        clean_messages(channel, self.mentions, partial(self._cleaned, "chat.Message"))
+
+    def _clean(self, label: str) -> None:
+        clean_table(label, self.mentions, partial(self._cleaned, label))
+
+    def _cleaned(self, label: str, channels: Sequence[int], work: Work) -> None:
+        with self._batch(channels) as (cursor, removed):
+            removed[f"{MENTION}{label}"] += work(cursor)
+
+    def _delete_dead(self) -> None:
+        with self._batch() as (cursor, removed):
+            cursor.execute(
+                statements.DELETE_DEAD, {"in_bytes": self.mentions.in_bytes(), "anywhere": self.mentions.anywhere}
+            )
+            removed["chat.DeadLetter"] += cursor.rowcount
+
+    # The end
+
+    def _finish(self) -> None:
+        """Look once more for what jobs that ran beside may have written, then let go of the account itself."""
+        for step in self._own_steps():
+            step.deed()
+        self._delete_exports()
+        self._forget_pages()
+        _throw_pages_away()
+        with self._batch() as (cursor, removed):
+            list(Viewer.objects.select_for_update().filter(pk=self.viewer_id))  # nobody can refer to it any more
+            for label in ("viewers.Consent", "viewers.Export", "viewers.Profile"):
+                removed.update(personal.rows_of(label, self.viewer_id).delete()[1])
+            removed["viewers.ViewerName"] += ViewerName.objects.filter(viewer=self.viewer_id).delete()[0]
+            # Not by the ORM, which would look for rows to go with it in every table, without an index.
+            cursor.execute(statements.DELETE_VIEWER, self._values(0))
+            removed["viewers.Viewer"] += cursor.rowcount
+            removed.update(self._kept)
+            done = {"steps_done": self.erasure.steps, "state": Progress.DONE, "finished_at": datetime.now(UTC)}
+            self._note(viewer_id="", step="", **done)
+        self._forget_pages()
+        log.info("erasure.done", erasure=self.erasure.pk)
+
+    @cached_property
+    def _kept(self) -> dict[str, int]:
+        """What is theirs as the owner of a channel, and stays."""
+        return {
+            f"{KEPT}streams.Channel": Channel.objects.filter(twitch_id=self.viewer_id).count(),
+            f"{KEPT}streams.TwitchGrant": TwitchGrant.objects.filter(twitch_id=self.viewer_id).count(),
+        }
+
+    def _forget_pages(self) -> None:
+        pages.forget(channel.login for channel in self.channels if channel.login)
+
+
+def _place(name: str, where: str | int) -> tuple[int, int]:
+    return list(WORDS).index(name), int(where)
+
+
+def names_of(viewer_id: str) -> set[str]:
+    """Every name they had and nobody else did."""
+    names = {*ViewerName.objects.filter(viewer=viewer_id).values_list("login", "display_name")}
+    names |= {*Viewer.objects.filter(pk=viewer_id).values_list("login", "display_name")}
+    names |= {*TwitchGrant.objects.filter(twitch_id=viewer_id).values_list("login", "display_name")}
+    found = {name for pair in names for name in pair if name}
+    lower = {name.lower() for name in found}
+    others = {*ViewerName.objects.filter(login__in=lower).exclude(viewer=viewer_id).values_list("login", flat=True)}
+    others |= {*Viewer.objects.filter(login__in=lower).exclude(pk=viewer_id).values_list("login", flat=True)}
+    channels = Channel.objects.filter(login__in=lower).exclude(twitch_id=viewer_id)
+    others |= {str(login) for login in channels.values_list("login", flat=True)}
+    return {name for name in found if name.lower() not in others}
+
+
+def rows_in(label: str, viewer_id: str, channels: Sequence[int]) -> QuerySet[Any]:
+    """Their rows in channels, by the indexes, which begin with the channel."""
+    rows = personal.rows_of(label, viewer_id)
+    path = _path_to_channel(personal.model_of(label))
+    return rows.filter(**{f"{path}__in": channels}) if path else rows
+
+
+def _path_to_channel(model: type[Model]) -> str:
+    names = {field.name for field in model._meta.fields}  # noqa: SLF001
+    paths = {"channel": "channel", "stream": "stream__channel", "profile": "profile__channel"}
+    return next((path for name, path in paths.items() if name in names), "")
+
+
+# Those whose rows count for something else, or outlive the others: each has its own step.
+_WITH_A_STEP = frozenset(
+    {
+        "chat.Message",
+        "chat.ChatEvent",
+        "chat.ModerationEvent",
+        "viewers.ViewerDay",
+        "viewers.ViewerTotal",
+        "viewers.ViewerStream",
+        "viewers.ViewSession",
+        "viewers.Viewer",
+        "viewers.ViewerName",
+        "viewers.Consent",
+        "viewers.Export",
+        "streams.TwitchGrant",
+    }
+)
+
+
+def _plain_tables() -> list[str]:
+    return [label for label in personal.own_tables() if label not in _WITH_A_STEP]
+
+
+def tables_of_others() -> list[str]:
+    """Tables in which others may have written of them, the messages aside."""
+    kinds = (personal.MENTION, personal.ADDRESSED, personal.BLANK)
+    return [
+        label
+        for label, entry in personal.TABLES.items()
+        if label != "chat.Message" and any(entry.fields(kind) for kind in kinds)
+    ]
+
+
+def _throw_pages_away() -> None:
+    """Delete what is kept of pages, which nobody is shown any more: it would lie there until its time is over."""
+    client = quick_redis()
+    for key in client.scan_iter(match=f"{pages.PREFIX}*", count=1000):
+        if not key.startswith(pages.GENERATION.encode()):
+            client.unlink(key)
