@@ -1,6 +1,6 @@
 from django.urls import path
 
-from chat.views import account, channel, emotes, live, picture, stream, viewer
+from chat.views import account, channel, emotes, live, picture, stream, viewer, wiki
 
 app_name = "chat"
 urlpatterns = [
@@ -15,4 +15,10 @@ urlpatterns = [
     path("c/<channel:channel>/picture.png", picture.of_channel, name="channel_picture"),
     path("c/<channel:channel>/viewers/<viewer:login>/", viewer.viewer_page, name="viewer"),
     path("c/<channel:channel>/viewers/<viewer:login>/picture.png", picture.of_viewer, name="viewer_picture"),
+    path("c/<channel:channel>/viewers/<viewer:login>/wiki/", wiki.history, name="wiki"),
+    path("c/<channel:channel>/viewers/<viewer:login>/wiki/edit/", wiki.edit, name="wiki_edit"),
+    path("c/<channel:channel>/viewers/<viewer:login>/wiki/lock/", wiki.lock, name="wiki_lock"),
+    path("c/<channel:channel>/viewers/<viewer:login>/wiki/remove/", wiki.remove, name="wiki_remove"),
+    path("c/<channel:channel>/viewers/<viewer:login>/wiki/<int:number>/", wiki.version, name="wiki_version"),
+    path("c/<channel:channel>/viewers/<viewer:login>/wiki/<int:number>/restore/", wiki.restore, name="wiki_restore"),
 ]

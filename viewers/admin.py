@@ -12,12 +12,14 @@ from streamstats.lib.admin import FactAdmin
 from viewers import bots
 from viewers.models import (
     PresencePoll,
+    Profile,
     SessionCorrection,
     Viewer,
     ViewerDay,
     ViewerName,
     ViewerStream,
     ViewerTotal,
+    WikiRevision,
 )
 
 # A single letter begins a good part of all names; sorting what all of their viewers did would take long.
@@ -119,4 +121,22 @@ class SessionCorrectionAdmin(SearchByName):
         "reason",
     )
     list_select_related = ("viewer", "made_by")
+    ordering = ("-pk",)
+
+
+@admin.register(Profile)
+class ProfileAdmin(SearchByName):
+    """What was decided about pages. It is decided on the pages themselves, which tell it to whatever keeps them."""
+
+    list_display = ("viewer", "channel", "visibility", "chosen", "current", "locked_at", "locked_by", "changed_at")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("viewer", "channel", "current", "locked_by")
+    ordering = ("-pk",)
+
+
+@admin.register(WikiRevision)
+class WikiRevisionAdmin(SearchByName):
+    viewer_field = "profile__viewer"
+    list_display = ("made_at", "profile", "number", "role", "author", "note", "restored")
+    list_select_related = ("profile__viewer", "profile__channel", "author")
     ordering = ("-pk",)

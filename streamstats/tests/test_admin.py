@@ -48,7 +48,16 @@ from streamstats.lib.admin import FactAdmin, LargeTableAdmin
 from streamstats.lib.paging import CappedPaginator
 from streamstats.simulator.facts import Account
 from viewers.admin import ViewerAdmin
-from viewers.models import PresencePoll, SessionCorrection, Viewer, ViewerDay, ViewerStream, ViewSession
+from viewers.models import (
+    PresencePoll,
+    Profile,
+    SessionCorrection,
+    Viewer,
+    ViewerDay,
+    ViewerStream,
+    ViewSession,
+    WikiRevision,
+)
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +66,7 @@ OURS = {"streams", "viewers", "chat"}
 ADMINS = {model.__name__: site for model, site in admin.site._registry.items() if model._meta.app_label in OURS}
 LARGE = ["Message", "ChatEvent", "ViewerDay", "ViewerTotal", "EmoteUsage", "ChatMinute", "ModerationEvent"]
 LARGE += ["ViewSession", "Redemption"]
-OF_ONE_CHANNEL = [*LARGE, "Reward", "ChannelDay", "Stream", "StreamReport", "Gap", "EmoteDay"]
+OF_ONE_CHANNEL = [*LARGE, "Profile", "Reward", "ChannelDay", "Stream", "StreamReport", "Gap", "EmoteDay"]
 OF_ONE_STREAM = ["StreamSegment", "StreamSample", "PresencePoll", "ViewerStream", "EmoteStream"]
 
 
@@ -85,6 +94,8 @@ def world():
             session=session, stream=stream, viewer=viewer, reason="no sense",
             started_before=now, ended_before=now, started_after=now, ended_after=now,
         )  # fmt: skip
+        profile = Profile.objects.create(channel=channel, viewer=viewer)
+        WikiRevision.objects.create(profile=profile, number=1, text="words", role=WikiRevision.Role.VIEWER)
         EmoteStream.objects.create(channel=channel, stream=stream, emote=emote, uses=1)
         Gap.objects.create(channel=channel, started_at=now - timedelta(hours=1), ended_at=now, reason="lost")
         ViewerDay.objects.create(channel=channel, viewer=viewer, day=day, messages=1)

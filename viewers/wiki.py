@@ -1,0 +1,352 @@
+"""The text on a viewer's page: how it is shown, and how its versions come to be.
+
+Whoever may write it is asked in chat/views/wiki.py. Here a version is only ever added, never changed, so that nothing
+anybody wrote is lost.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from difflib import SequenceMatcher
+from itertools import chain, zip_longest
+from typing import Any, NamedTuple
+
+import nh3
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block.table import table
+from markdown_it.token import Token
+
+from streams.models import Channel
+from viewers.marks import mark_of
+from viewers.models import Erasure, Profile, Progress, Viewer, WikiRevision
+
+LONGEST = 10_000
+LONGEST_NOTE = 200
+EDITS_AN_HOUR = 20
+COLUMNS = 12
+CELLS = 1000
+TOP_HEADING = 3  # the page has an h1, and an h2 above the text
+
+# Control characters show as nothing or end a text early. Those that turn the direction of what follows, or have no
+# width, make a text look like another; marks of direction and joiners, which languages need, do neither.
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2028\u2029\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
+
+class Changed(Exception):
+    """Somebody saved another version meanwhile: `current` is the newest."""
+
+    def __init__(self, current: WikiRevision) -> None:
+        super().__init__(f"version {current.number} came in between")
+        self.current = current
+
+
+class Locked(Exception):
+    """Only moderators may write this text."""
+
+
+class TooOften(Exception):
+    """Somebody saved as many versions within the hour as one may."""
+
+
+class Leaving(Exception):
+    """The viewer is being erased, so nothing new is kept of them."""
+
+
+def cleaned(text: str) -> str:
+    """A text as it is kept: lines end as they do everywhere, and nothing is in it that cannot be seen."""
+    lines = UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).split("\n")
+    return "\n".join(line.rstrip() for line in lines).strip("\n")
+
+
+# Showing
+
+
+def render(markdown: str) -> SafeString:
+    """HTML of a text, however hostile: no pictures, no HTML of its own, links that nobody has to trust."""
+    seen: dict[str, Any] = {}
+    tokens = _parser.parse(cleaned(markdown)[:LONGEST], seen)
+    _nest_headings(tokens)
+    html = _parser.renderer.render(tokens, _parser.options, seen)
+    return mark_safe(  # noqa: S308  # sanitized here
+        nh3.clean(
+            html,
+            tags=TAGS,
+            attributes=ATTRIBUTES,
+            tag_attribute_values={"th": {"scope": {"col"}}},
+            allowed_classes={"th": ALIGNED, "td": ALIGNED},
+            url_schemes={"http", "https"},
+            url_relative="deny",
+            link_rel="nofollow ugc noopener",
+        )
+    )
+
+
+HEADINGS = {f"h{level}" for level in range(TOP_HEADING, 7)}
+TAGS = HEADINGS | {
+    *("p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
+ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "*": set[str]()}
+ALIGNED = {"center", "right"}
+ALIGN = {"text-align:center": "center", "text-align:right": "right"}
+
+
+def _make_parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.validateLink = _is_web_address  # type: ignore[assignment,method-assign]
+    parser.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
+    parser.add_render_rule("image", _image_in_words)
+    parser.add_render_rule("th_open", _cell)
+    parser.add_render_rule("td_open", _cell)
+    return parser
+
+
+def _is_web_address(address: str) -> bool:
+    return address.lower().startswith(("https://", "http://"))
+
+
+def _table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+    """As markdown-it has it, while there are few columns and cells: short rows are filled up to a whole one.
+
+    Without that, a text of ten thousand characters could be sixty thousand cells.
+    """
+    columns = 1 + state.getLines(first + 1, first + 2, 0, False).count("|") if first + 1 < end else 0
+    if columns > COLUMNS + 1 or not table(state, first, end, True):
+        return False
+    last = min(end, first + CELLS // columns + 1)
+    rows = next((line for line in range(first, last) if state.isEmpty(line)), last) - first
+    cells = state.env.get("cells", 0) + columns * rows
+    if cells > CELLS:
+        return False
+    if silent:
+        return True
+    state.env["cells"] = cells
+    return table(state, first, end, False)
+
+
+def _image_in_words(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    """What a picture shows: fetching it would tell its server who reads the page."""
+    return escape(renderer.renderInlineAsText(tokens[index].children or [], options, env))
+
+
+def _cell(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    """A cell, with a class for the style that the policy of the site would refuse."""
+    cell = tokens[index]
+    aligned = ALIGN.get(str(cell.attrs.get("style")))
+    cell.attrs = {"class": aligned} if aligned else {}
+    if cell.tag == "th":
+        cell.attrs["scope"] = "col"
+    return renderer.renderToken(tokens, index, options, env)
+
+
+def _nest_headings(tokens: Sequence[Token]) -> None:
+    """Headings below those of the page, each at most one level below the one it belongs to."""
+    above: list[str] = []
+    for token in tokens:
+        if token.type not in {"heading_open", "heading_close"}:
+            continue
+        if token.type == "heading_open":
+            while above and above[-1] >= token.tag:
+                above.pop()
+            above.append(token.tag)
+        token.tag = f"h{min(TOP_HEADING + len(above) - 1, 6)}"
+
+
+_parser = _make_parser()
+
+
+# Versions
+
+
+def versions(profile: Profile | None) -> "QuerySet[WikiRevision]":
+    """The newest first."""
+    return WikiRevision.objects.filter(profile=profile, profile__isnull=False).order_by("-number")
+
+
+def _held(channel: Channel, viewer: Viewer) -> Profile:
+    """The row of a viewer's page, held until the transaction ends; made where there is none. Raises Leaving.
+
+    Whoever asks to be erased changes the row of the viewer, so that comes either before this or after all of it.
+    """
+    held = Viewer.objects.select_for_update(no_key=True).filter(pk=viewer.pk).first()
+    if held is None or Erasure.objects.filter(mark=mark_of(viewer.pk)).exclude(state=Progress.DONE).exists():
+        raise Leaving
+    profile, _ = Profile.objects.select_for_update(of=("self",)).get_or_create(channel=channel, viewer=viewer)
+    return profile
+
+
+def save(
+    channel: Channel, viewer: Viewer, text: str, author: User, role: str, *, based_on: int, note: str = ""
+) -> WikiRevision | None:
+    """Keep a text as the newest version, and show it; None where it says what is there already.
+
+    `based_on` is the number of the version that the author had before their eyes, 0 for none. Raises Changed where it
+    is no longer the newest, Locked, TooOften, Leaving, and ValueError where the text is too long.
+    """
+    text = cleaned(text)
+    if len(text) > LONGEST:
+        raise ValueError(f"longer than {LONGEST:,} characters")
+    with transaction.atomic():
+        profile = _held(channel, viewer)
+        current = versions(profile).first()
+        if text == (current.text if current else ""):
+            return None
+        if current and current.number != based_on:
+            raise Changed(current)
+        return _add(profile, current, author, role, text=text, note=cleaned(note).replace("\n", " ")[:LONGEST_NOTE])
+
+
+def restore(channel: Channel, viewer: Viewer, number: int, author: User, role: str) -> WikiRevision | None:
+    """Make a version the newest again; None where the newest says the same.
+
+    Raises WikiRevision.DoesNotExist, Locked, TooOften, Leaving.
+    """
+    with transaction.atomic():
+        profile = _held(channel, viewer)
+        wanted = WikiRevision.objects.get(profile=profile, number=number)
+        current = versions(profile).first()
+        if current and current.text == wanted.text:
+            return None
+        return _add(profile, current, author, role, text=wanted.text, restored=number)
+
+
+def _add(profile: Profile, current: WikiRevision | None, author: User, role: str, **said: Any) -> WikiRevision:
+    if profile.locked_at and role != WikiRevision.Role.MODERATOR:
+        raise Locked
+    lately = WikiRevision.objects.filter(author=author, made_at__gt=timezone.now() - timedelta(hours=1))
+    if len(lately.values_list("pk")[:EDITS_AN_HOUR]) == EDITS_AN_HOUR:
+        raise TooOften
+    number = current.number + 1 if current else 1
+    profile.current = WikiRevision.objects.create(profile=profile, number=number, author=author, role=role, **said)
+    profile.save(update_fields=["current", "changed_at"])
+    return profile.current
+
+
+def lock(channel: Channel, viewer: Viewer, moderator: User) -> None:
+    """From now on only moderators write the text. Raises Leaving."""
+    with transaction.atomic():
+        profile = _held(channel, viewer)
+        if profile.locked_at is None:
+            profile.locked_at, profile.locked_by = timezone.now(), moderator
+            profile.save(update_fields=["locked_at", "locked_by", "changed_at"])
+
+
+def unlock(channel: Channel, viewer: Viewer) -> None:
+    """The viewer may write again."""
+    Profile.objects.filter(channel=channel, viewer=viewer).update(locked_at=None, locked_by=None)
+
+
+# Differences
+
+AROUND = 2
+"""Lines that did not change, shown before and after those that did."""
+MOST_LINES = 600
+MOST_PIECES = 400
+MOST_PAIRS = 4_000
+WORDS = re.compile(r"\s+|\w+|.", re.DOTALL)
+
+
+class Part(NamedTuple):
+    """Words of a line: `kind` is "same", "in" or "out"."""
+
+    kind: str
+    text: str
+
+
+class Line(NamedTuple):
+    """A line of a comparison: `kind` is "same", "in", "out", or "skip" for lines left out."""
+
+    kind: str
+    parts: list[Part]
+
+
+def differences(before: str, after: str) -> list[Line]:
+    """What became of a text: lines that went and that came, with the words in them, and a few lines around.
+
+    Nothing where it stayed as it was.
+    """
+    if before == after:
+        return []
+    old, new = before.split("\n") if before else [], after.split("\n") if after else []
+    lines: list[Line] = []
+    steps = _steps(old, new)
+    for place, (kind, start, end, begin, until) in enumerate(steps):
+        if kind == "equal":
+            lines += _around(old[start:end], is_first=place == 0, is_last=place == len(steps) - 1)
+        else:
+            lines += _changed(old[start:end], new[begin:until])
+    return lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], _skip(len(lines) - MOST_LINES)]
+
+
+def _around(same: list[str], *, is_first: bool, is_last: bool) -> list[Line]:
+    head = [] if is_first else same[:AROUND]
+    rest = same[len(head) :]
+    tail = [] if is_last else rest[-AROUND:]
+    left_out = len(rest) - len(tail)
+    skipped = [_skip(left_out)] if left_out else []
+    return [*_plain(head), *skipped, *_plain(tail)]
+
+
+def _skip(lines: int) -> Line:
+    return Line("skip", [Part("same", str(lines))])
+
+
+def _plain(lines: list[str]) -> Iterator[Line]:
+    return (Line("same", [Part("same", line)]) for line in lines)
+
+
+def _changed(old: list[str], new: list[str]) -> Iterator[Line]:
+    """Lines that went, each before the one that came in its place."""
+    if not _is_cheap(old, new):
+        return chain(
+            (Line("out", [Part("out", line)]) for line in old), (Line("in", [Part("in", line)]) for line in new)
+        )
+    return chain.from_iterable(_replaced(went, came) for went, came in zip_longest(old, new))
+
+
+def _replaced(went: str | None, came: str | None) -> Iterator[Line]:
+    if went is None or came is None:
+        yield from [] if went is None else [Line("out", [Part("out", went)])]
+        yield from [] if came is None else [Line("in", [Part("in", came)])]
+        return
+    old, new = WORDS.findall(went), WORDS.findall(came)
+    steps = _steps(old, new)
+    yield Line("out", [_part(kind, "out", old[start:end]) for kind, start, end, _, _ in steps if start < end])
+    yield Line("in", [_part(kind, "in", new[begin:until]) for kind, _, _, begin, until in steps if begin < until])
+
+
+def _part(step: str, changed: str, words: list[str]) -> Part:
+    return Part("same" if step == "equal" else changed, "".join(words))
+
+
+def _steps(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
+    """As `SequenceMatcher.get_opcodes`; what would take long to compare is all replaced but for its ends."""
+    head = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    rest = min(len(old), len(new)) - head
+    tail = next((i for i in range(rest) if old[-1 - i] != new[-1 - i]), rest)
+    inner = old[head : len(old) - tail], new[head : len(new) - tail]
+    steps: list[tuple[str, int, int, int, int]] = [("equal", 0, head, 0, head)] if head else []
+    if _is_cheap(*inner):
+        found = SequenceMatcher(None, *inner, autojunk=False).get_opcodes()
+        steps += [(kind, a + head, b + head, c + head, d + head) for kind, a, b, c, d in found]
+    elif inner[0] or inner[1]:
+        steps.append(("replace", head, len(old) - tail, head, len(new) - tail))
+    return steps + ([("equal", len(old) - tail, len(old), len(new) - tail, len(new))] if tail else [])
+
+
+def _is_cheap(old: Sequence[str], new: Sequence[str]) -> bool:
+    """Whether SequenceMatcher is done at once: its work grows with how many pairs are equal, and how often it looks."""
+    if len(old) + len(new) > MOST_PIECES:
+        return False
+    times: dict[str, int] = {}
+    for piece in old:
+        times[piece] = times.get(piece, 0) + 1
+    return sum(times.get(piece, 0) for piece in new) <= MOST_PAIRS
