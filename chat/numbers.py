@@ -1,7 +1,8 @@
 """What is counted, in SQL, once: the store asks it of a batch's new messages, a recount of all of them.
 
 Each is a SELECT over a relation of messages that count (see `Message.counted`): {messages} has
-channel_id, viewer_id, sent_at, bits and emotes.
+channel_id, viewer_id, sent_at, bits and emotes. What nobody wrote has an empty viewer_id (see
+chat/anonymous.py): it counts, and is no chatter's.
 """
 
 DAY = "(sent_at AT TIME ZONE 'UTC')::date"
@@ -22,7 +23,7 @@ FROM {{messages}}, unnest(emotes) AS emote_id GROUP BY 1, 2, 3, 4
 # channel, minute -> messages, and how many viewers wrote them
 BY_MINUTE = """
 SELECT channel_id, date_trunc('minute', sent_at, 'UTC') AS minute, count(*) AS messages,
-    count(DISTINCT viewer_id) AS chatters
+    count(DISTINCT nullif(viewer_id, '')) AS chatters
 FROM {messages} GROUP BY 1, 2
 """
 

@@ -93,7 +93,7 @@ RECOUNT_DAY = {
     "viewer days": (
         f"""
         INSERT INTO viewers_viewerday AS known (channel_id, viewer_id, day, {_OF_VIEWER}, watch_seconds)
-        SELECT %(channel)s, viewer_id, %(day)s, {_OF_VIEWER}, 0 FROM recount ORDER BY viewer_id
+        SELECT %(channel)s, viewer_id, %(day)s, {_OF_VIEWER}, 0 FROM recount WHERE viewer_id <> '' ORDER BY viewer_id
         ON CONFLICT (channel_id, viewer_id, day) DO UPDATE SET {_SET}, points = excluded.points
         WHERE ({_KNOWN_OF_VIEWER}) <> ({_EXCLUDED}, excluded.points)
         """,
@@ -106,7 +106,7 @@ RECOUNT_DAY = {
     "emote uses": (
         """
         INSERT INTO chat_emoteusage AS known (channel_id, viewer_id, emote_id, day, uses)
-        SELECT channel_id, viewer_id, emote_id, day, uses FROM recount_emotes ORDER BY 1, 2, 3
+        SELECT channel_id, viewer_id, emote_id, day, uses FROM recount_emotes WHERE viewer_id <> '' ORDER BY 1, 2, 3
         ON CONFLICT (channel_id, viewer_id, emote_id, day) DO UPDATE SET uses = excluded.uses
         WHERE known.uses <> excluded.uses
         """,
@@ -120,15 +120,12 @@ RECOUNT_DAY = {
     "emote days": (
         """
         INSERT INTO chat_emoteday AS known (channel_id, emote_id, day, uses)
-        SELECT channel_id, emote_id, day, sum(uses) FROM chat_emoteusage
-        WHERE channel_id = %(channel)s AND day = %(day)s GROUP BY 1, 2, 3 ORDER BY 2
+        SELECT channel_id, emote_id, day, sum(uses) FROM recount_emotes GROUP BY 1, 2, 3 ORDER BY 2
         ON CONFLICT (channel_id, day, emote_id) DO UPDATE SET uses = excluded.uses WHERE known.uses <> excluded.uses
         """,
         """
-        DELETE FROM chat_emoteday known WHERE channel_id = %(channel)s AND day = %(day)s AND NOT EXISTS (
-            SELECT FROM chat_emoteusage used
-            WHERE (used.channel_id, used.day, used.emote_id) = (known.channel_id, known.day, known.emote_id)
-        )
+        DELETE FROM chat_emoteday known WHERE channel_id = %(channel)s AND day = %(day)s
+            AND NOT EXISTS (SELECT FROM recount_emotes used WHERE used.emote_id = known.emote_id)
         """,
     ),
     "minutes": (
@@ -147,8 +144,9 @@ RECOUNT_DAY = {
     "channel days": (
         f"""
         INSERT INTO streams_channelday AS known (channel_id, day, chatters, {_ALL})
-        SELECT %(channel)s, %(day)s, count(*) FILTER (WHERE messages > 0), coalesce(sum(messages), 0),
-            coalesce(sum(emotes), 0), coalesce(sum(bits), 0), coalesce(sum(subs), 0), coalesce(sum(gifts), 0)
+        SELECT %(channel)s, %(day)s, count(*) FILTER (WHERE messages > 0 AND viewer_id <> ''),
+            coalesce(sum(messages), 0), coalesce(sum(emotes), 0), coalesce(sum(bits), 0), coalesce(sum(subs), 0),
+            coalesce(sum(gifts), 0)
         FROM recount HAVING count(*) > 0
         ON CONFLICT (channel_id, day) DO UPDATE SET chatters = excluded.chatters, {_SET}
         WHERE (known.chatters, {_KNOWN}) <> (excluded.chatters, {_EXCLUDED})
@@ -169,7 +167,8 @@ MARK_DAY = MARK_DAYS.format(days="(SELECT %(channel)s AS channel_id, %(day)s::da
 SEE_VIEWERS = """
 INSERT INTO viewers_viewertotal AS known
     (channel_id, viewer_id, first_seen_at, last_seen_at, messages, emotes, bits, subs, gifts, watch_seconds, points)
-SELECT %(channel)s, viewer_id, first_at, last_at, 0, 0, 0, 0, 0, 0, 0 FROM recount ORDER BY viewer_id
+SELECT %(channel)s, viewer_id, first_at, last_at, 0, 0, 0, 0, 0, 0, 0 FROM recount
+WHERE viewer_id <> '' ORDER BY viewer_id
 ON CONFLICT (channel_id, viewer_id) DO UPDATE SET
     first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
     last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at)

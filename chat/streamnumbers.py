@@ -62,7 +62,7 @@ SELECT viewer_id, messages, emotes, seconds, is_person, is_person AND sessions >
 FROM (
     SELECT viewer_id, sum(messages)::bigint AS messages, sum(emotes)::bigint AS emotes,
         CASE WHEN viewer.is_bot THEN 0 ELSE sum(seconds)::bigint END AS seconds, sum(sessions) AS sessions,
-        viewer.is_bot IS NOT TRUE AS is_person
+        viewer.is_bot IS NOT TRUE AND viewer_id <> '' AS is_person
     FROM (
         SELECT viewer_id, messages, emotes, 0 AS seconds, 0 AS sessions FROM ({said}) wrote
         UNION ALL
@@ -82,7 +82,8 @@ WRITE_VIEWERS = (
     """
     INSERT INTO viewers_viewerstream AS known
         (channel_id, stream_id, viewer_id, messages, emotes, watch_seconds, is_new)
-    SELECT %(channel)s, %(stream)s, viewer_id, messages, emotes, seconds, is_new FROM stream_viewers ORDER BY viewer_id
+    SELECT %(channel)s, %(stream)s, viewer_id, messages, emotes, seconds, is_new FROM stream_viewers
+    WHERE viewer_id <> '' ORDER BY viewer_id
     ON CONFLICT (stream_id, viewer_id) DO UPDATE SET messages = excluded.messages, emotes = excluded.emotes,
         watch_seconds = excluded.watch_seconds, is_new = excluded.is_new
     WHERE (known.messages, known.emotes, known.watch_seconds, known.is_new)
@@ -116,7 +117,8 @@ FROM (
         CASE WHEN %(has_messages)s THEN seen.chatters ELSE stream.chatters END AS chatters,
         seen.watched_by, seen.seconds, seen.new, seen.returning, samples.peak, samples.average
     FROM streams_stream stream, (
-        SELECT coalesce(sum(messages), 0) AS messages, count(*) FILTER (WHERE messages > 0) AS chatters,
+        SELECT coalesce(sum(messages), 0) AS messages,
+            count(*) FILTER (WHERE messages > 0 AND viewer_id <> '') AS chatters,
             count(*) FILTER (WHERE has_watched) AS watched_by, coalesce(sum(seconds), 0) AS seconds,
             count(*) FILTER (WHERE is_new) AS new, count(*) FILTER (WHERE is_person AND NOT is_new) AS returning
         FROM stream_viewers

@@ -19,7 +19,9 @@ RETURNING id
 """
 
 # Messages of this batch that carry bits, whether or not they are new.
-CHEERS = "SELECT channel_id, viewer_id, sent_ms FROM staged WHERE bits > 0 AND source_channel_id = ''"
+CHEERS = """
+SELECT channel_id, viewer_id, sent_ms FROM staged WHERE bits > 0 AND source_channel_id = '' AND viewer_id <> ''
+"""
 
 # Whose tellings can be the same: one arm for each, so that each can use its index. EventSub does not know who gave a
 # gift to whom, so that what it tells of a recipient is nobody's.
@@ -182,6 +184,12 @@ SELECT channel, kind, to_timestamp(ms / 1000.0), target, login, message, duratio
 FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[],
     %s::text[], %s::text[])
     AS told (channel, kind, ms, target, login, message, duration, moderator, reason, told_by)
+-- A message is deleted once, whether or not it was known by then who wrote it.
+WHERE kind <> 'delete' OR NOT EXISTS (
+    SELECT FROM chat_moderationevent known
+    WHERE known.message_id = message AND known.message_id <> '' AND known.channel_id = channel
+        AND known.kind = 'delete' AND known.told_by = told.told_by AND known.occurred_at = to_timestamp(ms / 1000.0)
+)
 ORDER BY channel, target, message, ms
 ON CONFLICT DO NOTHING
 RETURNING id
@@ -234,8 +242,8 @@ UPDATE chat_message m SET removed_at = least(
             AND e.same_as_id IS NULL
     ), (
         SELECT min(e.occurred_at) FROM chat_moderationevent e
-        WHERE e.channel_id = m.channel_id AND e.target_id = m.viewer_id AND e.occurred_at >= m.sent_at
-            AND e.kind IN ('ban', 'timeout') AND e.same_as_id IS NULL
+        WHERE e.channel_id = m.channel_id AND e.target_id = m.viewer_id AND m.viewer_id <> ''
+            AND e.occurred_at >= m.sent_at AND e.kind IN ('ban', 'timeout') AND e.same_as_id IS NULL
     ), (
         SELECT min(e.occurred_at) FROM chat_moderationevent e
         WHERE e.channel_id = m.channel_id AND e.occurred_at >= m.sent_at
@@ -249,7 +257,8 @@ FROM (
     UNION
     SELECT m.id, m.channel_id, m.sent_at FROM chat_moderationevent e
         JOIN chat_message m ON m.channel_id = e.channel_id AND m.viewer_id = e.target_id AND m.sent_at <= e.occurred_at
-        WHERE e.id = ANY(%(gone)s) AND e.kind IN ('ban', 'timeout') AND m.removed_at = e.occurred_at
+        WHERE e.id = ANY(%(gone)s) AND e.kind IN ('ban', 'timeout') AND e.target_id <> ''
+            AND m.removed_at = e.occurred_at
     UNION
     SELECT m.id, m.channel_id, m.sent_at FROM chat_moderationevent e
         JOIN chat_message m ON m.channel_id = e.channel_id

@@ -41,6 +41,17 @@ SELECT id, ceil(extract(epoch FROM messages_kept_from) * 1000)::bigint FROM stre
 WHERE id = ANY(%s) AND messages_kept_from IS NOT NULL
 """
 
+# Which of these messages are stored, and who wrote those of which it is known.
+FIND_STORED = """
+SELECT told.id, told.channel
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS told (id, channel, ms)
+WHERE EXISTS (
+    SELECT FROM chat_message stored
+    WHERE stored.id = told.id AND stored.channel_id = told.channel AND stored.sent_at = to_timestamp(told.ms / 1000.0)
+)
+"""
+AUTHORS = "SELECT id, viewer_id FROM chat_message WHERE id = ANY(%s) AND viewer_id <> ''"
+
 # Those of messages and those of notices in one go: two would take their locks in two orders.
 _TOLD = """(
     SELECT viewer_id, login, display_name, color, sent_ms FROM staged
@@ -57,7 +68,7 @@ FIND_NEW_SPEAKERS = """
 INSERT INTO new_speaker
 SELECT * FROM (
     SELECT DISTINCT channel_id, viewer_id, to_timestamp(sent_ms / 60000 * 60) AS minute
-    FROM staged WHERE source_channel_id = ''
+    FROM staged WHERE source_channel_id = '' AND viewer_id <> ''
 ) speaker
 WHERE (
     SELECT sent_at FROM chat_message said
@@ -101,9 +112,12 @@ _SUMS = """
 _RAISE_POINTS = f"{_RAISE}, points = known.points + excluded.points"
 _SUMS_AND_POINTS = f"{_SUMS}, sum(points) AS points"
 
-# Each returns how many viewers wrote for the first time: those whose row now says just what was added.
+# Each returns how many viewers wrote for the first time: those whose row now says just what was added. What nobody
+# wrote (see chat/anonymous.py) counts for the channel, its minutes and emotes, but for no viewer.
 ADD_VIEWER_DAYS = f"""
-WITH told AS (SELECT channel_id, viewer_id, day, {_SUMS_AND_POINTS} FROM tally GROUP BY 1, 2, 3), added AS (
+WITH told AS (
+    SELECT channel_id, viewer_id, day, {_SUMS_AND_POINTS} FROM tally WHERE viewer_id <> '' GROUP BY 1, 2, 3
+), added AS (
     INSERT INTO viewers_viewerday AS known
         (channel_id, viewer_id, day, messages, emotes, bits, subs, gifts, points, watch_seconds)
     SELECT *, 0 FROM told ORDER BY 1, 2, 3
@@ -117,7 +131,7 @@ WHERE messages > 0 GROUP BY 1, 2
 ADD_VIEWER_TOTALS = f"""
 WITH told AS (
     SELECT channel_id, viewer_id, min(first_at) AS first_at, max(last_at) AS last_at, {_SUMS_AND_POINTS}
-    FROM tally GROUP BY 1, 2
+    FROM tally WHERE viewer_id <> '' GROUP BY 1, 2
 ), added AS (
     INSERT INTO viewers_viewertotal AS known
         (channel_id, viewer_id, first_seen_at, last_seen_at, messages, emotes, bits, subs, gifts, points, watch_seconds)
@@ -133,7 +147,7 @@ WHERE messages > 0 GROUP BY 1
 
 ADD_EMOTE_USAGE = """
 INSERT INTO chat_emoteusage AS known (channel_id, viewer_id, emote_id, day, uses)
-SELECT * FROM emote_tally ORDER BY 1, 2, 3, 4
+SELECT * FROM emote_tally WHERE viewer_id <> '' ORDER BY 1, 2, 3, 4
 ON CONFLICT (channel_id, viewer_id, emote_id, day) DO UPDATE SET uses = known.uses + excluded.uses
 """
 
@@ -208,7 +222,7 @@ REMOVE_REACHED = _REMOVE.format(
     UNION ALL
     SELECT m.id, m.channel_id, m.sent_at, e.occurred_at FROM chat_moderationevent e
         JOIN chat_message m ON m.channel_id = e.channel_id AND m.viewer_id = e.target_id AND m.sent_at <= e.occurred_at
-        WHERE e.id = ANY(%(deeds)s) AND e.kind IN ('ban', 'timeout')
+        WHERE e.id = ANY(%(deeds)s) AND e.kind IN ('ban', 'timeout') AND e.target_id <> ''
             AND (m.removed_at IS NULL OR m.removed_at > e.occurred_at)
     UNION ALL
     SELECT m.id, m.channel_id, m.sent_at, e.occurred_at FROM chat_moderationevent e
@@ -229,7 +243,7 @@ SELECT EXISTS (
         WHERE e.channel_id = told.channel AND e.occurred_at >= to_timestamp(told.ms / 1000.0)
             AND e.kind IN ('ban', 'timeout', 'delete', 'clear') AND e.same_as_id IS NULL
     )
-), EXISTS (SELECT FROM staged WHERE bits > 0 AND source_channel_id = '')
+), EXISTS (SELECT FROM staged WHERE bits > 0 AND source_channel_id = '' AND viewer_id <> '')
 """
 
 # Messages that arrived after the deed that removed them.
@@ -240,7 +254,7 @@ REMOVE_LATE = _REMOVE.format(
             AND e.kind = 'delete' AND e.same_as_id IS NULL
     UNION ALL
     SELECT m.id, m.channel_id, to_timestamp(m.sent_ms / 1000.0), e.occurred_at FROM staged m
-        JOIN chat_moderationevent e ON e.channel_id = m.channel_id AND e.target_id = m.viewer_id
+        JOIN chat_moderationevent e ON e.channel_id = m.channel_id AND e.target_id = m.viewer_id AND m.viewer_id <> ''
             AND e.occurred_at >= to_timestamp(m.sent_ms / 1000.0) AND e.kind IN ('ban', 'timeout')
             AND e.same_as_id IS NULL
     UNION ALL

@@ -30,6 +30,7 @@ from chat.ingest.rooms import Rooms
 from chat.ingest.rows import moment
 from chat.ingest.transaction import Stored, Transaction, insert_dead
 from chat.models import Emote
+from viewers.unkept import Unkept
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +59,7 @@ class Store:
         self._sets = sets
         self._make_months_from = datetime.min.replace(tzinfo=UTC)
         self.rooms = Rooms()
+        self.unkept = Unkept()
         self._emotes: dict[EmoteKey, int] = {}
         self._months: set[date] = set()
         self._preparing = threading.RLock()
@@ -97,6 +99,7 @@ class Store:
         """Ask the database again for every key: it may be another one now, that lacks the newest rows."""
         with self._preparing:
             self.rooms = Rooms()
+            self.unkept = Unkept()
             self._emotes = {}
             self._months = set()
 
@@ -130,7 +133,7 @@ class Store:
         if prepared.failure is not None:
             raise prepared.failure
         with transaction.atomic(), connection.cursor() as cursor:
-            stored = Transaction(cursor, prepared.rooms, prepared.batch, prepared.emotes).run()
+            stored = Transaction(cursor, prepared.rooms, prepared.batch, prepared.emotes, self.unkept).run()
         stored.lines = len(prepared.lines)
         return stored
 
@@ -156,8 +159,8 @@ class Store:
         reason = str(error).splitlines()[0] if isinstance(error, DatabaseError) else f"{type(error).__name__}: {error}"
         is_refused = isinstance(error, DataError | IntegrityError)
         log.warning("line.refused", source=line.source, reason=reason, exc_info=None if is_refused else error)
-        with connection.cursor() as cursor:
-            insert_dead(cursor, [Dead(line, reason)])
+        with transaction.atomic(), connection.cursor() as cursor:
+            insert_dead(cursor, [Dead(line, reason)], self.unkept.read(cursor))
         return Stored(lines=1, dead=1)
 
     def _find_emotes(self, batch: Batch) -> dict[tuple[str, str], list[int]]:

@@ -9,17 +9,20 @@ from typing import Any, NamedTuple
 
 from django.db.backends.utils import CursorWrapper
 
+from chat.anonymous import anonymous_id
 from chat.ingest import statements
 from chat.ingest.batch import Batch, Dead
 from chat.ingest.deeds import Deeds
-from chat.ingest.events import ChatMessage
+from chat.ingest.events import ChatMessage, MessageDeleted
 from chat.ingest.eventsub_events import Told
 from chat.ingest.facts import Facts
 from chat.ingest.rooms import Rooms
 from chat.ingest.rows import columns
+from chat.ingest.unkept import buried, nameless, people_of, without
 from chat.models.emote import picture
 from streams.locks import lock_channels
 from streams.models import Channel
+from viewers.unkept import Unkept
 
 Rows = list[tuple[Any, ...]]
 
@@ -92,12 +95,18 @@ class Transaction:
     """Writes one batch. The steps of `run` stand in its order; none of them looks at a single row."""
 
     def __init__(
-        self, cursor: CursorWrapper, rooms: Rooms, batch: Batch, emotes: dict[tuple[str, str], list[int]]
+        self,
+        cursor: CursorWrapper,
+        rooms: Rooms,
+        batch: Batch,
+        emotes: dict[tuple[str, str], list[int]],
+        unkept: Unkept,
     ) -> None:
         self.cursor = cursor
         self.rooms = rooms
         self.batch = batch
         self.emotes = emotes
+        self.unkept = unkept
         self.dead = list(batch.dead)
         self.by_login: dict[str, int] = {}
 
@@ -105,8 +114,12 @@ class Transaction:
         batch, stored = self.batch, Stored()
         self.by_login = self._channels_by_login()
         self._lock_channels()
+        self.unkept.read(self.cursor)
         if batch.messages or batch.notices or batch.told:
-            batch, stored.expired = self._leave_out_expired()
+            stored.expired = self._leave_out_expired()
+        if self.unkept:
+            self._leave_out_unkept()
+        batch = self.batch
         is_late = has_cheers = False
         facts = Facts(self.cursor, self.rooms, batch)
         has_news = bool(batch.messages or batch.notices or batch.told)
@@ -130,7 +143,7 @@ class Transaction:
             facts.tell_streams()
         if batch.gaps:
             self._insert_gaps()
-        insert_dead(self.cursor, self.dead)
+        insert_dead(self.cursor, self.dead, self.unkept)
         stored.dead = len(self.dead)
         return stored
 
@@ -139,8 +152,8 @@ class Transaction:
         if channels:
             lock_channels(self.cursor, channels)
 
-    def _leave_out_expired(self) -> tuple[Batch, int]:
-        """Take out what is older than what its channel has kept; return the rest, and how much it was."""
+    def _leave_out_expired(self) -> int:
+        """Take out what is older than what its channel has kept; return how much it was."""
         channels = {self.rooms.key(room): room for room in self.batch.rooms}
         self.cursor.execute(statements.KEPT_FROM, [list(channels)])
         kept_from = {channels[key]: ms for key, ms in self.cursor.fetchall()}
@@ -156,7 +169,33 @@ class Transaction:
                     if not isinstance(told.fact, Told) or told.fact.at_ms >= kept_from.get(told.room_id, 0)
                 ],
             )
-        return self.batch, _size(before) - _size(self.batch)
+        return _size(before) - _size(self.batch)
+
+    def _leave_out_unkept(self) -> None:
+        """Take out what is not kept of people, and of their messages those that are stored in the other form."""
+        people = people_of(self.batch)
+        gone = self.unkept.among(people)
+        kept_again = self.unkept.kept_again_among(people) - gone
+        chose = gone | kept_again
+        others = {
+            key: anonymous_id(message.id) if message.user_id in kept_again else message.id
+            for key, message in (self.batch.messages.items() if chose else ())
+            if message.user_id in chose
+        }
+        self.batch = without(self.batch, gone)
+        if others:
+            self._leave_out_stored(others)
+
+    def _leave_out_stored(self, other_ids: dict[tuple[str, str], str]) -> None:
+        """Take out messages, by key, that are stored under another id: they were told before somebody chose."""
+        messages = self.batch.messages
+        rows = [(other, self.rooms.key(key[1]), messages[key].sent_ms) for key, other in other_ids.items()]
+        self.cursor.execute(statements.FIND_STORED, columns(rows))
+        stored = set(self.cursor.fetchall())
+        known = {key for key, row in zip(other_ids, rows, strict=True) if row[:2] in stored}
+        if known:
+            kept = {key: message for key, message in messages.items() if key not in known}
+            self.batch = replace(self.batch, messages=kept)
 
     # Viewers
 
@@ -224,9 +263,16 @@ class Transaction:
         return is_late, has_cheers
 
     def _store_deeds(self) -> None:
+        if self.unkept:
+            self._forget_unknown_authors()
         deeds = Deeds(self.cursor, self.rooms, self.batch, self.by_login)
         deeds.store()
         self.dead += deeds.dead
+
+    def _forget_unknown_authors(self) -> None:
+        ids = [deed.message_id for _, deed in self.batch.moderation if isinstance(deed, MessageDeleted)]
+        self.cursor.execute(statements.AUTHORS, [ids])
+        self.batch = nameless(self.batch, dict(self.cursor.fetchall()), self.unkept)
 
     def _insert_gaps(self) -> None:
         rows = []
@@ -282,9 +328,11 @@ class Transaction:
             stored.channels[channel].emotes.append(EmoteUse(emote, name, provider, url, uses))
 
 
-def insert_dead(cursor: CursorWrapper, dead: Sequence[Dead]) -> None:
+def insert_dead(cursor: CursorWrapper, dead: Sequence[Dead], unkept: Unkept) -> None:
     """Keep lines that nobody could use, as they came."""
     if dead:
+        if unkept:
+            dead = [buried(each, unkept) for each in dead]
         rows = [
             (each.line.source, each.line.raw, each.reason.replace("\x00", "?"), each.line.received_ms) for each in dead
         ]

@@ -10,6 +10,9 @@ from streams.models import Channel
 
 Row = tuple[Any, ...]
 
+NOBODY = ""
+"""Who wrote what is anonymous: it counts, but for no viewer."""
+
 CHANNEL = "(SELECT twitch_id FROM streams_channel WHERE id = channel_id)"
 EMOTE = "(SELECT provider || ':' || provider_id FROM chat_emote WHERE id = emote_id)"
 COUNTS = "messages, emotes, bits, subs, gifts"
@@ -112,7 +115,7 @@ class _Count:
         self._add(room, message.viewer_id, at, messages=1, emotes=len(message.emotes), bits=message.bits)
         minute = (room, at.replace(second=0, microsecond=0))
         self.minute_messages[minute] += 1
-        self.minute_chatters.setdefault(minute, set()).add(message.viewer_id)
+        self.minute_chatters.setdefault(minute, set()).update({message.viewer_id} - {NOBODY})
         for emote in message.emotes:
             self.uses[room, message.viewer_id, self.emotes[emote], at.date()] += 1
 
@@ -136,12 +139,15 @@ class _Count:
     def rows(self) -> dict[str, list[Row]]:
         viewer_totals = self._summed(lambda key: key[:2])
         found = {
-            "viewer days": [(*key, *_five(counts), 0, counts["points"]) for key, counts in self.of_day.items()],
+            "viewer days": [
+                (*key, *_five(counts), 0, counts["points"]) for key, counts in self.of_day.items() if key[1] != NOBODY
+            ],
             "viewer totals": [
                 (*key, min(self.seen[key]), max(self.seen[key]), *_five(counts), 0, counts["points"])
                 for key, counts in viewer_totals.items()
+                if key[1] != NOBODY
             ],
-            "emote uses": [(*key, uses) for key, uses in self.uses.items()],
+            "emote uses": [(*key, uses) for key, uses in self.uses.items() if key[1] != NOBODY],
             "emote days": [(*key, uses) for key, uses in self._emote_days().items()],
             "minutes": [(*key, number, len(self.minute_chatters[key])) for key, number in self.minute_messages.items()],
             "channel days": [
@@ -169,7 +175,9 @@ class _Count:
 
     def _chatters(self, counted: dict[Row, Counter[str]], group: Row, *places: int) -> int:
         return sum(
-            counts["messages"] > 0 for key, counts in counted.items() if tuple(key[place] for place in places) == group
+            counts["messages"] > 0
+            for key, counts in counted.items()
+            if tuple(key[place] for place in places) == group and key[1] != NOBODY
         )
 
     def _last_of(self, room: str) -> Any:
