@@ -4,24 +4,15 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 from social_django.models import UserSocialAuth
 
-from streams.access import listed_channel
 from streams.models import Channel
 from viewers.models import Viewer
 
 PROVIDER = "twitch"
 MAY_CHANGE_PAGES = "viewers.change_profile"
-
-
-def channel_with_viewers(login: str) -> Channel:
-    """The channel at this login, if it shows its viewers to everybody."""
-    channel = listed_channel(login)
-    if not channel.is_open:
-        raise Http404(f"{channel} shows only viewers who asked for a page, and nobody has yet.")
-    return channel
 
 
 def twitch_id_of(user: User | AnonymousUser) -> str:
@@ -60,7 +51,13 @@ def may_moderate(user: User | AnonymousUser, channel: Channel) -> bool:
         return False
     if user.is_superuser or (user.is_staff and user.has_perm(MAY_CHANGE_PAGES)):
         return True
-    return channel.twitch_id is not None and twitch_id_of(user) == channel.twitch_id
+    return bool(channel.twitch_id) and twitch_id_of(user) == channel.twitch_id
+
+
+def channel_of(user: User | AnonymousUser) -> Channel | None:
+    """The channel with a page here that belongs to somebody's own Twitch account."""
+    twitch_id = twitch_id_of(user)
+    return Channel.objects.listed().filter(twitch_id=twitch_id).first() if twitch_id else None
 
 
 def visitor(request: HttpRequest) -> dict[str, Any]:

@@ -1,15 +1,18 @@
-"""The list of a channel's viewers, and the search among them."""
+"""The list of a channel's viewers, and the search among them by any name they ever had."""
 
+from heapq import merge
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from streams.access import listed_channel
 from streams.models import Channel
+from streams.pages import kept_ready
 from streamstats.lib.keyset import Place
 from streamstats.lib.methods import read_only
-from viewers.access import channel_with_viewers
 from viewers.models import ViewerName, ViewerTotal
+from viewers.visibility import shown_in
 
 PAGE = 50
 LONGEST_NAME = 64
@@ -17,8 +20,9 @@ BROKEN = "This link to the next page is broken. Start again from the first one."
 
 
 @read_only
+@kept_ready
 def viewer_list(request: HttpRequest, channel: str) -> HttpResponse:
-    found = channel_with_viewers(channel)
+    found = listed_channel(channel)
     typed = request.GET.get("q", "").strip()
     after = _place(request.GET.get("after", ""))
     rows, following = _search(found, typed, after) if typed else _most_messages(found, after)
@@ -36,7 +40,7 @@ def _place(text: str) -> Place | None:
 
 
 def _most_messages(channel: Channel, after: Place | None) -> tuple[list[ViewerTotal], str]:
-    rows = ViewerTotal.objects.most_messages(channel)
+    rows = ViewerTotal.objects.most_messages(channel).filter(shown_in(channel))
     if after:
         try:
             rows = rows.after(after.number(), after.id)
@@ -47,14 +51,19 @@ def _most_messages(channel: Channel, after: Place | None) -> tuple[list[ViewerTo
 
 
 def _search(channel: Channel, typed: str, after: Place | None) -> tuple[list[ViewerName], str]:
-    """Names that begin with what was typed; nothing at all where no name could."""
+    """Names that begin with what was typed, of those who are shown; nothing at all where no name could.
+
+    Logins and display names lie in two indexes, so they are two questions, and their answers are one list.
+    """
     prefix = typed.removeprefix("@").lower()
     if not prefix or len(prefix) > LONGEST_NAME or not prefix.isprintable():
         return [], ""
-    names = ViewerName.objects.in_channel(channel).beginning_with(prefix)
+    names = ViewerName.objects.in_channel(channel).filter(shown_in(channel))
+    logins, displayed = names.beginning_with(prefix), names.displayed_as(prefix)
     if after:
-        names = names.after(after.value, after.id)
-    return _page(list(names[: PAGE + 1]), lambda row: Place(row.login, row.viewer_id))
+        logins, displayed = logins.after(after.value, after.id), displayed.after(after.value, after.id)
+    both = merge(logins[: PAGE + 1], displayed[: PAGE + 1], key=lambda row: (row.found, row.viewer_id))
+    return _page(list(both)[: PAGE + 1], lambda row: Place(row.found, row.viewer_id))
 
 
 def _page(rows: list[Any], place: Any) -> tuple[list[Any], str]:

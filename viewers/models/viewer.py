@@ -92,12 +92,19 @@ class ViewerNameQuerySet(models.QuerySet["ViewerName"]):
         )
 
     def beginning_with(self, prefix: str) -> Self:
-        return self.filter(login__startswith=prefix).order_by("login", "viewer")
+        """Logins that begin with this, in their order; `found` is what was found."""
+        return self.filter(login__startswith=prefix).annotate(found=models.F("login")).order_by("found", "viewer")
 
-    def after(self, login: str, viewer_id: str) -> Self:
-        """The names that follow this one in the order of `beginning_with`."""
-        later = models.Q(login__gt=login) | models.Q(viewer__gt=viewer_id)
-        return self.filter(later, login__gte=login)
+    def displayed_as(self, prefix: str) -> Self:
+        """The same of display names that are more than their login, which `beginning_with` does not find already."""
+        displayed = self.filter(IS_DISPLAYED_OTHERWISE).exclude(login__startswith=prefix).annotate(found=DISPLAYED)
+        beginning = Lower(models.Value(prefix))  # here and there by the same hand: alphabets are full of exceptions
+        return displayed.filter(found__startswith=beginning).order_by("found", "viewer")
+
+    def after(self, found: str, viewer_id: str) -> Self:
+        """The names that follow this one in the order of either."""
+        later = models.Q(found__gt=found) | models.Q(viewer__gt=viewer_id)
+        return self.filter(later, found__gte=found)
 
 
 class ViewerName(models.Model):
@@ -125,6 +132,13 @@ class ViewerName(models.Model):
 
     def __str__(self) -> str:
         return self.login
+
+    @property
+    def was(self) -> str:
+        """The name by which it was found, where the viewer has another one now."""
+        found: str = getattr(self, "found", self.login)
+        name = self.login if found == self.login else self.display_name
+        return "" if name in {self.viewer.login, self.viewer.display_name} else name
 
 
 class ViewerCounts(ChatCounts):

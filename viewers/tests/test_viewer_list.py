@@ -6,7 +6,7 @@ from django.db import connection
 from streams.models import Channel
 from streams.tests.cast import make_channel
 from viewers import views
-from viewers.models import Viewer, ViewerName, ViewerTotal
+from viewers.models import Profile, Viewer, ViewerName, ViewerTotal
 from viewers.tests.cast import LATELY, make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +103,55 @@ def test_a_former_name_is_found_and_said(client, channel):
     assert "was <bdi>damp</bdi>" in page.content.decode()
 
 
+def test_a_display_name_in_other_letters_is_found(client, channel):
+    ViewerName.objects.filter(viewer=make_viewer(channel, "yozora", display_name="夜空のネコ")).update(
+        display_name="夜空のネコ"
+    )
+    page = client.get(LIST, {"q": "夜空"})
+    assert logins(page) == ["yozora"]
+    assert "was <bdi>" not in page.content.decode()
+
+
+@pytest.mark.parametrize("typed", ["Дмит", "дмит", "ДМИТРИЙ"])
+def test_a_display_name_is_found_in_any_case(client, channel, typed):
+    make_viewer(channel, "dmitri")
+    ViewerName.objects.update(display_name="Дмитрий")
+    assert logins(client.get(LIST, {"q": typed})) == ["dmitri"]
+
+
+def test_a_former_display_name_is_found_and_said(client, channel):
+    make_viewer(channel, "mossy", formerly="damp")
+    ViewerName.objects.filter(login="damp").update(display_name="苔むす")
+    page = client.get(LIST, {"q": "苔"})
+    assert logins(page) == ["mossy"]
+    assert "was <bdi>苔むす</bdi>" in page.content.decode()
+
+
+def test_a_name_that_both_ways_find_is_listed_once(client, channel):
+    make_viewer(channel, "mossy")
+    ViewerName.objects.update(display_name="Mossy the Lantern")
+    assert logins(client.get(LIST, {"q": "moss"})) == ["mossy"]
+
+
+def test_a_percent_sign_in_a_display_name_means_itself(client, channel):
+    make_viewer(channel, "mossy")
+    ViewerName.objects.update(display_name="苔%むす")
+    assert logins(client.get(LIST, {"q": "苔%む"})) == ["mossy"]
+    assert logins(client.get(LIST, {"q": "%む"})) == []
+
+
+def test_logins_and_display_names_are_one_list_page_after_page(client, channel, monkeypatch):
+    monkeypatch.setattr(views, "PAGE", 2)
+    for number in range(8):
+        make_viewer(channel, f"{'abcd'[number % 4]}{number}")
+        if number % 2:
+            ViewerName.objects.filter(login__endswith=str(number)).update(display_name=f"é{number}")
+    for number in (0, 2, 4, 6):
+        ViewerName.objects.filter(login__endswith=str(number)).update(login=f"é{number}")
+    expected = ["a0", "b1", "c2", "d3", "a4", "b5", "c6", "d7"]
+    assert all_pages(client, f"{LIST}?q=é") == expected
+
+
 def test_an_underscore_means_itself(client, channel):
     make_viewer(channel, "a_b")
     make_viewer(channel, "axb")
@@ -126,10 +175,10 @@ def test_found_names_are_paged_once_each(client, channel, monkeypatch):
     assert all_pages(client, f"{LIST}?q=viewer") == [f"viewer{number}" for number in range(5)]
 
 
-def test_a_search_costs_two_queries(client, channel, django_assert_num_queries):
+def test_a_search_costs_three_queries(client, channel, django_assert_num_queries):
     for number in range(5):
         make_viewer(channel, f"viewer{number}")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         client.get(LIST, {"q": "view"})
 
 
@@ -153,6 +202,13 @@ def test_a_search_reads_an_index_and_not_every_name(channel, long_tables, many_n
     plan = ViewerName.objects.in_channel(channel).beginning_with("mossy_").explain()
     assert "viewername_login" in plan
     assert "login >= 'mossy_'" in plan.replace("::text", "").replace("(", "").replace(")", "")
+
+
+def test_a_search_of_display_names_reads_an_index_too(channel, long_tables, many_names):
+    ViewerName.objects.filter(login="name7").update(display_name="夜空")
+    plan = ViewerName.objects.in_channel(channel).displayed_as("夜").explain()
+    assert re.search(r"Index Cond: .*>= '夜'", plan)
+    assert "viewername_displayed" in plan
 
 
 # What nobody should be able to break
@@ -196,8 +252,34 @@ def test_an_unknown_channel_is_not_found_in_words(client, db):
     assert "Nobody follows a channel called nobody here." in page.content.decode()
 
 
+# Who is shown
+
+
+@pytest.mark.parametrize("query", [{}, {"q": "mossy"}, {"q": "damp"}, {"q": "苔"}])
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_a_hidden_viewer_is_not_found_by_any_name(client, channel, query, everywhere):
+    mossy = make_viewer(channel, "mossy", formerly="damp")
+    ViewerName.objects.filter(login="damp").update(display_name="苔")
+    if everywhere:
+        Viewer.objects.filter(pk=mossy.pk).update(hidden_at=LATELY)
+    else:
+        Profile.objects.create(channel=channel, viewer=mossy, visibility=Profile.Visibility.HIDDEN)
+    page = client.get(LIST, query)
+    assert logins(page) == []
+    assert "viewers/mossy" not in page.content.decode()
+
+
+@pytest.mark.parametrize("query", [{}, {"q": "m"}])
+def test_where_pages_are_opt_in_those_are_listed_who_asked(client, channel, query):
+    Channel.objects.update(page_policy=Channel.PagePolicy.OPT_IN)
+    make_viewer(channel, "moss")
+    Profile.objects.create(channel=channel, viewer=make_viewer(channel, "mossy"), visibility=Profile.Visibility.SHOWN)
+    assert logins(client.get(LIST, query)) == ["mossy"]
+
+
 def test_a_channel_of_opt_in_pages_says_so(client, channel):
     Channel.objects.update(page_policy=Channel.PagePolicy.OPT_IN)
+    make_viewer(channel, "ann")
     page = client.get(LIST)
-    assert page.status_code == 404
+    assert logins(page) == []
     assert "shows only viewers who asked for a page" in page.content.decode()
