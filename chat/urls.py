@@ -1,6 +1,6 @@
 from django.urls import path
 
-from chat.views import account, channel, emotes, live, picture, stream, viewer, wiki
+from chat.views import account, boards, channel, emotes, live, picture, stream, viewer, wiki
 
 app_name = "chat"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("c/<channel:channel>/emotes/<int:emote_id>/", emotes.emote_page, name="emote"),
     path("c/<channel:channel>/now/", channel.now, name="now"),
     path("c/<channel:channel>/live", live.channel_live, name="live"),
+    path("c/<channel:channel>/leaderboards/", boards.board, name="boards"),
     path("c/<channel:channel>/streams/<slug:stream_id>/", stream.stream_page, name="stream"),
     path("c/<channel:channel>/picture.png", picture.of_channel, name="channel_picture"),
     path("c/<channel:channel>/viewers/<viewer:login>/", viewer.viewer_page, name="viewer"),

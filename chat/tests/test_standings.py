@@ -273,7 +273,7 @@ def test_uses_are_right_in_whatever_order_they_come(channel, ann, seed, monkeypa
     monkeypatch.setattr(standings, "MANY_DAYS", 2)
     chance = iter((seed * 7919 + number * 104729) % 1009 for number in count(1))
     emotes = [make_emote("Kappa"), make_emote("Clap")]
-    told = defaultdict(int)
+    told: dict[tuple[str, date], int] = defaultdict(int)
     for _ in range(12):
         for _ in range(next(chance) % 3 + 1):
             day = MONDAY + timedelta(days=next(chance) % 40)
