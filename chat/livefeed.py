@@ -2,6 +2,9 @@
 
 A page never holds the others up. Each is only told that its channel changed, and takes the newest
 state when it is ready for it; what came in between is already part of that state.
+
+When a viewer chose who may see them, pages are told to look again (`refresh`, see streams/pages.py): the feed itself
+names nobody, but what stands beside it on a page may.
 """
 
 import asyncio
@@ -41,10 +44,11 @@ class LiveEmote(NamedTuple):
 
 
 class Page:
-    """An open page: which of its channels changed since it was last told."""
+    """An open page: which of its channels changed since it was last told, and which it has to look at again."""
 
     def __init__(self) -> None:
         self.changed: set[int] = set()
+        self.outdated: set[int] = set()
         self.woken = asyncio.Event()
 
 
@@ -67,6 +71,12 @@ class Room:
         self.news = b"event: live\ndata: " + json.dumps(self._state, separators=(",", ":")).encode() + b"\n\n"
         for page in self.pages:
             page.changed.add(self.channel)
+            page.woken.set()
+
+    def refresh(self) -> None:
+        """Have the pages look again at who is named on them."""
+        for page in self.pages:
+            page.outdated.add(self.channel)
             page.woken.set()
 
 
@@ -139,24 +149,33 @@ class LiveFeed:
             self._reader = None
 
     def news_for(self, page: Page) -> bytes:
-        """The newest state of every channel that changed, as server-sent events."""
+        """What is to be looked at again, and the newest state of every channel that changed, as server-sent events."""
         page.woken.clear()
         changed, page.changed = page.changed, set()
-        return b"".join(self._rooms[channel].news for channel in sorted(changed))
+        outdated, page.outdated = page.outdated, set()
+        refreshes = [b'event: refresh\ndata: {"channel":%d}\n\n' % channel for channel in sorted(outdated)]
+        return b"".join([*refreshes, *(self._rooms[channel].news for channel in sorted(changed))])
 
     async def _read(self) -> None:
+        has_missed = False
         while True:
             try:
-                await self._listen()
+                await self._listen(has_missed=has_missed)
             except (RedisError, OSError) as error:
                 log.warning("live feed lost redis", error=str(error))
+                has_missed = True
                 await self._pause(RETRY_SECONDS)
 
-    async def _listen(self) -> None:
+    async def _listen(self, *, has_missed: bool) -> None:
+        """Hand out what is told; if some of it was missed, pages look again once nothing more can be."""
         async with self._connect() as redis, redis.pubsub(ignore_subscribe_messages=True) as pubsub:
             heard: set[int] = set()
             while True:
                 heard = await self._follow_rooms(pubsub, heard)
+                if has_missed:
+                    has_missed = False
+                    for room in self._rooms.values():
+                        room.refresh()
                 message = await pubsub.get_message(timeout=PAUSE_SECONDS)
                 if message is not None:
                     self._hand_out(message)
@@ -174,8 +193,12 @@ class LiveFeed:
         channel = int(message["channel"].decode().removeprefix(PREFIX))
         if room := self._rooms.get(channel):
             try:
-                room.take(json.loads(message["data"]), self._clock())
-            except (ValueError, KeyError, TypeError):
+                told = json.loads(message["data"])
+                if told.get("refresh"):
+                    room.refresh()
+                else:
+                    room.take(told, self._clock())
+            except (ValueError, KeyError, TypeError, AttributeError):
                 log.exception("live feed cannot read a summary", channel=channel)
 
 

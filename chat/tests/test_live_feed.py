@@ -31,6 +31,10 @@ def read(event):
     return json.loads(event.removeprefix(b"event: live\ndata: "))
 
 
+def refresh_of(channel):
+    return b'event: refresh\ndata: {"channel":%d}\n\n' % channel
+
+
 async def no_pause(seconds):
     """Tests wait for what they need, and for no time to pass."""
 
@@ -123,6 +127,43 @@ def test_what_the_ingest_tells_reaches_an_open_page(redis_client):
     assert (told["channel"], told["total"]["messages"], told["emotes"][0]["uses"]) == (7, 41, 3)
 
 
+def test_a_choice_has_the_open_pages_of_its_channel_look_again(redis_client):
+    async def scenario(redis):
+        async with pages(new_feed(), {7: {}}) as page:
+            await anext(page)
+            await subscribed(redis, 7)
+            await publish(redis, 7, {"refresh": True})
+            return await anext(page)
+
+    assert with_redis(scenario) == refresh_of(7)
+
+
+def test_what_is_to_be_looked_at_again_comes_before_the_news():
+    async def scenario():
+        feed = new_feed()
+        with feed.opened({1: {}, 2: {}}) as page:
+            feed._rooms[1].take(summary(3), now=0)
+            feed._rooms[2].refresh()
+            feed._rooms[2].refresh()
+            return feed.news_for(page), feed.news_for(page)
+
+    told, then = asyncio.run(scenario())
+    assert told.startswith(refresh_of(2))
+    assert read(told.removeprefix(refresh_of(2)))["total"]["messages"] == 3
+    assert then == b""
+
+
+def test_pages_look_again_after_redis_was_lost(redis_client):
+    async def scenario(redis):
+        async with pages(new_feed(), {7: {}}) as page:
+            await anext(page)
+            await subscribed(redis, 7)
+            await redis.client_kill_filter(_type="pubsub")
+            return await anext(page)
+
+    assert with_redis(scenario) == refresh_of(7)
+
+
 def test_all_pages_share_one_subscription(redis_client):
     async def scenario(redis):
         feed = new_feed()
@@ -206,9 +247,9 @@ def test_a_lost_connection_is_made_again(redis_client):
                 return news.done()
 
             await until_so(is_told)
-            return read(await news)
+            return await news if b"event: live" in await news else await anext(page)
 
-    assert with_redis(scenario)["total"]["messages"] == 3
+    assert read(with_redis(scenario).removeprefix(refresh_of(7)))["total"]["messages"] == 3
 
 
 def test_silence_is_filled_with_signs_of_life(redis_client):

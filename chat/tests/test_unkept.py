@@ -140,7 +140,8 @@ def test_a_copy_from_a_shared_chat_says_nothing_either():
 
 def test_an_answer_to_them_loses_whom_it_answers():
     choices.stop(viewer())
-    reply: dict[str, Any] = {"reply_parent_msg_id": "m1", "reply_parent_user_id": ALICE, "reply_thread_parent_msg_id": "m1"}
+    reply: dict[str, Any] = {"reply_parent_msg_id": "m1", "reply_thread_parent_msg_id": "m1"}
+    reply["reply_parent_user_id"] = ALICE
     Store().write(read(privmsg("@Alice  yes, you", user="bob", **reply)))
     said = Message.objects.get()
     assert (said.text, said.reply_to_id, said.reply_to_viewer_id, said.thread_id) == (" yes, you", "", "", "")
