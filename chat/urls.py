@@ -1,11 +1,11 @@
-from django.urls import path
+from django.urls import include, path
 
-from chat.views import account, boards, channel, emotes, live, picture, stream, viewer, wiki
+from chat.views import boards, channel, emotes, live, picture, stream, viewer, wiki
 
 app_name = "chat"
 urlpatterns = [
     path("live", live.front_live, name="front_live"),
-    path("account/", account.overview, name="account"),
+    path("account/", include("chat.accounturls")),
     path("c/<channel:channel>/", channel.overview, name="overview"),
     path("c/<channel:channel>/emotes/", emotes.emote_list, name="emotes"),
     path("c/<channel:channel>/emotes/<int:emote_id>/", emotes.emote_page, name="emote"),

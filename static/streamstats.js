@@ -243,3 +243,17 @@ function read(evening) {
 }
 
 for (const evening of document.querySelectorAll("[data-evening]")) read(evening);
+
+// What is being made for somebody tells by itself how far it is.
+function renew(part) {
+  setTimeout(async () => {
+    const answer = await fetch(location.href).catch(() => null);
+    const page = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
+    const newer = page && page.getElementById(part.id);
+    if (newer && !newer.dataset.renew) return location.reload(); // it is done: there may be more to do on the page now
+    if (newer) part.replaceChildren(...newer.childNodes);
+    renew(part);
+  }, Number(part.dataset.renew));
+}
+
+for (const part of document.querySelectorAll("[data-renew]")) renew(part);
