@@ -40,13 +40,17 @@ class Award(models.Model):
 
 
 class AwardRule(models.Model):
-    """That a rule, as it is now, was applied to everybody in a channel: from then on only to who changed."""
+    """How far a rule, as it is now, was applied to everybody in a channel: from then on only to who changed."""
 
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_index=False, related_name="+")
     achievement = models.CharField(max_length=32, db_collation="C")
     version = models.CharField(max_length=64, help_text="A hash of the rule: another one is a new rule.")
-    applied_at = models.DateTimeField()
-    holders = models.JSONField(default=dict, help_text="How many have each level, as of the last run.")
+    parts_done = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="While it is applied: to how many parts of the viewers, see chat/awards.py."
+    )
+    applied_at = models.DateTimeField(null=True, blank=True, help_text="When it had been applied to everybody.")
+    holders = models.JSONField(default=dict, help_text="How many have each level.")
+    counted_at = models.DateTimeField(null=True, blank=True, help_text="When these were counted.")
 
     class Meta:
         constraints: ClassVar = [
