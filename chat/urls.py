@@ -1,11 +1,13 @@
 from django.urls import include, path
 
-from chat.views import boards, channel, emotes, live, picture, stream, viewer, wiki
+from chat.views import boards, channel, emotes, erased, live, picture, privacy, stream, viewer, wiki
 
 app_name = "chat"
 urlpatterns = [
     path("live", live.front_live, name="front_live"),
     path("account/", include("chat.accounturls")),
+    path("erased/<slug:number>/", erased.receipt, name="erased"),
+    path("privacy/", privacy.privacy, name="privacy"),
     path("c/<channel:channel>/", channel.overview, name="overview"),
     path("c/<channel:channel>/emotes/", emotes.emote_list, name="emotes"),
     path("c/<channel:channel>/emotes/<int:emote_id>/", emotes.emote_page, name="emote"),

@@ -128,6 +128,8 @@ TOKEN_KEYS = env.list("TOKEN_KEYS", default=[]) or [SECRET_KEY]
 
 # What the marks of erased accounts are made with: keep it when SECRET_KEY changes, or they are not known again.
 PRIVACY_KEY = env.str("PRIVACY_KEY", default="") or SECRET_KEY
+# How people reach whoever runs this site, for /privacy/: an address of mail or of a page, or a sentence.
+CONTACT = env.str("CONTACT", default="")
 # Files made for one person, such as exports; served by views that ask who it is, never by address alone.
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(STREAMSTATS_HOME / "media"))).expanduser().resolve()
 

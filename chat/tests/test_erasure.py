@@ -1,0 +1,448 @@
+"""Erase is whole: nothing is left of whoever is erased, and nobody else's numbers change."""
+
+from datetime import UTC, datetime
+from io import StringIO
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q
+from redis import Redis
+
+from chat import erasure, streamnumbers
+from chat.eraser import Eraser
+from chat.ingest.queue import STREAM
+from chat.models import ChatEvent, ChatMinute, Message, ModerationEvent, Redemption
+from chat.tasks import erase_accounts
+from chat.tests.frames import rfc3339
+from chat.tests.lines import clearmsg, gift_bomb, moment, privmsg, tag
+from chat.tests.tables import channel, counters, everything
+from chat.tests.wholesite import (
+    FORMER,
+    LOGIN,
+    NEEDLES,
+    PERSON,
+    SHOWN,
+    WholeSite,
+    found_anywhere,
+    frame_of,
+    lines_of_theirs,
+    mine,
+    notice,
+)
+from chat.tests.writers import in_thread
+from streams.models import Channel, ChannelDay, JobRun, Stream, StreamSegment, TwitchGrant
+from viewers import choices
+from viewers.models import Erasure, Export, Progress, SessionCorrection, Viewer, ViewerDay, ViewerTotal, WikiRevision
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def site(redis_client: Redis, tmp_path: Path, settings: Any) -> WholeSite:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return WholeSite()
+
+
+def erased(site: WholeSite) -> Erasure:
+    """Erase the person, from asking to the end."""
+    asked = choices.ask_to_erase(site.person)
+    assert erasure.erase(asked)
+    asked.refresh_from_db()
+    return asked
+
+
+def recounted() -> str:
+    """What a recount finds wrong, once the streams that wait for it are counted."""
+    streamnumbers.count_due(datetime.now(UTC))
+    out = StringIO()
+    call_command("rebuildrollups", dry_run=True, stdout=out, stderr=out)
+    return out.getvalue()
+
+
+RIGHT = "Every counter was right.\nDone.\n"
+
+
+def of_others(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {name: [row for row in found if row[1] != PERSON] for name, found in rows.items() if "viewer" in name}
+
+
+def test_the_site_has_something_in_every_table(site):
+    choices.ask_to_erase(site.person)
+    empty = [model._meta.label for model in apps.get_models() if not model._default_manager.exists()]
+    assert set(empty) <= {"auth.Permission"}, "give chat/tests/wholesite.py a row of it, about the person"
+
+
+def test_the_person_is_found_before(site, redis_client):
+    assert recounted() == RIGHT
+    places = {where.partition(":")[0] for where in found_anywhere(redis_client)}
+    assert len(places) > 30
+    assert all(found_anywhere(redis_client, [needle]) for needle in NEEDLES)
+
+
+def test_nothing_is_found_afterwards(site, redis_client):
+    done = erased(site)
+    assert found_anywhere(redis_client) == []
+    assert (done.state, done.viewer_id) == (Progress.DONE, "")
+
+
+def test_a_recount_agrees_afterwards(site):
+    erased(site)
+    assert recounted() == RIGHT
+
+
+def test_the_numbers_of_others_stay(site):
+    before = of_others(counters())
+    erased(site)
+    assert of_others(counters()) == before
+
+
+def test_totals_of_the_channel_keep_what_was_written(site):
+    before = {day.pk: day for day in ChannelDay.objects.all()}
+    minutes = dict(ChatMinute.objects.values_list("pk", "messages"))
+    erased(site)
+    for day in ChannelDay.objects.all():
+        assert (day.messages, day.emotes) == (before[day.pk].messages, before[day.pk].emotes)
+    assert dict(ChatMinute.objects.values_list("pk", "messages")) == minutes
+
+
+def test_what_they_wrote_is_still_there_and_nobodys(site):
+    messages = Message.objects.count()
+    erased(site)
+    assert Message.objects.count() == messages
+    assert set(Message.objects.filter(viewer="").values_list("text", "badges", "reply_to_viewer_id")) == {("", "", "")}
+    assert Message.objects.filter(viewer="", bits=100).count() == 1
+    assert Message.objects.filter(viewer="").exclude(emotes=[]).count() == 2
+
+
+def test_they_are_no_chatter_any_more(site):
+    chatters = sum(ChatMinute.objects.values_list("chatters", flat=True))
+    said = Message.objects.counted().filter(viewer=PERSON).values_list("channel", "sent_at")
+    minutes = {(where, sent_at.replace(second=0)) for where, sent_at in said}
+    erased(site)
+    assert sum(ChatMinute.objects.values_list("chatters", flat=True)) == chatters - len(minutes)
+
+
+def test_what_others_wrote_has_an_ellipsis(site):
+    erased(site)
+    texts = set(Message.objects.values_list("text", flat=True))
+    assert {"… you mean …? Emote", "I like …, … and the rest", "Emote is … here?", "hello Emote", "unrelated"} <= texts
+    answer = Message.objects.get(text="… you mean …? Emote")
+    assert (answer.reply_to_id, answer.reply_to_viewer_id, answer.thread_id) == ("", "", "")
+    assert list(WikiRevision.objects.filter(number=1).values_list("text", flat=True)) == ["A friend of …, once …."]
+    correction = SessionCorrection.objects.get()
+    assert (correction.reason, correction.made_by) == ("… told me", None)
+    assert set(StreamSegment.objects.values_list("title", flat=True)) == {"… again"}
+
+
+def test_gifts_to_them_stay_with_who_gave_them(site):
+    before = ViewerTotal.objects.get(viewer__login="alice", channel=site.example).gifts
+    gift = ChatEvent.objects.get(recipient_id=PERSON, told_by="")
+    erased(site)
+    gift.refresh_from_db()
+    assert (gift.recipient_id, gift.system_text) == ("", "alice gifted a subscription to …!")
+    assert not [name for name in gift.params if name.startswith("recipient")]
+    assert ViewerTotal.objects.get(viewer__login="alice", channel=site.example).gifts == before == 1
+
+
+def test_gifts_of_theirs_are_no_longer_counted(site):
+    before = channel().counts.gifts
+    erased(site)
+    assert channel().counts.gifts == before - 2
+
+
+def test_what_they_did_as_a_moderator_stays_and_names_nobody(site):
+    erased(site)
+    deed = ModerationEvent.objects.get(target_login="erin")
+    assert (deed.moderator_id, deed.reason) == ("", "was rude to …")
+
+
+def test_days_are_to_be_folded_again_and_streams_to_be_counted(site):
+    changes = dict(ChannelDay.objects.filter(viewerday_of(site)).values_list("pk", "changes"))
+    assert Stream.objects.get().counted_at
+    erased(site)
+    assert all(day.changes > changes[day.pk] for day in ChannelDay.objects.filter(pk__in=changes))
+    assert Stream.objects.get().counted_at is None
+
+
+def viewerday_of(site: WholeSite) -> Q:
+    days = ViewerDay.objects.filter(viewer=PERSON, channel=OuterRef("channel"), day=OuterRef("day"))
+    return Q(Exists(days))
+
+
+def test_the_login_goes_and_those_of_others_stay(site):
+    erased(site)
+    assert list(User.objects.values_list("username", flat=True)) == ["moderator"]
+    assert list(Session.objects.values_list("pk", flat=True)) == [site.sessions[2]]
+    assert {path.name for path in site.files.values() if path.exists()} == {site.files[site.bob.pk].name}
+    assert list(Export.objects.values_list("viewer", flat=True)) == [site.bob.pk]
+
+
+def test_who_has_a_password_here_keeps_that_without_twitch(site):
+    site.user.set_password("secret")
+    site.user.username = "operator"
+    site.user.save()
+    erased(site)
+    kept = User.objects.get(username="operator")
+    assert not kept.social_auth.exists()
+
+
+def test_a_connected_channel_is_not_touched_and_the_receipt_says_so(site):
+    TwitchGrant.objects.filter(twitch_id=PERSON).update(channel=site.another)
+    done = erased(site)
+    assert TwitchGrant.objects.filter(twitch_id=PERSON).count() == 1
+    assert done.removed["kept streams.TwitchGrant"] == 1
+
+
+def test_what_was_removed_is_counted_once(site):
+    redemptions = Redemption.objects.filter(viewer=PERSON).count()
+    messages = Message.objects.filter(viewer=PERSON).count()
+    done = erased(site)
+    assert done.removed["chat.Message"] == messages
+    assert done.removed["chat.Redemption"] == redemptions
+    assert done.removed["viewers.Viewer"] == 1
+    assert done.removed["mention chat.Message"] == 3
+    assert done.steps_done == done.steps
+
+
+def test_pages_that_were_kept_ready_are_gone(site, redis_client, client, settings):
+    settings.PAGE_CACHE_SECONDS = 60
+    assert LOGIN.encode() in client.get("/c/example/viewers/").content
+    assert any(key.startswith(b"streamstats:pages:") for key in redis_client.scan_iter())
+    asked = choices.ask_to_erase(site.person)
+    assert LOGIN.encode() not in client.get("/c/example/viewers/").content
+    erasure.erase(asked)
+    assert found_anywhere(redis_client) == []
+    assert client.get(f"/c/example/viewers/{LOGIN}/").status_code == 404
+
+
+# Killed, and meanwhile
+
+
+class PowerCutError(BaseException):
+    """No error that anybody could handle."""
+
+
+def test_killed_anywhere_and_begun_again_it_ends_the_same(site, redis_client):
+    asked = choices.ask_to_erase(site.person)
+    steps = set()
+    for statements in count(3, 4):
+        if not is_killed_after(statements, asked):
+            break
+        asked.refresh_from_db()
+        steps.add(asked.step.partition(" ")[0])
+    assert statements > 40
+    assert len(steps) > 10
+    assert found_anywhere(redis_client) == []
+    assert recounted() == RIGHT
+    asked.refresh_from_db()
+    assert asked.removed["chat.Message"] == Message.objects.filter(viewer="").count()
+
+
+def is_killed_after(statements: int, asked: Erasure) -> bool:
+    left = count(statements, -1)
+
+    def execute(execute, *arguments):
+        if not next(left):
+            raise PowerCutError
+        return execute(*arguments)
+
+    try:
+        with connection.execute_wrapper(execute):
+            erasure.erase(asked)
+    except PowerCutError:
+        return True
+    return False
+
+
+def test_lines_that_come_meanwhile_and_afterwards_leave_nothing(site, redis_client):
+    asked = choices.ask_to_erase(site.person)
+    times = count(1000)
+
+    def write(*_told: object) -> None:
+        now = next(times)
+        said = mine(f"zebrafish {now}", at=now)
+        site.write(
+            said,
+            mine("Emote zebrafish", at=2),
+            notice("resub", at=now, text="quicksilver", msg_param_cumulative_months="9"),
+            *gift_bomb("bob", user=LOGIN, user_id=PERSON, display_name=SHOWN, at=now, bomb=f"b{now}"),
+            clearmsg(tag(said, "id"), user=LOGIN, at=now + 1),
+        )
+        site.write(
+            frame_of("channel.follow", at=now, followed_at=rfc3339(now)),
+            frame_of("channel.cheer", at=now, is_anonymous=False, message="quicksilver", bits=50),
+            kind="eventsub",
+        )
+
+    assert erasure.erase(asked, write)
+    write()
+    assert next(times) > 1020
+    assert found_anywhere(redis_client) == []
+    assert recounted() == RIGHT
+
+
+def test_a_line_that_was_stored_before_and_is_told_again_counts_once(site):
+    messages = channel().counts.messages
+    asked = choices.ask_to_erase(site.person)
+    site.write(*lines_of_theirs())
+    assert erasure.erase(asked)
+    site.write(*lines_of_theirs())
+    assert channel().counts.messages == messages
+    assert recounted() == RIGHT
+
+
+def test_it_waits_for_lines_from_before_that_the_ingest_still_holds(site, redis_client):
+    entry = redis_client.xadd(STREAM, {"source": "r", "at": 1, "lines": privmsg(f"hello {LOGIN}")}, id="1-1")
+    asked = choices.ask_to_erase(site.person)
+    assert not erasure.erase(asked)
+    asked.refresh_from_db()
+    assert (asked.state, asked.viewer_id) == (Progress.RUNNING, PERSON)
+    site.write(privmsg(f"hello {LOGIN}"))
+    redis_client.xdel(STREAM, entry)
+    assert erasure.erase(asked)
+    assert found_anywhere(redis_client) == []
+
+
+def test_counted_again_they_begin_at_nothing(site):
+    erased(site)
+    assert choices.allow_again(PERSON)
+    site.write(mine("hello again", at=5000))
+    total = ViewerTotal.objects.get(viewer=PERSON)
+    assert (total.messages, Viewer.objects.get(pk=PERSON).login) == (1, LOGIN)
+    assert recounted() == RIGHT
+
+
+def test_erased_a_second_time_nothing_is_left_either(site, redis_client):
+    erased(site)
+    choices.allow_again(PERSON)
+    site.write(mine("hello again, zebrafish", at=5000))
+    site.person = Viewer.objects.get(pk=PERSON)
+    done = erased(site)
+    assert found_anywhere(redis_client) == []
+    assert done.removed["chat.Message"] == 1
+
+
+# Who else
+
+
+def test_a_name_that_somebody_else_has_now_is_left_to_them(site):
+    site.write(privmsg(f"I am {LOGIN} now", user=LOGIN, user_id="777777", at=9000))
+    erased(site)
+    assert Message.objects.get(viewer="777777").text == f"I am {LOGIN} now"
+    assert Viewer.objects.get(pk="777777").login == LOGIN
+
+
+def test_days_past_retention_keep_what_the_channel_counted(site):
+    Channel.objects.update(messages_kept_from=moment(3600))
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM chat_message WHERE sent_at < %s", [moment(3600)])
+    day = ChannelDay.objects.get(channel=site.example, day=moment(0).date())
+    erased(site)
+    after = ChannelDay.objects.get(pk=day.pk)
+    assert (after.messages, after.emotes, after.chatters) == (day.messages, day.emotes, day.chatters - 1)
+    assert recounted() == RIGHT
+
+
+# The job
+
+
+def test_the_job_erases_all_who_wait_and_says_how_many(site):
+    choices.ask_to_erase(site.person)
+    choices.ask_to_erase(site.bob)
+    assert erase_accounts() == "2 erased"
+    assert not Viewer.objects.filter(pk__in=(PERSON, site.bob.pk)).exists()
+
+
+def test_one_that_fails_stops_no_other_and_is_tried_again(site, monkeypatch):
+    first, second = choices.ask_to_erase(site.person), choices.ask_to_erase(site.bob)
+    whole = Eraser.run
+
+    def run(eraser: Eraser) -> None:
+        if eraser.viewer_id == PERSON:
+            raise ValueError(f"{LOGIN} is too much")
+        whole(eraser)
+
+    monkeypatch.setattr(Eraser, "run", run)
+    with pytest.raises(erasure.SomeFailed, match=r"1 erased, 1 failed"):
+        erase_accounts()
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, second.state) == (Progress.FAILED, Progress.DONE)
+    assert LOGIN not in JobRun.objects.get(name="chat.tasks.erase_accounts").detail
+    monkeypatch.undo()
+    assert erase_accounts() == "1 erased"
+
+
+def test_with_nobody_waiting_there_is_nothing_to_do(site):
+    assert erase_accounts() == "nobody waits"
+
+
+def test_two_who_erase_the_same_account_take_turns(site):
+    asked = choices.ask_to_erase(site.person)
+
+    def again(*_told: object) -> None:
+        with pytest.raises(erasure.GoesOn):
+            in_thread(erasure.erase, asked).result(timeout=20)
+        raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        erasure.erase(asked, again)
+    assert erasure.erase(asked)
+
+
+# The command
+
+
+def call(*arguments: str) -> str:
+    out = StringIO()
+    call_command("erase", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_a_dry_run_says_what_would_go_and_changes_nothing(site):
+    before = everything()
+    said = call(LOGIN, "--dry-run")
+    assert "messages: they still count" in said
+    assert "Nothing was changed." in said
+    assert everything() == before
+    assert not Erasure.objects.exists()
+
+
+@pytest.mark.parametrize("account", [LOGIN.upper(), f"@{LOGIN}", FORMER, PERSON])
+def test_the_command_erases_by_any_name_and_by_id(site, account):
+    said = call(account, "--yes")
+    assert f"The receipt: /erased/{Erasure.objects.get().receipt}/" in said
+    assert not Viewer.objects.filter(pk=PERSON).exists()
+
+
+def test_the_command_asks_first(site, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda _question: "no")
+    with pytest.raises(CommandError, match=r"^Nothing was changed\.$"):
+        call(LOGIN)
+    monkeypatch.setattr("builtins.input", lambda _question: PERSON)
+    assert "Erased. The receipt: /erased/" in call(LOGIN)
+
+
+def test_an_account_nobody_knows_is_one_line(site):
+    with pytest.raises(CommandError, match=r"^Nobody is known here as 'nobody'\. Nothing was changed\.$"):
+        call("nobody", "--yes")
+
+
+def test_a_name_of_two_accounts_asks_which(site):
+    site.write(privmsg(user=LOGIN, user_id="777777", at=9000))
+    with pytest.raises(CommandError, match=r"Say which by its id: 777777 .*, 98765432 "):
+        call(LOGIN, "--yes")
+
+
+def test_the_command_says_that_the_ingest_is_waited_for(site, redis_client):
+    redis_client.xadd(STREAM, {"source": "r", "at": 1, "lines": "x"}, id="1-1")
+    with pytest.raises(CommandError, match="The ingest still holds lines") as refused:
+        call(LOGIN, "--yes")
+    assert refused.value.returncode == 2

@@ -1,0 +1,34 @@
+"""What is kept of people, for how long, and what they can do about it."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from chat.export import KEPT_FOR
+from streams.jobs import KEPT_FOR as RUNS_KEPT_FOR
+from streams.models import Channel
+from streams.pages import kept_ready
+from streamstats.lib.methods import read_only
+
+MOST_CHANNELS = 200
+
+
+@read_only
+@kept_ready
+def privacy(request: HttpRequest) -> HttpResponse:
+    context = {
+        "channels": Channel.objects.followed().order_by("login")[:MOST_CHANNELS],
+        "contact": settings.CONTACT,
+        "contact_address": _address(settings.CONTACT),
+        "export_days": KEPT_FOR.days,
+        "run_days": RUNS_KEPT_FOR.days,
+        "cache_seconds": settings.PAGE_CACHE_SECONDS,
+    }
+    return render(request, "chat/privacy.html", context)
+
+
+def _address(contact: str) -> str:
+    """What to link to; nothing where it is neither a page nor a mail address."""
+    if contact.startswith(("https://", "http://")):
+        return contact
+    return f"mailto:{contact}" if "@" in contact and " " not in contact else ""
