@@ -1,11 +1,11 @@
 """The front page with every channel that is followed, and those that were; and the streams of one channel."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -31,6 +31,7 @@ class Line(NamedTuple):
     channel: Channel
     today: ChannelDay
     month: Month
+    live: Stream | None
 
 
 @read_only
@@ -38,8 +39,10 @@ class Line(NamedTuple):
 def front(request: HttpRequest) -> HttpResponse:
     channels = list(Channel.objects.front_page()[: CHANNELS + 1])
     shown = channels[:CHANNELS]
+    live = _live(shown)
     context = {
-        "lines": list(_lines(shown, timezone.now().date())),
+        "lines": list(_lines(shown, live, timezone.now().date())),
+        "live": len(live),
         "totals": _totals(shown) if shown == channels else _totals_of_all(),
     }
     return render(request, "streams/front.html", context)
@@ -53,7 +56,14 @@ def _totals_of_all() -> dict[str, int]:
     return Channel.objects.front_page().aggregate(messages=Sum("total__messages", default=0), channels=Count("pk"))
 
 
-def _lines(channels: Sequence[Channel], today: date) -> Iterable[Line]:
+def _live(channels: Sequence[Channel]) -> dict[int, Any]:
+    """What is on air, by channel, each with how many Twitch last counted there."""
+    last = StreamSample.objects.filter(stream=OuterRef("pk")).order_by("-at").values("viewers")[:1]
+    streams = Stream.objects.live().filter(channel__in=channels).annotate(viewers_now=Subquery(last))
+    return {stream.channel_id: stream for stream in streams}
+
+
+def _lines(channels: Sequence[Channel], live: Mapping[int, Stream], today: date) -> Iterable[Line]:
     days: dict[int, dict[date, ChannelDay]] = defaultdict(dict)
     first = today - timedelta(days=DAYS - 1)
     for row in ChannelDay.objects.filter(channel__in=channels, day__gte=first):
@@ -61,10 +71,12 @@ def _lines(channels: Sequence[Channel], today: date) -> Iterable[Line]:
     for channel in channels:
         of_channel = days[channel.pk]
         messages = {day: row.messages for day, row in of_channel.items()}
-        yield Line(channel, of_channel.get(today, ChannelDay(channel=channel, day=today)), draw(messages, today, DAYS))
+        so_far = of_channel.get(today, ChannelDay(channel=channel, day=today))
+        yield Line(channel, so_far, draw(messages, today, DAYS), live.get(channel.pk))
 
 
 @read_only
+@kept_ready
 def stream_list(request: HttpRequest, channel: str) -> HttpResponse:
     found = listed_channel(channel)
     after = request.GET.get("after", "")

@@ -12,6 +12,7 @@ from streams.pages import kept_ready
 from streamstats.lib.keyset import Place
 from streamstats.lib.methods import read_only
 from viewers.models import ViewerName, ViewerTotal
+from viewers.models.viewer import ViewerTotalQuerySet
 from viewers.visibility import shown_in
 
 PAGE = 50
@@ -41,13 +42,18 @@ def _place(text: str) -> Place | None:
 
 def _most_messages(channel: Channel, after: Place | None) -> tuple[list[ViewerTotal], str]:
     rows = ViewerTotal.objects.most_messages(channel).filter(shown_in(channel))
-    if after:
-        try:
-            rows = rows.after(after.number(), after.id)
-        except ValueError as error:
-            raise Http404(BROKEN) from error
-    shown = list(rows[: PAGE + 1])
+    shown = _from(rows, after) if after else list(rows[: PAGE + 1])
     return _page(shown, lambda row: Place(str(row.messages), row.viewer_id))
+
+
+def _from(rows: ViewerTotalQuerySet, place: Place) -> list[ViewerTotal]:
+    """One more than a page of those who follow this place."""
+    try:
+        messages = place.number()
+    except ValueError as error:
+        raise Http404(BROKEN) from error
+    level = list(rows.level_after(messages, place.id)[: PAGE + 1])
+    return level + list(rows.below(messages)[: PAGE + 1 - len(level)])
 
 
 def _search(channel: Channel, typed: str, after: Place | None) -> tuple[list[ViewerName], str]:

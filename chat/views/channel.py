@@ -28,9 +28,9 @@ EMOTES_WITHIN = timedelta(minutes=10)
 WEEK = timedelta(days=6)
 NEWCOMERS_WITHIN = timedelta(days=2)
 RECENT = 5
-NEWCOMERS = 8
-REDEMPTIONS = 8
-LEADERS = 8
+NEWCOMERS = 6
+REDEMPTIONS = 6
+LEADERS = 6
 TOP_EMOTES = 12
 
 # The emotes of the newest messages. Only these few thousand uses are counted while somebody waits.

@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from streams import views
-from streams.models import Channel, ChannelDay, ChannelTotal
+from streams.models import Channel, ChannelDay, ChannelTotal, Stream, StreamSample
 from streams.tests.cast import make_channel
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +29,31 @@ def test_it_shows_the_numbers_of_today(client):
     assert "4,321" in page
 
 
+def test_what_is_live_is_told_with_who_watches(client):
+    channel, now = make_channel(), timezone.now()
+    make_channel("silent")
+    live = Stream.objects.create(id="41", channel=channel, started_at=now, title="Painting", category="Art")
+    Stream.objects.create(id="40", channel=channel, started_at=now - timedelta(days=1), ended_at=now, title="Before")
+    for minutes, viewers in ((2, 5), (1, 4321)):
+        StreamSample.objects.create(channel=channel, stream=live, at=now - timedelta(minutes=minutes), viewers=viewers)
+    page = client.get("/").content.decode()
+    told = page.split('class="on-air"')[1].split("</p>")[0]
+    for part in ("Live", "Painting", "Art", "4,321</data> watching", "/c/lantern/streams/41/"):
+        assert part in told
+    assert page.count('class="on-air"') == 1
+    assert ">1 live<" in page
+    assert "Before" not in page
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'])
+def test_hostile_names_are_escaped(client, name):
+    channel = make_channel(display_name=name)
+    Stream.objects.create(id="41", channel=channel, started_at=timezone.now(), title=name, category=name)
+    page = client.get("/").content.decode()
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+
+
 def test_the_channel_last_heard_comes_first(client):
     now = timezone.now()
     for login, heard in (("aaa", None), ("bbb", now - timedelta(hours=1)), ("ccc", now)):
@@ -42,12 +67,13 @@ def test_a_channel_that_lost_its_name_is_left_out(client):
     assert client.get("/").context["lines"] == []
 
 
-def test_it_takes_two_queries_for_any_number_of_channels(client, django_assert_num_queries):
+def test_it_takes_three_queries_for_any_number_of_channels(client, django_assert_num_queries):
     for number in range(5):
         channel = make_channel(f"channel{number}")
         ChannelTotal.objects.create(channel=channel, messages=1)
         ChannelDay.objects.create(channel=channel, day=timezone.now().date(), messages=1)
-    with django_assert_num_queries(2):
+        Stream.objects.create(id=str(number), channel=channel, started_at=timezone.now())
+    with django_assert_num_queries(3):
         client.get("/")
 
 

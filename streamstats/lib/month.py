@@ -22,6 +22,21 @@ class Month(NamedTuple):
     bar: int
     bars: list[Bar]
 
+    @property
+    def shape(self) -> str:
+        """All days with something in them as one path: a page has a hundred of these pictures."""
+        return "".join(
+            f"M{bar.x},{self.height}v-{bar.height:g}h{self.bar}v{bar.height:g}z" for bar in self.bars if bar.value
+        )
+
+    @property
+    def quiet(self) -> str:
+        return "".join(f"M{bar.x},{self.height}v-1h{self.bar}v1z" for bar in self.bars if not bar.value)
+
+    @property
+    def highest(self) -> Bar:
+        return max(self.bars, key=lambda bar: bar.value)
+
 
 def draw(values: Mapping[date, int], last: date, days: int) -> Month:
     """One bar a day up to `last`; the highest fills the picture, and a day with anything in it is seen."""

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from streamstats.lib import colors, durations, numbers
+from streamstats.lib.evening import Evening
 
 register = template.Library()
 
@@ -90,6 +91,23 @@ def lasted(seconds: int) -> SafeString:
     """A length of time as people say it, the exact one on hover."""
     span = timedelta(seconds=seconds)
     return format_html('<data value="{}" title="{}">{}</data>', seconds, durations.exact(span), durations.spoken(span))
+
+
+@register.simple_tag
+def evening_rows(evening: Evening) -> SafeString:
+    """The rows of the table behind the picture of a stream: hundreds, too many for a template."""
+    kind, shown = ("short", "%-d %b, %H:%M") if evening.spans_days else ("hour", "%H:%M")
+    rows = (
+        (
+            _time(slot.at, kind, f"{slot.at:{shown}}"),
+            "\N{EN DASH}" if slot.viewers is None else numbers.grouped(slot.viewers),
+            "not received" if slot.rate is None else f"{slot.rate:,.1f}".removesuffix(".0"),
+        )
+        for slot in evening.slots
+    )
+    return format_html_join(
+        "\n", '<tr><th scope="row">{}</th><td class="number">{}</td><td class="number">{}</td></tr>', rows
+    )
 
 
 def _time(at: datetime, kind: str, text: str) -> SafeString:

@@ -186,10 +186,15 @@ class ViewerTotalQuerySet(models.QuerySet["ViewerTotal"]):
         people = self.people().filter(channel=channel).select_related("viewer")
         return people.annotate(seen_at=models.F("last_seen_at")).order_by("-messages", "viewer")
 
-    def after(self, messages: int, viewer_id: str) -> Self:
-        """The rows that follow this one in the order of `most_messages`."""
-        later = models.Q(messages__lt=messages) | models.Q(viewer__gt=viewer_id)
-        return self.filter(later, messages__lte=messages)
+    def level_after(self, messages: int, viewer_id: str) -> Self:
+        """Those with as many messages who follow this one in the order of `most_messages`.
+
+        Half of a channel may have written once: asked for together with the rest, the index could not skip them.
+        """
+        return self.filter(messages=messages, viewer__gt=viewer_id)
+
+    def below(self, messages: int) -> Self:
+        return self.filter(messages__lt=messages)
 
 
 class ViewerTotal(ViewerCounts):

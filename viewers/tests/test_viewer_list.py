@@ -79,6 +79,18 @@ def test_a_page_costs_two_queries(client, channel, django_assert_num_queries):
         client.get(LIST)
 
 
+def test_a_later_page_costs_three_queries(client, channel, django_assert_num_queries):
+    for number in range(5):
+        make_viewer(channel, f"viewer{number}", messages=number)
+    with django_assert_num_queries(3):
+        client.get(LIST, {"after": "3-1"})
+
+
+def test_those_who_wrote_as_much_are_skipped_by_the_index(channel, long_tables, many_names):
+    plan = ViewerTotal.objects.most_messages(channel).level_after(1, "n5").explain()
+    assert re.search(r"Index Cond: .*messages = 1.*viewer_id.*> 'n5'", plan)
+
+
 def test_nobody_yet_has_words(client, channel):
     assert "Nobody has written yet" in client.get(LIST).content.decode()
 

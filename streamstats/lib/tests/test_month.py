@@ -17,3 +17,13 @@ def test_the_highest_day_fills_the_picture():
 def test_little_is_still_seen():
     bars = draw({TODAY: 10_000, TODAY - timedelta(days=1): 1}, TODAY, 2).bars
     assert bars[0].height == 2
+
+
+def test_all_days_are_two_shapes():
+    month = draw({TODAY: 100}, TODAY, 2)
+    assert month.shape == f"M6,{HEIGHT}v-{HEIGHT}h4v{HEIGHT}z"
+    assert month.quiet == f"M0,{HEIGHT}v-1h4v1z"
+
+
+def test_the_highest_day_is_known():
+    assert draw({TODAY: 100}, TODAY, 30).highest.day == TODAY
