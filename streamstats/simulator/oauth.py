@@ -358,8 +358,9 @@ class OAuthServer:
             if name not in {"user", "answer"}
         )
         people = "".join(
-            f'<option value="{escape(account.id)}">{escape(account.display_name)} ({escape(account.login)})</option>'
-            for account in self.facts.accounts()
+            f'<optgroup label="{label}">{"".join(map(_option, accounts))}</optgroup>'
+            for label, accounts in self._by_role(is_login=not scope)
+            if accounts
         )
         scopes = "".join(f"<li><code>{escape(name)}</code></li>" for name in scope.split()) or "<li>who you are</li>"
         return _page(
@@ -371,6 +372,19 @@ class OAuthServer:
             "</form>",
         )
 
+    def _by_role(self, *, is_login: bool) -> list[tuple[str, list[Account]]]:
+        """Whom one may be. Mostly viewers log in, and mostly streamers allow something."""
+        accounts = list(self.facts.accounts())
+        streamers = [account for account in accounts if account.broadcaster_type]
+        trusted = {moderator.id for streamer in streamers for moderator in self.facts.moderators(streamer.id)}
+        others = [account for account in accounts if account not in streamers]
+        groups = [
+            ("Viewers", [account for account in others if account.id not in trusted]),
+            ("Moderators", [account for account in others if account.id in trusted]),
+            ("Streamers", streamers),
+        ]
+        return groups if is_login else groups[::-1]
+
     def _faulty(self, handler: Any) -> Any:
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._wrong.until is not None:
@@ -381,6 +395,10 @@ class OAuthServer:
             return answer
 
         return handle
+
+
+def _option(account: Account) -> str:
+    return f'<option value="{escape(account.id)}">{escape(account.display_name)} ({escape(account.login)})</option>'
 
 
 async def _form(request: web.Request) -> dict[str, str]:

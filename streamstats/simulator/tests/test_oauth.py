@@ -1,4 +1,5 @@
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -49,9 +50,10 @@ def told(answer):
     return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
 
 
-def visit(scene):
+def visit(scene, facts=None):
+    facts = facts or StatedFacts([ANN, Account("12", "ben", "Ben")])
+
     async def run():
-        facts = StatedFacts([ANN, Account("12", "ben", "Ben")])
         # Cookies of a numeric host are kept only by a jar that is told to.
         jar = CookieJar(unsafe=True)
         async with SimulatedTwitch(facts=facts) as twitch, ClientSession(cookie_jar=jar) as session:
@@ -64,6 +66,16 @@ def test_the_page_lets_one_pick_an_account_and_shows_what_is_asked_for():
     _, page = visit(lambda me: me.get("authorize", **ASKED))
     assert "bits:read" in page
     assert "Ann&lt;b&gt; (ann)" in page
+
+
+@pytest.mark.parametrize(("scope", "first"), [("", "ann"), ("bits:read", "lantern")])
+def test_viewers_are_the_first_to_log_in_and_streamers_to_allow_something(scope, first):
+    streamer, mod = Account("12", "lantern", "Lantern", broadcaster_type="partner"), Account("13", "mod", "Mod")
+    facts = StatedFacts([streamer, mod, ANN], mods={"12": ["13"]})
+    _, page = visit(lambda me: me.get("authorize", **{**ASKED, "scope": scope}), facts=facts)
+    groups = re.findall(r'<optgroup label="(\w+)"><option value="\d+">[^(]*\((\w+)\)</option></optgroup>', page)
+    assert dict(groups) == {"Viewers": "ann", "Moderators": "mod", "Streamers": "lantern"}
+    assert groups[0][1] == first
 
 
 def test_allowing_sends_back_a_code_and_the_state():
