@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from hashlib import blake2b
 from json import dumps, loads
+from math import inf
 from secrets import token_hex
 from typing import NamedTuple, Self, TypeGuard, cast
 from urllib.parse import parse_qsl
@@ -39,6 +40,7 @@ LARGEST_BYTES = 1_000_000
 GZIP_LEVEL = 3
 # After Redis failed to answer, pages are rendered without asking it for a moment: each would wait in vain.
 PAUSE_SECONDS = 1.0
+BRIEFLY_SECONDS = 2
 # Who comes with one of these may see something of their own.
 PERSONAL_COOKIES = (settings.SESSION_COOKIE_NAME, "messages")
 ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
@@ -87,9 +89,9 @@ class Keeper:
         page = Page.loads(stored) if stored else None
         return generation, page if page and page.generation == generation else None
 
-    def keep(self, key: str, page: Page) -> None:
+    def keep(self, key: str, page: Page, seconds: int) -> None:
         try:
-            quick_redis().set(key, page.dumps(), ex=settings.PAGE_CACHE_SECONDS)
+            quick_redis().set(key, page.dumps(), ex=seconds)
         except RedisError as error:
             self._pause(error)
 
@@ -113,7 +115,15 @@ def kept_ready(view: View) -> View:
     For views that GET alone reaches. A page belongs to the channel its address names. Caches in between have to ask
     every time, and are told that nothing changed by its ETag.
     """
+    return _kept(view)
 
+
+def kept_briefly(view: View) -> View:
+    """The same for a part of a page that those who have it open ask for every few seconds."""
+    return _kept(view, at_most=BRIEFLY_SECONDS)
+
+
+def _kept(view: View, at_most: float = inf) -> View:
     @wraps(view)
     def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if any(name in request.COOKIES for name in PERSONAL_COOKIES):
@@ -128,7 +138,7 @@ def kept_ready(view: View) -> View:
                 response.render()
             if generation and _is_for_everybody(response, request):
                 page = Page.of(response, generation)
-                keeper.keep(key, page)
+                keeper.keep(key, page, int(min(at_most, settings.PAGE_CACHE_SECONDS)))
             else:
                 return _headed(response)
         return _headed(_told(page, request))

@@ -15,7 +15,7 @@ from chat.models import ChatMinute, Message, Redemption
 from chat.models.emote import EmoteCount, picture
 from streams.access import listed_channel
 from streams.models import Channel, ChannelDay, Gap, Stream, StreamSample
-from streams.pages import kept_ready
+from streams.pages import kept_briefly, kept_ready
 from streamstats.lib import activity, periods, pulse
 from streamstats.lib.methods import read_only
 from viewers.models import Standing, Viewer
@@ -83,7 +83,7 @@ def overview(request: HttpRequest, channel: str) -> HttpResponse:
 
 
 @read_only
-@kept_ready
+@kept_briefly
 def now(request: HttpRequest, channel: str) -> HttpResponse:
     """The part of the page that names people. Open pages fetch it again when something happened, or somebody chose."""
     found = listed_channel(channel)

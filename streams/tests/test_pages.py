@@ -19,7 +19,7 @@ from django.test import RequestFactory
 from redis import RedisError
 
 from streams import pages
-from streams.pages import forget, kept_ready
+from streams.pages import forget, kept_briefly, kept_ready
 from streams.tests.cast import make_channel
 from streams.topics import topic
 
@@ -105,6 +105,16 @@ def test_a_page_is_kept_no_longer_than_set(redis_client, settings):
     Rendered().get()
     ages = {redis_client.ttl(key) for key in redis_client.keys(f"{pages.PREFIX}*") if b"generation" not in key}
     assert ages == {7}
+
+
+@pytest.mark.parametrize(("most", "kept"), [(30, 2), (1, 1)])
+def test_a_part_that_moves_is_kept_for_a_moment_only(redis_client, settings, most, kept):
+    settings.PAGE_CACHE_SECONDS = most
+    page = Rendered()
+    page.view = kept_briefly(page._render)
+    page.get()
+    ages = {redis_client.ttl(key) for key in redis_client.keys(f"{pages.PREFIX}*") if b"generation" not in key}
+    assert ages == {kept}
 
 
 def test_a_long_query_is_not_kept(redis_client):
