@@ -30,7 +30,7 @@ _DUE = """
     FROM streams_stream stream
     JOIN viewers_viewsession session ON session.stream_id = stream.id
     JOIN viewers_viewer viewer ON viewer.twitch_id = session.viewer_id
-    WHERE stream.ended_at IS NULL AND viewer.details_at < stream.started_at
+    WHERE stream.ended_at IS NULL AND viewer.details_at < stream.started_at AND viewer.stopped_at IS NULL
     LIMIT %(present)s
 ) UNION (
     SELECT twitch_id FROM viewers_viewer

@@ -4,12 +4,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from streams.helix import HelixUser
 from streams.models import JobRun, Stream
 from streams.tests.cast import make_channel
 from streamstats.simulator.facts import Account, StatedFacts
 from streamstats.simulator.tests.threaded import simulated_twitch
 from viewers import accounts
-from viewers.models import BotSource, Viewer, ViewerName, ViewSession
+from viewers.marks import mark_of
+from viewers.models import BotSource, Erasure, Viewer, ViewerName, ViewSession
 from viewers.tasks import ask_for_accounts
 from viewers.tests.cast import LATELY, LONG_AGO, make_viewer
 
@@ -109,6 +111,16 @@ def test_who_is_missing_is_due_again_after_a_week(channel):
     assert accounts.due(now()) == [ann.pk]
 
 
+def test_who_stopped_is_never_due(channel):
+    began = now() - timedelta(hours=1)
+    ann, bob, carol = (make_viewer(channel, name, stopped_at=now()) for name in ("ann", "bob", "carol"))
+    came(channel, bob, began=began)
+    asked_for(bob, began - timedelta(days=1))
+    asked_for(carol, now() - timedelta(days=8), is_missing=True)
+    assert ann.details_at is None
+    assert accounts.due(now()) == []
+
+
 def test_it_takes_one_query_to_know_who_is_due(channel, django_assert_num_queries):
     for number in range(5):
         make_viewer(channel, f"ann{number}")
@@ -194,6 +206,22 @@ def test_a_known_bot_is_marked_when_its_name_is_learnt(channel, facts, twitch):
     ask_for_accounts()
     bot.refresh_from_db()
     assert (bot.is_bot, bot.bot_source) == (True, BotSource.LIST)
+
+
+def test_who_is_erased_while_twitch_is_asked_does_not_come_back(channel, facts):
+    ann, bob = make_viewer(channel, "ann"), make_viewer(channel, "bob")
+    told = [HelixUser(each.pk, each.login, each.login, FACE, BORN, "") for each in (ann, bob)]
+    Erasure.objects.create(mark=mark_of(ann.pk), receipt="r", state="done")
+    ann.delete()
+    assert accounts.learn(["1000", "1001"], told, now()) == (1, 0)
+    assert list(Viewer.objects.values_list("login", flat=True)) == ["bob"]
+    assert list(ViewerName.objects.values_list("login", flat=True)) == ["bob"]
+
+
+def test_who_stops_while_twitch_is_asked_keeps_what_was_known(channel, facts):
+    ann = make_viewer(channel, "ann", stopped_at=now())
+    accounts.learn([ann.pk], [HelixUser(ann.pk, "anna", "Anna", FACE, BORN, "")], now())
+    assert Viewer.objects.values_list("login", "avatar_url", "details_at").get() == ("ann", "", None)
 
 
 def test_many_are_asked_for_in_hundreds(channel, facts, twitch):

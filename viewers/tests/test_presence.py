@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from streams.models import PresenceSource, Stream
 from viewers import presence
 from viewers.credit import recount, recredit
-from viewers.models import PresencePoll, Viewer, ViewerDay, ViewerName, ViewerTotal, ViewSession
+from viewers.marks import mark_of
+from viewers.models import Erasure, PresencePoll, Viewer, ViewerDay, ViewerName, ViewerTotal, ViewSession
 from viewers.tests.presence import EIGHT, Chatter, Evening, at, said
 
 pytestmark = pytest.mark.django_db
@@ -565,3 +566,56 @@ def test_whatever_happens_sessions_stay_true_to_the_stream_and_the_counters_to_t
         assert all(any(a <= start and end <= b for a, b in air) for start, end in spans)
         evening.watched(name)
     assert sum(recount(evening.channel, EIGHT.date(), EIGHT.date() + timedelta(days=3)).values()) == 0
+
+
+# Those of whom nothing is kept
+
+
+@pytest.fixture
+def stopped(evening):
+    Viewer.objects.create(pk="id-ann", login="ann", display_name="Ann", named_at=at(0), stopped_at=at(0))
+
+
+@pytest.fixture
+def erased(evening):
+    Erasure.objects.create(mark=mark_of("id-ann"), receipt="r", state="done")
+
+
+def test_who_stopped_is_counted_and_nothing_more(evening, stopped):
+    for minutes in (5, 10):
+        evening.poll(minutes, "ann", "bob")
+    assert (evening.sessions("ann"), evening.watched("ann")) == ([], 0)
+    assert list(PresencePoll.objects.values_list("chatters", "opened")) == [(2, 1), (2, 0)]
+    assert not ViewerName.objects.filter(viewer="id-ann").exists()
+
+
+def test_who_was_erased_is_not_met_again(evening, erased):
+    for minutes in (5, 10):
+        evening.poll(minutes, "ann", "bob")
+    assert (evening.sessions("ann"), PresencePoll.objects.latest("at").chatters) == ([], 2)
+    for table in (Viewer, ViewerName, ViewerTotal, ViewerDay):
+        assert "id-ann" not in repr(list(table.objects.values()))
+
+
+def test_what_somebody_wrote_before_they_stopped_opens_nothing(evening, stopped):
+    evening.poll(5, "bob")
+    evening.poll(10, "bob", speech=said(ann=7))
+    evening.poll(60, "bob", speech=said(ann=(20, 25, 59)))
+    assert evening.sessions("ann") == []
+
+
+def test_who_stopped_is_not_taken_to_be_there_where_nobody_can_be_asked(evening, stopped):
+    evening.poll(5, source=SPOKE, speech=said(ann=4, bob=4))
+    assert (evening.sessions("ann"), evening.sessions("bob")) == ([], [(4, None)])
+
+
+def test_a_session_that_ended_with_the_stream_is_not_opened_again_for_who_stopped(evening):
+    evening.poll(5, "ann", "bob")
+    evening.poll(10, "ann", "bob")
+    evening.off_air(10)
+    evening.settle()
+    Viewer.objects.filter(pk="id-ann").update(stopped_at=at(11))
+    Stream.objects.update(ended_at=None)
+    evening.stream.segments.update(ended_at=None)
+    evening.settle()
+    assert (evening.sessions("ann"), evening.sessions("bob")) == ([(5, 10)], [(5, None)])
