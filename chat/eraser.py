@@ -16,7 +16,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Model, QuerySet
 
 from chat import erasestatements as statements
-from chat import export, personal, standings
+from chat import export, folds, personal
 from chat.anonymous import COLUMNS, anonymous_keys
 from chat.cleaning import Work, clean_messages, clean_table
 from chat.ingest.queue import STREAM
@@ -262,7 +262,7 @@ class Eraser:
         for label in FOLDED:
             while self._is_any(label, channel):
                 with self._batch() as (cursor, removed):
-                    standings.hold(cursor, [channel])  # who folds just now may have read them still
+                    folds.hold(cursor, [channel])  # who folds just now may have read them still
                     removed.update(self._delete_some(label, channel))
 
     def _delete_some(self, label: str, channel: int) -> dict[str, int]:

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
-from chat import standings
+from chat import folds, standings
 from chat.models import ChatEvent, Message, Redemption
 from chat.numbers import BY_EMOTE_AND_DAY, BY_MINUTE, BY_VIEWER_AND_DAY, POINTS
 from streams.locks import lock_channels
@@ -263,7 +263,7 @@ def rebuild_day(channel: Channel, day: date, *, dry_run: bool = False) -> Counte
     }
     with transaction.atomic(), connection.cursor() as cursor:
         lock_channels(cursor, [channel.pk])
-        standings.hold(cursor, [channel.pk])
+        folds.hold(cursor, [channel.pk])
         # Asked again under the lock: retention may have come to this day since the span was chosen.
         kept_from = Channel.objects.values_list("messages_kept_from", flat=True).get(pk=channel.pk)
         if kept_from and day < _first_whole_day(kept_from):

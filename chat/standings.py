@@ -19,6 +19,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import F, Max, Min
 
 from chat import streaks
+from chat.folds import hold
 from streams.locks import lock_channels
 from streams.models import Channel, ChannelDay
 from streamstats.lib import periods
@@ -28,8 +29,6 @@ ENOUGH_S = 200.0
 """How long one run folds before it leaves the rest for the next."""
 MANY_DAYS = 31
 """With more days than these to be folded, totals of emotes are added up from all days at once."""
-
-HOLD = "SELECT pg_advisory_xact_lock(7308335, channel::int) FROM unnest(%s::bigint[]) channel ORDER BY channel"
 
 # Who did anything on these days, or on a day of a stream that began on one of them. Nobody who has no account here:
 # what became anonymous has no place.
@@ -241,14 +240,6 @@ def fold_lost_uses(cursor: CursorWrapper, channel: int) -> None:
     """
     for statement in FOLD_LOST_USES:
         cursor.execute(statement, {"channel": channel, "first": date.min})
-
-
-def hold(cursor: CursorWrapper, channels: Iterable[int]) -> None:
-    """Keep folds out of these channels until the transaction ends. After the locks of channels, before any row.
-
-    For whoever takes rows of a viewer away for good: a fold that had read them already would bring totals back.
-    """
-    cursor.execute(HOLD, [sorted(channels)])
 
 
 class _Work:

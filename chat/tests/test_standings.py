@@ -13,7 +13,7 @@ from django.db import connection, connections, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from chat import standings
+from chat import folds, standings
 from chat.ingest.store import Store
 from chat.models import EmoteDay, EmoteTotal, EmoteUsage, ViewerEmote
 from chat.rollups import rebuild_day
@@ -495,7 +495,7 @@ def test_who_is_taken_away_while_a_channel_is_held_is_not_brought_back():
 
     with ThreadPoolExecutor() as pool:
         with transaction.atomic(), connection.cursor() as cursor:
-            standings.hold(cursor, [channel.pk])
+            folds.hold(cursor, [channel.pk])
             folding = pool.submit(fold_elsewhere)
             is_waiting.wait()
             ViewerDay.objects.all().delete()
