@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as Caution
 from django.core.exceptions import ImproperlyConfigured
 
 from streams.scopes import FEATURES
@@ -102,6 +103,17 @@ def check_features(**kwargs: Any) -> Iterator[CheckMessage]:
             f"TWITCH_FEATURES names what there is not: {', '.join(sorted(unknown))}.",
             hint=f"Name some of {', '.join(FEATURES)}, or leave it out for all of them.",
             id="streamstats.E007",
+        )
+
+
+@register(deploy=True)
+def check_privacy_key(**kwargs: Any) -> Iterator[CheckMessage]:
+    if has_secret_key() and settings.PRIVACY_KEY == settings.SECRET_KEY:
+        yield Caution(
+            "PRIVACY_KEY is the same as SECRET_KEY.",
+            hint="Erased accounts are known again by it for ever. Give it a key of its own while nobody was erased yet;"
+            " after that, write the old SECRET_KEY into it before you change that.",
+            id="streamstats.W001",
         )
 
 

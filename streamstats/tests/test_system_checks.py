@@ -124,6 +124,14 @@ def test_a_feature_that_there_is_not_is_named(settings):
     assert "hype-trains" in str(message.hint)
 
 
+def test_a_key_of_erased_accounts_that_changes_with_another_is_named(settings):
+    settings.SECRET_KEY = settings.PRIVACY_KEY = "one"
+    [message] = checks.check_privacy_key()
+    assert (message.id, bool(message.hint)) == ("streamstats.W001", True)
+    settings.SECRET_KEY = "another"
+    assert ids(checks.check_privacy_key()) == []
+
+
 def test_no_feature_or_some_are_right(settings):
     for settings.TWITCH_FEATURES in ([], ["presence", "hype-trains"]):
         assert ids(checks.check_features()) == []
