@@ -1,0 +1,1 @@
+"""Tests in a real browser: Chromium, against the real server, with the simulated Twitch behind it."""

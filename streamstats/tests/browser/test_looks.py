@@ -1,0 +1,88 @@
+"""Every page in light and dark, on a phone and on a desk: nothing cut, nothing moving, nothing that axe finds wrong."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from streamstats.simulator.tests.threaded import ThreadedTwitch
+from streamstats.tests.browser.markup import faults
+from streamstats.tests.browser.sights import SIGHTS, Sight, unseen
+from streamstats.tests.browser.visitor import Visitor
+from streamstats.tests.browser.world import ANN, OWNER, World
+
+pytestmark = pytest.mark.django_db
+ACCOUNTS = {"ann": ANN, "owner": OWNER}
+THEMES = ("light", "dark")
+DESK, PHONE, SMALL_PHONE = (1280, 800), (375, 740), (320, 640)
+LOOKS = (Path(__file__).parent / "looks.js").read_text()
+MOST_SHIFT = 0.01
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+ALL_RULES = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"]}
+OF_COLOR = ["color-contrast", "link-in-text-block"]
+COLORS = {"runOnly": {"type": "rule", "values": OF_COLOR}, "resultTypes": ["violations"]}
+# Until fonts are there and two frames are drawn.
+DRAWN = """
+() => document.fonts.ready.then(
+  () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def people(browser: Browser, site: str, twitch: ThreadedTwitch) -> Iterator[dict[str, Visitor]]:
+    """Who looks: nobody, and people who are logged in."""
+    people = {who: Visitor(browser, site) for who in {sight.who for sight in SIGHTS}}
+    for who, visitor in people.items():
+        if who:
+            visitor.log_in(ACCOUNTS[who])
+    yield people
+    for visitor in people.values():
+        visitor.close()
+
+
+@pytest.mark.parametrize("sight", SIGHTS, ids=lambda sight: sight.name)
+def test_a_page_looks_as_it_should(sight: Sight, people: dict[str, Visitor], world: World, pictures: Path) -> None:
+    visitor = people[sight.who]
+    page = visitor.page
+    resize(page, DESK)
+    page.emulate_media(color_scheme="light")
+    visitor.open(sight.at(world), sight.status)
+    page.evaluate(DRAWN)
+    wrong = [f"it moved by {shift}"] if (shift := page.evaluate("window.shifted")) > MOST_SHIFT else []
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        wrong += [f"{theme}: {what}" for what in by_axe(page, ALL_RULES if theme == "light" else COLORS)]
+        for size in (DESK, PHONE):
+            resize(page, size)
+            wrong += [f"{theme}, {size[0]}: {what}" for what in page.evaluate(LOOKS)]
+            page.screenshot(path=pictures / f"{sight.name}-{theme}-{size[0]}.png", full_page=True)
+    resize(page, SMALL_PHONE)
+    wrong += [f"{SMALL_PHONE[0]}: {what}" for what in page.evaluate(LOOKS)]
+    wrong += page.evaluate("window.wrong") + visitor.take_problems()
+    assert not wrong, "\n".join(wrong[:8])
+
+
+@pytest.mark.parametrize("sight", SIGHTS, ids=lambda sight: sight.name)
+def test_a_page_is_html_as_the_standard_has_it(sight: Sight, people: dict[str, Visitor], world: World) -> None:
+    answer = people[sight.who].context.request.get(sight.at(world))
+    assert answer.status == sight.status
+    assert faults(answer.text()) == []
+
+
+def resize(page: Page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+
+
+def by_axe(page: Page, options: dict[str, Any]) -> list[str]:
+    found = Axe().run(page, options=options).response["violations"]
+    return [
+        f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}" for rule in found for node in rule["nodes"][:3]
+    ]
+
+
+def test_every_address_is_looked_at() -> None:
+    assert unseen() == set()
