@@ -7,10 +7,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 RUNS := $(VENV)/installed-to-run
+CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench requirements clean
+.PHONY: help run test check bench requirements clean chromium
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -18,8 +19,23 @@ help: ## list these targets
 run: $(RUNS) ## run the demo; CHANNEL=name follows a real channel, PORT=8001 takes another port
 	@exec $(BIN)/python manage.py run $(if $(CHANNEL),--channel "$$CHANNEL")
 
-test: $(INSTALLED) ## run every test, with coverage
+test: $(INSTALLED) chromium ## run every test, with coverage
 	@exec $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term $(ARGS)
+
+# The browser of the tests in streamstats/tests/browser. Who leaves those out needs none.
+chromium:
+	@for name in $(CHROMIUMS); do command -v $$name >/dev/null && exit 0; done; \
+	case "$$ARGS" in *--ignore=streamstats/tests/browser*) exit 0;; esac; \
+	as_root=$$(test "$$(id -u)" = 0 || echo "sudo -n"); \
+	if command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then \
+		echo "Installing Chromium for the tests ..."; \
+		log=$$(mktemp); apt="$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q"; \
+		{ $$apt update && $$apt install -y --no-install-recommends chromium; } >"$$log" 2>&1 && rm "$$log" && exit 0; \
+		tail -n 20 "$$log" >&2; rm "$$log"; \
+	fi; \
+	echo "The tests need Chromium, and it could not be installed here. Install it (on Debian, as root:" \
+		"apt-get install chromium), or run the tests without a browser:" \
+		"make test ARGS=--ignore=streamstats/tests/browser" >&2; exit 1
 
 check: $(INSTALLED) ## look for mistakes without running anything: style, types, settings, migrations
 	$(BIN)/ruff check .
