@@ -21,7 +21,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce, JSONObject
+from django.db.models.functions import JSONObject
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -93,11 +93,11 @@ def _known(channel: Channel) -> QuerySet[Any]:
     before = others.filter(started_at__lt=OuterRef("started_at")).order_by("-started_at")
     after = others.filter(started_at__gt=OuterRef("started_at")).order_by("started_at")
     polls = PresencePoll.objects.filter(stream=OuterRef("pk")).values("stream")
+    polls = polls.annotate(told=JSONObject(asked=Count("pk"), failed=Count("pk", filter=~Q(problem=""))))
     return channel.streams.annotate(
         before=Subquery(before[:1]),
         after=Subquery(after[:1]),
-        asked=Coalesce(Subquery(polls.annotate(count=Count("pk")).values("count")), 0),
-        failed=Coalesce(Subquery(polls.exclude(problem="").annotate(count=Count("pk")).values("count")), 0),
+        looks=Subquery(polls.values("told")),
     )
 
 
