@@ -86,7 +86,7 @@ class Files:
 
 class Front(Sitemap):  # type: ignore[type-arg]
     def items(self) -> list[str]:
-        return ["streams:front"]
+        return ["streams:front", "chat:privacy"]
 
     def location(self, item: str) -> str:
         return reverse(item)
@@ -117,7 +117,7 @@ class Section(Sitemap):  # type: ignore[type-arg]
 
 class ChannelPages(Section):
     def rows(self, first: int) -> Iterable[str]:
-        return ("chat:overview", "streams:list", "viewers:list", "chat:emotes")
+        return ("chat:overview", "streams:list", "viewers:list", "chat:emotes", "chat:boards")
 
     def location(self, item: str) -> str:
         return reverse(item, args=[self.channel.login])
