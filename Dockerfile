@@ -20,6 +20,8 @@ RUN DATABASE_URL=postgres://build/build REDIS_URL=redis://build SECRET_KEY=build
 # The reader keeps lines here while Redis is away: mount a volume.
 RUN useradd --system --uid 10001 --home-dir /data --create-home streamstats
 USER streamstats
+# What is here belongs to this user, also in the volumes that are made of it.
+RUN mkdir --mode 700 /data/media
 ENV STREAMSTATS_HOME=/data \
     LOG_JSON=true
 VOLUME /data

@@ -5,15 +5,19 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.db import transaction
 from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
+from redis.exceptions import RedisError
 
+from streams import pages
 from streams.grantadmin import connection_of
 from streams.logins import login_of
 from streams.models import (
@@ -118,6 +122,19 @@ class ChannelAdmin(LargeTableAdmin):
     @admin.display(description="at Twitch")
     def connection(self, channel: Channel) -> SafeString | str:
         return connection_of(channel)
+
+    def save_model(self, request: HttpRequest, obj: Channel, form: ChannelForm, change: bool) -> None:
+        """Pages that were kept ready show the channel, and who has a page in it, as it was."""
+        super().save_model(request, obj, form, change)
+        before = form.initial.get("login") if change else None
+        transaction.on_commit(lambda: self._forget_pages(request, {login for login in (before, obj.login) if login}))
+
+    def _forget_pages(self, request: HttpRequest, logins: set[str]) -> None:
+        try:
+            pages.forget(logins)
+        except RedisError:
+            words = f"Redis is away: for up to {settings.PAGE_CACHE_SECONDS} seconds pages may show what was before."
+            self.message_user(request, words, messages.WARNING)
 
     def has_delete_permission(self, request: HttpRequest, obj: Channel | None = None) -> bool:
         """Unfollow it: deleting would take every number of every viewer with it."""

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -77,8 +78,7 @@ def check_services(**kwargs: Any) -> Iterator[CheckMessage]:
 @register()
 def check_home(**kwargs: Any) -> Iterator[CheckMessage]:
     home = settings.STREAMSTATS_HOME
-    existing = next(folder for folder in (home, *home.parents) if folder.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    if not is_writable(home):
         yield Error(
             f"STREAMSTATS_HOME ({home}) cannot be written to.",
             hint="Lines are kept there while Redis is away. Name a folder that this user may write to.",
@@ -93,6 +93,36 @@ def check_port(**kwargs: Any) -> Iterator[CheckMessage]:
             f"PORT ({settings.PORT}) is not a port.",
             hint=f"Give a number from 1 to {HIGHEST_PORT}.",
             id="streamstats.E006",
+        )
+
+
+@register()
+def check_login(**kwargs: Any) -> Iterator[CheckMessage]:
+    if bool(settings.TWITCH_CLIENT_ID) != bool(settings.TWITCH_CLIENT_SECRET):
+        there, missing = ("ID", "SECRET") if settings.TWITCH_CLIENT_ID else ("SECRET", "ID")
+        yield Error(
+            f"TWITCH_CLIENT_{there} is set, but TWITCH_CLIENT_{missing} is not.",
+            hint="Nobody could log in, and no channel be connected. https://dev.twitch.tv/console shows both: set both,"
+            " or neither.",
+            id="streamstats.E008",
+        )
+
+
+@register()
+def check_media(**kwargs: Any) -> Iterator[CheckMessage]:
+    media = Path(settings.MEDIA_ROOT)
+    served = [Path(folder) for folder in (settings.STATIC_ROOT, *settings.STATICFILES_DIRS)]
+    if any(folder == media or folder in media.parents for folder in served):
+        yield Error(
+            f"MEDIA_ROOT ({media}) is in a folder that everybody may read.",
+            hint="Exports are written there, each for one person. Name a folder outside of static files.",
+            id="streamstats.E009",
+        )
+    elif not is_writable(media):
+        yield Error(
+            f"MEDIA_ROOT ({media}) cannot be written to.",
+            hint="Exports are written there. Name a folder that this user may write to, the same for web and worker.",
+            id="streamstats.E010",
         )
 
 
@@ -115,6 +145,12 @@ def check_privacy_key(**kwargs: Any) -> Iterator[CheckMessage]:
             " after that, write the old SECRET_KEY into it before you change that.",
             id="streamstats.W001",
         )
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether one can write there, or make it."""
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
 def is_address(text: str, schemes: tuple[str, ...]) -> bool:

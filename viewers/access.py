@@ -63,6 +63,6 @@ def channel_of(user: User | AnonymousUser) -> Channel | None:
 def visitor(request: HttpRequest) -> dict[str, Any]:
     """For templates: whether one can log in here, and as whom one is. Nothing is asked before a template asks."""
     return {
-        "can_log_in": bool(settings.TWITCH_CLIENT_ID),
+        "can_log_in": bool(settings.TWITCH_CLIENT_ID and settings.TWITCH_CLIENT_SECRET),
         "me": SimpleLazyObject(lambda: viewer_of(request.user)),
     }

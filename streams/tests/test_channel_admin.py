@@ -1,5 +1,7 @@
 import pytest
+from redis.exceptions import RedisError
 
+from streams import pages
 from streams.models import Channel
 from streams.tests.cast import make_channel
 
@@ -44,3 +46,26 @@ def test_retention_can_be_changed(admin_client):
     channel = make_channel()
     admin_client.post(f"{LIST}{channel.pk}/change/", {"login": "lantern", **FORM, "retention_days": "7"})
     assert Channel.objects.get().retention_days == 7
+
+
+def test_pages_kept_ready_are_forgotten_when_a_channel_changes(
+    admin_client, monkeypatch, django_capture_on_commit_callbacks
+):
+    told = []
+    monkeypatch.setattr(pages, "forget", lambda logins: told.append(set(logins)))
+    channel = make_channel("lantern")
+    with django_capture_on_commit_callbacks(execute=True):
+        admin_client.post(f"{LIST}{channel.pk}/change/", {"login": "torch", **FORM, "page_policy": "opt-in"})
+    assert told == [{"lantern", "torch"}]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_staff_are_told_where_pages_cannot_be_forgotten(admin_client, monkeypatch):
+    def away(logins):
+        raise RedisError("away")
+
+    monkeypatch.setattr(pages, "forget", away)
+    channel = make_channel()
+    admin_client.post(f"{LIST}{channel.pk}/change/", {"login": "lantern", **FORM, "page_policy": "opt-in"})
+    assert Channel.objects.get().page_policy == "opt-in"
+    assert "pages may show what was before" in admin_client.get(LIST).content.decode()

@@ -13,7 +13,37 @@ def ids(messages):
 
 def test_the_defaults_are_right():
     every = [checks.check_database, checks.check_redis, checks.check_services, checks.check_home, checks.check_port]
+    every += [checks.check_login, checks.check_media]
     assert [message for check in every for message in check()] == []
+
+
+@pytest.mark.parametrize(("client_id", "secret"), [("id", ""), ("", "secret")])
+def test_half_of_an_application_is_refused(settings, client_id, secret):
+    settings.TWITCH_CLIENT_ID, settings.TWITCH_CLIENT_SECRET = client_id, secret
+    [message] = checks.check_login()
+    assert message.id == "streamstats.E008"
+    assert "TWITCH_CLIENT_ID" in message.msg
+    assert "TWITCH_CLIENT_SECRET" in message.msg
+
+
+@pytest.mark.parametrize(("client_id", "secret"), [("id", "secret"), ("", "")])
+def test_a_whole_application_or_none_is_right(settings, client_id, secret):
+    settings.TWITCH_CLIENT_ID, settings.TWITCH_CLIENT_SECRET = client_id, secret
+    assert ids(checks.check_login()) == []
+
+
+@pytest.mark.parametrize("below", ["", "media", "a/b"])
+def test_exports_are_not_written_where_everybody_reads(settings, tmp_path, below):
+    settings.STATIC_ROOT = tmp_path / "static"
+    settings.MEDIA_ROOT = settings.STATIC_ROOT / below
+    assert ids(checks.check_media()) == ["streamstats.E009"]
+
+
+def test_exports_need_a_folder_that_can_be_written_to(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "file" / "media"
+    assert ids(checks.check_media()) == []
+    (tmp_path / "file").touch()
+    assert ids(checks.check_media()) == ["streamstats.E010"]
 
 
 @pytest.mark.parametrize("key", ["", None])
