@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from chat.views import boards, channel, emotes, erased, live, picture, privacy, stream, viewer, wiki
+from chat.views import boards, channel, emotes, erased, live, picture, privacy, recap, stream, viewer, wiki
 
 app_name = "chat"
 urlpatterns = [
@@ -18,6 +18,14 @@ urlpatterns = [
     path("c/<channel:channel>/picture.png", picture.of_channel, name="channel_picture"),
     path("c/<channel:channel>/viewers/<viewer:login>/", viewer.viewer_page, name="viewer"),
     path("c/<channel:channel>/viewers/<viewer:login>/picture.png", picture.of_viewer, name="viewer_picture"),
+    path("c/<channel:channel>/viewers/<viewer:login>/recap/<int:year>/", recap.of_viewer, name="viewer_recap"),
+    path(
+        "c/<channel:channel>/viewers/<viewer:login>/recap/<int:year>/picture.png",
+        recap.picture_of_viewer,
+        name="viewer_recap_picture",
+    ),
+    path("c/<channel:channel>/recap/<int:year>/", recap.of_channel, name="channel_recap"),
+    path("c/<channel:channel>/recap/<int:year>/picture.png", recap.picture_of_channel, name="channel_recap_picture"),
     path("c/<channel:channel>/viewers/<viewer:login>/wiki/", wiki.history, name="wiki"),
     path("c/<channel:channel>/viewers/<viewer:login>/wiki/edit/", wiki.edit, name="wiki_edit"),
     path("c/<channel:channel>/viewers/<viewer:login>/wiki/lock/", wiki.lock, name="wiki_lock"),

@@ -1,6 +1,7 @@
 """The numbers of a viewer over a stretch of time, and the streams they came to in it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -8,7 +9,6 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from chat.models import EmoteUsage, ViewerEmote
 from chat.models.emote import picture
 from chat.portrait.person import Person
 from chat.portrait.stretch import Stretch
@@ -17,7 +17,7 @@ from streamstats.lib import activity, year
 from streamstats.lib.activity import Gap
 from viewers.models import SessionCorrection, ViewerDay, ViewerStream, ViewSession
 
-FAVOURITES = 24
+FAVOURITES = 23
 ATTENDED = 12
 VISITS = 50
 DAY = timedelta(days=1)
@@ -55,11 +55,29 @@ class Sums(NamedTuple):
         return timedelta(seconds=self.watch_seconds)
 
 
+@dataclass(frozen=True)
+class Favourite:
+    """An emote, where its picture is, and how often it was used."""
+
+    emote: int
+    name: str
+    provider: str
+    url: str
+    count: int
+
+
 class Attendance(NamedTuple):
     """A stream the viewer came to, and how many percent of it they watched."""
 
     row: ViewerStream
     share: int
+
+
+class Beside(NamedTuple):
+    """Another stream that the viewer came to."""
+
+    pk: str
+    started_at: datetime
 
 
 class Visit(NamedTuple):
@@ -125,46 +143,50 @@ def calendar(days: list[Day], stretch: Stretch, known_since: date | None, gaps: 
     return Calendar(year.draw(values, last, missing, until=stretch.today), shown, shows_time)
 
 
-def favourites(person: Person, stretch: Stretch) -> Iterable[Any]:
-    """The emotes used most. Of one stream: from its messages, as long as they are kept."""
-    if stretch.stream:
-        return _emotes_in(person, stretch.stream)
-    if stretch.is_all:
-        of_all_time = ViewerEmote.objects.filter(channel=person.channel, viewer=person.viewer)
-        return of_all_time.most_used()[:FAVOURITES]
-    used = EmoteUsage.objects.filter(channel=person.channel, viewer=person.viewer)
-    return used.filter(day__gte=stretch.period.first, day__lt=stretch.period.end).most_used()[:FAVOURITES]
-
-
+# Added up before the names are looked up, or all rows would be sorted with them.
+FAVOURITES_OF = """
+SELECT emote.id, emote.name, emote.provider, emote.provider_id, emote.image_url, top.uses
+FROM ({counted} GROUP BY emote_id ORDER BY uses DESC, emote_id LIMIT %(most)s) top
+JOIN chat_emote emote ON emote.id = top.emote_id ORDER BY top.uses DESC, emote.id
+"""
+OF_ALL_TIME = """
+SELECT emote_id, sum(uses)::bigint AS uses FROM chat_vieweremote
+WHERE channel_id = %(channel)s AND viewer_id = %(viewer)s
+"""
+OF_DAYS = """
+SELECT emote_id, sum(uses)::bigint AS uses FROM chat_emoteusage
+WHERE channel_id = %(channel)s AND viewer_id = %(viewer)s AND day >= %(first)s AND day < %(after)s
+"""
 # Compare MESSAGES in chat/streamnumbers.py: what was written in a drop-out is of no stream.
-EMOTES_IN = """
-SELECT emote.id, emote.name, emote.provider, emote.provider_id, emote.image_url, count(*) AS uses
-FROM chat_message message, unnest(message.emotes) used(id) JOIN chat_emote emote ON emote.id = used.id
+OF_STREAM = """
+SELECT used.id AS emote_id, count(*) AS uses FROM chat_message message, unnest(message.emotes) used(id)
 WHERE message.channel_id = %(channel)s AND message.viewer_id = %(viewer)s AND message.source_channel_id = ''
     AND message.sent_at >= %(start)s AND message.sent_at < %(end)s AND EXISTS (
         SELECT FROM streams_streamsegment segment WHERE segment.stream_id = %(stream)s
             AND message.sent_at >= segment.started_at AND message.sent_at < coalesce(segment.ended_at, 'infinity')
     )
-GROUP BY emote.id ORDER BY uses DESC, emote.id LIMIT %(most)s
 """
 
 
-def _emotes_in(person: Person, stream: Stream) -> list[dict[str, Any]]:
-    values: dict[str, Any] = {
-        "channel": person.channel.pk,
-        "viewer": person.viewer.pk,
-        "stream": stream.pk,
-        "start": stream.started_at,
-        "end": stream.ended_at or timezone.now(),
-        "most": FAVOURITES,
-    }
+def favourites(person: Person, stretch: Stretch) -> list[Favourite]:
+    """The emotes used most, first of all. Of one stream: from its messages, as long as they are kept."""
+    values: dict[str, Any] = {"channel": person.channel.pk, "viewer": person.viewer.pk, "most": FAVOURITES}
+    if stretch.stream:
+        counted = OF_STREAM
+        ended_at = stretch.stream.ended_at or timezone.now()
+        values |= {"stream": stretch.stream.pk, "start": stretch.stream.started_at, "end": ended_at}
+    elif stretch.is_all:
+        counted = OF_ALL_TIME
+    else:
+        counted = OF_DAYS
+        values |= {"first": stretch.period.first, "after": stretch.period.end}
     with connection.cursor() as cursor:
-        cursor.execute(EMOTES_IN, values)
-        rows = cursor.fetchall()
-    return [
-        {"emote": pk, "name": name, "provider": provider, "url": picture(provider, provider_id, told), "count": uses}
-        for pk, name, provider, provider_id, told, uses in rows
-    ]
+        cursor.execute(FAVOURITES_OF.format(counted=counted), values)
+        return [_favourite(*row) for row in cursor.fetchall()]
+
+
+def _favourite(emote: int, name: str, provider: str, provider_id: str, told: str, uses: int) -> Favourite:
+    return Favourite(emote, name, provider, picture(provider, provider_id, told), uses)
 
 
 def attended(person: Person, stretch: Stretch) -> list[Attendance]:
@@ -189,14 +211,14 @@ def visits(person: Person, stream: Stream) -> list[Visit]:
     return [Visit(row, row.ended_at or max(stream.presence_at or row.started_at, row.started_at)) for row in rows]
 
 
-def neighbours(person: Person, stream: Stream) -> dict[str, Stream | None]:
+def neighbours(person: Person, stream: Stream) -> tuple[Beside | None, Beside | None]:
     """The streams before and after this one that the viewer came to."""
     came = Exists(ViewerStream.objects.filter(channel=person.channel, viewer=person.viewer, stream=OuterRef("pk")))
-    streams = person.channel.streams.only("started_at").filter(came)
-    before = streams.filter(started_at__lt=stream.started_at).order_by("-started_at")[:1]
-    after = streams.filter(started_at__gt=stream.started_at).order_by("started_at")[:1]
-    found = {row.started_at > stream.started_at: row for row in before.union(after)}
-    return {"before": found.get(False), "after": found.get(True)}
+    streams = person.channel.streams.filter(came)
+    before = streams.filter(started_at__lt=stream.started_at).order_by("-started_at").values_list("pk", "started_at")
+    after = streams.filter(started_at__gt=stream.started_at).order_by("started_at").values_list("pk", "started_at")
+    found = {started_at > stream.started_at: Beside(pk, started_at) for pk, started_at in before[:1].union(after[:1])}
+    return found.get(False), found.get(True)
 
 
 def _streams_of(person: Person) -> QuerySet[ViewerStream]:

@@ -24,6 +24,7 @@ NAMESAKES = 20
 NAMES = 50
 PAGE = "chat:viewer"
 PICTURE = "chat:viewer_picture"
+RECAP = "chat:viewer_recap"
 in_address = ViewerLogin().to_url
 
 

@@ -2,11 +2,21 @@
 
 from django import template
 
-from chat.portrait.person import PAGE, Name, Person
+from chat.portrait.person import PAGE, RECAP, Name, Person
 from chat.portrait.stretch import OF_STREAM
 from streams.models import Stream
 
 register = template.Library()
+
+
+@register.simple_tag
+def page_about(person: Person) -> str:
+    return person.address_of(PAGE)
+
+
+@register.simple_tag
+def recap_of(person: Person, year: int) -> str:
+    return person.address_of(RECAP, year)
 
 
 @register.simple_tag

@@ -73,7 +73,7 @@ def test_favourite_emotes_are_those_used_most(client, channel):
     used(channel, viewer, clap, 4)
     used(channel, viewer, kappa, 5)
     emotes = client.get(f"{LIST}ann/").context["emotes"]
-    assert [(row["name"], row["count"]) for row in emotes] == [("Kappa", 5), ("Clap", 4)]
+    assert [(row.name, row.count) for row in emotes] == [("Kappa", 5), ("Clap", 4)]
 
 
 def test_an_emote_is_an_image_with_its_size(client, channel):

@@ -6,16 +6,18 @@ from typing import NamedTuple
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from chat.portrait import facts, lists
+from chat.portrait import facts, lists, place
 from chat.portrait import stretch as stretches
 from chat.portrait.facts import DAY
 from chat.portrait.person import PAGE, PICTURE, Person, the_one
 from chat.portrait.stretch import Stretch
+from chat.views.wiki import role_of
 from streams.access import listed_channel
 from streams.models import Stream
 from streams.pages import kept_ready
 from streamstats.lib import periods, week, year
 from streamstats.lib.methods import read_only
+from viewers import wiki
 
 
 class Tab(NamedTuple):
@@ -55,6 +57,17 @@ def _always(request: HttpRequest, person: Person, told: Stretch) -> dict[str, ob
         "told": told,
         "canonical": request.build_absolute_uri(person.address_of(PAGE, stretch=told.key)),
         "picture": request.build_absolute_uri(person.address_of(PICTURE)),
+        **_text(person),
+    }
+
+
+def _text(person: Person) -> dict[str, object]:
+    """What the viewer or a moderator wrote about them."""
+    current = person.profile.current if person.profile else None
+    return {
+        "profile": person.profile,
+        "wiki_html": wiki.render(current.text) if current else "",
+        "may_edit": role_of(person) is not None,
     }
 
 
@@ -71,6 +84,8 @@ def _of_period(person: Person, told: Stretch) -> dict[str, object]:
         "week": week.draw(listed.hours),
         "emotes": facts.favourites(person, told),
         "attended": facts.attended(person, told),
+        "standings": place.of(person, period),
+        "streak_now": place.streak_now(person) if told.is_all else None,
         "picker": _periods(person, told),
     }
 
@@ -133,12 +148,11 @@ def _periods(person: Person, told: Stretch) -> Picker:
 
 
 def _streams(person: Person, told: Stretch, stream: Stream) -> Picker:
-    beside = facts.neighbours(person, stream)
-    earlier, later = (
-        Tab(f"{of.started_at:%-d %b %Y}", person.address_of(PAGE, stretch=f"{stretches.OF_STREAM}{of.pk}"))
-        if (of := beside[side])
-        else None
-        for side in ("before", "after")
-    )
+    earlier, later = (of and _stream_tab(person, of) for of in facts.neighbours(person, stream))
     own = Tab("This stream", person.address_of(PAGE, stretch=told.key), is_current=True)
     return Picker([*_tabs(person, told), own], earlier, later)
+
+
+def _stream_tab(person: Person, beside: facts.Beside) -> Tab:
+    key = f"{stretches.OF_STREAM}{beside.pk}"
+    return Tab(f"{beside.started_at:%-d %b %Y}", person.address_of(PAGE, stretch=key))

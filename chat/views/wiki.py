@@ -121,7 +121,7 @@ def _about(person: Person) -> dict[str, object]:
         "current": profile.current if profile else None,
         "is_locked": bool(profile and profile.locked_at),
         "is_removed": bool(profile and profile.visibility == Profile.Visibility.REMOVED),
-        "may_edit": _role(person) is not None,
+        "may_edit": role_of(person) is not None,
     }
 
 
@@ -229,7 +229,7 @@ def _asked(request: HttpRequest, channel: str, login: str, page: str) -> Asked |
         return person
     if not request.user.is_authenticated:
         return redirect_to_login(person.address_of(page))
-    role = _role(person)
+    role = role_of(person)
     if role is None:
         whose = f"Only {person} and the moderators of {person.channel} write this text."
         return _refuse(request, person, LOCKED if person.is_self else whose)
@@ -248,7 +248,7 @@ def _moderator(request: HttpRequest, channel: str, login: str) -> Asked | HttpRe
     return Asked(person, request.user, WikiRevision.Role.MODERATOR)
 
 
-def _role(person: Person) -> WikiRevision.Role | None:
+def role_of(person: Person) -> WikiRevision.Role | None:
     """As what whoever asks may write this text."""
     is_locked = person.profile is not None and person.profile.locked_at is not None
     if person.is_self and not is_locked:

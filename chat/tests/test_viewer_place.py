@@ -1,0 +1,97 @@
+"""The place of a viewer, as the fold left it."""
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
+
+from chat.portrait import place
+from chat.portrait.person import find
+from streams.models import ChannelTotal
+from streams.tests.cast import make_channel
+from streamstats.lib.periods import ALL_TIME
+from viewers.models import Profile, Standing
+from viewers.tests.cast import make_viewer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def channel():
+    return make_channel()
+
+
+def make_standing(channel, login, messages=0, seconds=0, *, period="all", streak=0, **fields):
+    viewer = make_viewer(channel, login, **fields)
+    Standing.objects.create(
+        channel=channel, viewer=viewer, period=period, messages=messages, watch_seconds=seconds, streak=streak
+    )
+    return viewer
+
+
+def standings(channel, login):
+    return place.of(find(channel, login, "", AnonymousUser())[0], ALL_TIME)
+
+
+def test_the_place_counts_those_who_have_more(channel):
+    make_standing(channel, "ann", 10, 5)
+    make_standing(channel, "equal", 5, 50)
+    make_standing(channel, "bob", 5, 7, streak=3)
+    assert standings(channel, "bob") == (2, 2, 3)
+
+
+def test_bots_and_who_is_not_shown_are_passed_over(channel):
+    make_standing(channel, "nightbot", 10, is_bot=True)
+    make_standing(channel, "shy", 10, hidden_at=timezone.now())
+    Profile.objects.create(
+        channel=channel, viewer=make_standing(channel, "gone", 10), visibility=Profile.Visibility.REMOVED
+    )
+    make_standing(channel, "bob", 5)
+    assert standings(channel, "bob").by_messages == 1
+
+
+def test_a_bot_has_no_place(channel):
+    make_standing(channel, "nightbot", 10, 10, is_bot=True)
+    assert standings(channel, "nightbot") == (None, None, 0)
+
+
+def test_nothing_has_no_place(channel):
+    make_standing(channel, "bob", 5)
+    assert standings(channel, "bob") == (None, 1, 0)
+
+
+def test_before_the_first_fold_there_is_no_place(channel):
+    make_viewer(channel, "bob")
+    assert standings(channel, "bob") == (None, None, 0)
+
+
+def test_far_behind_there_is_no_place(channel, monkeypatch):
+    monkeypatch.setattr(place, "RANKED", 2)
+    for number in range(2):
+        make_standing(channel, f"ahead{number}", 10, 10)
+    make_standing(channel, "bob", 5, 20)
+    assert standings(channel, "bob") == (1, None, 0)
+
+
+def test_places_of_other_periods_do_not_count(channel):
+    make_standing(channel, "ann", 10, period="2025")
+    make_standing(channel, "bob", 5)
+    assert standings(channel, "bob").by_messages == 1
+
+
+def test_the_page_tells_the_place_among_all_chatters(client, channel):
+    ChannelTotal.objects.create(channel=channel, chatters=8310)
+    make_standing(channel, "bob", 5)
+    page = client.get("/c/lantern/viewers/bob/").content.decode()
+    assert " · 1st of " in page
+    assert "8,310 chatters" in page
+
+
+def test_the_place_leads_to_its_board(client, channel):
+    make_standing(channel, "bob", 5, 9, period="2025")
+    page = client.get("/c/lantern/viewers/bob/", {"range": "2025"}).content.decode()
+    assert 'href="/c/lantern/leaderboards/?by=watched&amp;range=2025">1st</a>' in page
+
+
+def test_the_longest_streak_is_told(client, channel):
+    make_standing(channel, "bob", 5, streak=12)
+    assert "12 streams</data> in a row" in client.get("/c/lantern/viewers/bob/").content.decode()
