@@ -102,6 +102,21 @@ def test_a_form_of_another_site_begins_nothing(twitch):
     assert careful.post(BEGIN).status_code == 403
 
 
+def test_every_page_leads_there_and_back(twitch, client):
+    assert 'href="/login/twitch/?next=%2F"' in words(client.get("/"))
+
+
+def test_without_an_application_no_page_leads_there(client):
+    assert "/login/twitch/" not in words(client.get("/"))
+
+
+def test_who_is_logged_in_is_led_to_their_account(twitch, client):
+    logged_in(client)
+    page = words(client.get("/"))
+    assert 'href="/account/"' in page
+    assert "/login/twitch/" not in page
+
+
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_without_an_application_it_is_told_how_to_have_one(client, method):
     page = getattr(client, method)(BEGIN)
