@@ -51,11 +51,13 @@ _SUMS += ", max(streak) AS streak"
 _KNOWN, _TOLD = (", ".join(f"{which}.{name}" for name in MEASURES) for which in ("known", "told"))
 _TELL = ", ".join(f"{name} = excluded.{name}" for name in MEASURES)
 
-# {told} is period, viewer -> measures; of the viewers `folded` and of the periods %(keys)s, without those who have
-# nothing: their rows go. What says the same as before is not written.
-FOLD = f"""
-WITH told AS MATERIALIZED ({{told}}),
-written AS (
+# What a fold finds, {told}: period, viewer -> measures, of the viewers `folded` and of the periods %(keys)s, without
+# those who have nothing: their rows go. What says the same as before is not written. It is a table of its own, whose
+# size Postgres is told: it would take so many rows for few, and compare each with each.
+STAGE_TOLD = "CREATE TEMP TABLE told ON COMMIT DROP AS {told}"
+FOLD = (
+    "ANALYZE told",
+    f"""
     INSERT INTO viewers_standing (channel_id, period, viewer_id, {_ALL})
     SELECT %(channel)s, told.period, told.viewer_id, {_TOLD} FROM told
     LEFT JOIN viewers_standing known ON known.channel_id = %(channel)s
@@ -63,14 +65,17 @@ written AS (
     WHERE known.id IS NULL OR ({_KNOWN}) <> ({_TOLD})
     ORDER BY told.viewer_id, told.period
     ON CONFLICT (channel_id, viewer_id, period) DO UPDATE SET {_TELL}
+    """,
+    """
+    DELETE FROM viewers_standing known USING folded
+    WHERE known.channel_id = %(channel)s AND known.viewer_id = folded.viewer_id AND known.period = ANY(%(keys)s)
+        AND NOT EXISTS (SELECT FROM told WHERE told.viewer_id = known.viewer_id AND told.period = known.period)
+    """,
+    "DROP TABLE told",
 )
-DELETE FROM viewers_standing known USING folded
-WHERE known.channel_id = %(channel)s AND known.viewer_id = folded.viewer_id AND known.period = ANY(%(keys)s)
-    AND NOT EXISTS (SELECT FROM told WHERE told.viewer_id = known.viewer_id AND told.period = known.period)
-"""
 
 # Months and weeks, from days and from streams that began in them.
-FOLD_SPANS = FOLD.format(
+STAGE_SPANS = STAGE_TOLD.format(
     told="""
     WITH span AS (
         SELECT * FROM unnest(%(keys)s::text[], %(firsts)s::date[], %(ends)s::date[]) AS span (period, first, past)
@@ -80,9 +85,9 @@ FOLD_SPANS = FOLD.format(
         coalesce(max(streak), 0) AS streak, coalesce(sum(points), 0)::bigint AS points
     FROM (
         SELECT span.period, folded.viewer_id, watch_seconds, messages, emotes, NULL::int AS streak, points
-        FROM folded CROSS JOIN span
-        JOIN viewers_viewerday day ON day.channel_id = %(channel)s AND day.viewer_id = folded.viewer_id
-            AND day.day >= span.first AND day.day < span.past
+        FROM folded JOIN viewers_viewerday day ON day.channel_id = %(channel)s AND day.viewer_id = folded.viewer_id
+            AND day.day >= %(from)s AND day.day < %(until)s
+        JOIN span ON day.day >= span.first AND day.day < span.past
         UNION ALL
         SELECT span.period, folded.viewer_id, NULL, NULL, NULL, visit.streak, NULL
         FROM span
@@ -97,7 +102,7 @@ FOLD_SPANS = FOLD.format(
 )
 
 # A longer period, from the rows of the shorter ones %(parts)s in it.
-FOLD_PARTS = FOLD.format(
+STAGE_PARTS = STAGE_TOLD.format(
     told=f"""
     SELECT %(whole)s::text AS period, viewer_id, {_SUMS}
     FROM folded JOIN viewers_standing part USING (viewer_id)
@@ -311,12 +316,19 @@ def _fold(channel: Channel, days: list[date], *, with_uses: bool) -> None:
         cursor.execute(WHO, values)
         cursor.execute("ANALYZE folded")  # nobody else does, and Postgres would take it for small
         keys, firsts, ends = zip(*((span.key, span.first, span.end) for span in sorted(spans)), strict=True)
-        cursor.execute(FOLD_SPANS, {**values, "keys": list(keys), "firsts": list(firsts), "ends": list(ends)})
+        within = {"from": min(firsts), "until": max(ends)}
+        lists = {"keys": list(keys), "firsts": list(firsts), "ends": list(ends)}
+        _fold_told(cursor, STAGE_SPANS, {**values, **lists, **within})
         for whole, parts in ((year, months), (periods.ALL, _years(channel, days))):
-            cursor.execute(FOLD_PARTS, {**values, "whole": whole, "keys": [whole], "parts": parts})
+            _fold_told(cursor, STAGE_PARTS, {**values, "whole": whole, "keys": [whole], "parts": parts})
         for statement in FOLD_USES if with_uses else ():
             cursor.execute(statement, values)
         cursor.execute("DROP TABLE folded")
+
+
+def _fold_told(cursor: CursorWrapper, stage: str, values: dict[str, Any]) -> None:
+    for statement in (stage, *FOLD):
+        cursor.execute(statement, values)
 
 
 def _years(channel: Channel, days: list[date]) -> list[str]:

@@ -549,7 +549,7 @@ def test_a_fold_takes_as_many_statements_for_many(channel, ann, days):
         add(channel, ann, date(2026, 3, 1) + timedelta(days=after), messages=1)
     with CaptureQueriesContext(connection) as queries:
         rank(channel)
-    assert len(queries) == 18
+    assert len(queries) == 30
 
 
 def test_finding_who_did_anything_on_a_day_uses_its_index(channel):
