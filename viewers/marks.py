@@ -3,9 +3,9 @@
 Without the key (`PRIVACY_KEY`) nobody can say whose they are, and with it only who already has the id can ask.
 """
 
-import hmac
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
+from typing import Any
 
 from django.conf import settings
 
@@ -17,7 +17,7 @@ _BLOCK = 64
 @lru_cache(maxsize=REMEMBERED)
 def mark_of(twitch_id: str) -> str:
     """The mark of an account: what stays of it when it is erased. 64 hexadecimal digits."""
-    return _keyed(f"account {twitch_id}").hex()
+    return _keyed(f"account {twitch_id}")
 
 
 def anonymous_id(message_id: str) -> str:
@@ -27,7 +27,7 @@ def anonymous_id(message_id: str) -> str:
     """
     if is_anonymous(message_id):
         return message_id
-    return f"{ANONYMOUS}{_keyed(f'message {message_id}').hex()[:DIGITS]}"
+    return f"{ANONYMOUS}{_keyed(f'message {message_id}')[:DIGITS]}"
 
 
 def is_anonymous(message_id: str) -> bool:
@@ -48,14 +48,26 @@ CASE WHEN {{0}} LIKE '{ANONYMOUS}%%' THEN {{0}} ELSE '{ANONYMOUS}' || left(encod
 
 def anonymous_keys() -> dict[str, bytes]:
     """What `ANONYMOUS_ID` asks for."""
-    key = _key()
-    key = (sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
-    return {"inner_key": bytes(byte ^ 0x36 for byte in key), "outer_key": bytes(byte ^ 0x5C for byte in key)}
+    return dict(zip(("inner_key", "outer_key"), _keys(str(settings.PRIVACY_KEY)), strict=True))
 
 
-def _key() -> bytes:
-    return str(settings.PRIVACY_KEY).encode()
+def _keys(key: str) -> tuple[bytes, bytes]:
+    """What each of the two rounds of HMAC begins with."""
+    secret = key.encode()
+    block = (sha256(secret).digest() if len(secret) > _BLOCK else secret).ljust(_BLOCK, b"\0")
+    return bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
 
 
-def _keyed(text: str) -> bytes:
-    return hmac.digest(_key(), text.encode(), "sha256")
+@cache
+def _rounds(key: str) -> tuple[Any, Any]:
+    """The two rounds, begun: it takes half as long to go on from here, and there may be a hundred thousand marks."""
+    inner, outer = _keys(key)
+    return sha256(inner), sha256(outer)
+
+
+def _keyed(text: str) -> str:
+    """HMAC-SHA256, in hexadecimal digits."""
+    inner, outer = (begun.copy() for begun in _rounds(settings.PRIVACY_KEY))
+    inner.update(text.encode())
+    outer.update(inner.digest())
+    return str(outer.hexdigest())

@@ -1,5 +1,6 @@
 """Marks tell nobody whose they are, and are the same in Python and in the database."""
 
+import hmac
 from typing import Any
 
 import pytest
@@ -14,6 +15,11 @@ def test_a_mark_is_the_same_every_time_and_another_for_everybody_else() -> None:
     assert mark_of("1001") == mark_of("1001")
     assert mark_of("1001") != mark_of("1002")
     assert len(mark_of("1001")) == 64
+
+
+def test_a_mark_is_the_hmac_of_the_id(settings: Any) -> None:
+    settings.PRIVACY_KEY = "a key"
+    assert mark_of("of another key") == hmac.new(b"a key", b"account of another key", "sha256").hexdigest()
 
 
 def test_an_anonymous_id_says_nothing_of_the_id_it_stands_for() -> None:
