@@ -67,7 +67,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def twitch() -> Iterator[ThreadedTwitch]:
-    people = StatedFacts([cast.OWNER, cast.ANN, cast.BOB, cast.CLEO])
+    people = StatedFacts([cast.OWNER, cast.ANN, cast.BOB, cast.CLEO, cast.DORA])
     policy: dict[str, Any] = deepcopy(settings.CONTENT_SECURITY_POLICY)
     with simulated_twitch(people) as running:
         # Made of the settings when they were read, and the simulated Twitch has its port only now.
