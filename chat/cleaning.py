@@ -76,7 +76,13 @@ def find_rows(label: str, mentions: Mentions) -> Iterator[list[tuple[Any, int | 
 
 
 def _of_messages(channel: int, mentions: Mentions) -> dict[str, Any]:
-    return {"channel": channel, "viewer": mentions.viewer_id, "anywhere": mentions.anywhere, "gone": GONE}
+    return {
+        "channel": channel,
+        "viewer": mentions.viewer_id,
+        "likes": mentions.likes,
+        "anywhere": mentions.anywhere,
+        "gone": GONE,
+    }
 
 
 def _parts(found: list[T]) -> Iterator[list[T]]:

@@ -295,6 +295,7 @@ class Eraser:
 
     def _finish(self) -> None:
         """Look once more for what jobs that ran beside may have written, then let go of the account itself."""
+        self._leave_login()
         for step in self._own_steps():
             step.deed()
         self._delete_exports()

@@ -245,7 +245,7 @@ SELECT sent_at FROM chat_message WHERE channel_id = %s AND sent_at > %s ORDER BY
 MENTIONING = """
 SELECT id, sent_at FROM chat_message
 WHERE channel_id = %(channel)s AND sent_at > %(after)s AND sent_at <= %(end)s
-    AND (text ~* %(anywhere)s OR reply_to_viewer_id = %(viewer)s)
+    AND (lower(text) LIKE ANY(%(likes)s) AND text ~* %(anywhere)s OR reply_to_viewer_id = %(viewer)s)
 """
 _ANSWERS = ", ".join(
     f"{name} = CASE WHEN said.reply_to_viewer_id = %(viewer)s THEN '' ELSE said.{name} END" for name in UNANSWERED

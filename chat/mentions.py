@@ -36,6 +36,9 @@ class Mentions:
             _pattern("@", [name for name in self.names if name not in bare]),
         )
         self.addressed = _pattern("@", self.names) or NEVER
+        # A text in which none of these stands, in lower case, needs no expression: LIKE is five times as fast.
+        written = {f"@{name}" for name in self.names if name not in bare}.union(bare, [viewer_id] if is_word else [])
+        self.likes = sorted(f"%{_unlike(form)}%" for name in written for form in {name, name.lower()})
         self._found = re.compile(self.anywhere, re.IGNORECASE)
 
     def cleaned(self, text: str) -> str:
@@ -70,6 +73,11 @@ def _pattern(before: str, names: list[str], *, in_bytes: bool = False) -> str:
         f"{_BEFORE}{before}(?:{'|'.join(ascii_names)}){_AFTER}" if ascii_names else "",
         f"{before}(?:{'|'.join(others)})" if others else "",
     )
+
+
+def _unlike(name: str) -> str:
+    """A name that LIKE reads literally."""
+    return re.sub(r"([\\%_])", r"\\\1", name)
 
 
 def _either(*patterns: str) -> str:

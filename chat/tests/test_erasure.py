@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from redis import Redis
+from social_django.models import UserSocialAuth
 
 from chat import erasure, streamnumbers
 from chat.eraser import Eraser
@@ -21,7 +23,8 @@ from chat.ingest.queue import STREAM
 from chat.models import ChatEvent, ChatMinute, Message, ModerationEvent, Redemption
 from chat.tasks import erase_accounts
 from chat.tests.frames import rfc3339
-from chat.tests.lines import clearmsg, gift_bomb, moment, privmsg, tag
+from chat.tests.lines import clearmsg, gift_bomb, moment, number_of, privmsg, tag
+from chat.tests.patience import until_in_threads
 from chat.tests.tables import channel, counters, everything
 from chat.tests.wholesite import (
     FORMER,
@@ -35,11 +38,23 @@ from chat.tests.wholesite import (
     lines_of_theirs,
     mine,
     notice,
+    session,
 )
-from chat.tests.writers import in_thread
+from chat.tests.writers import in_thread, waiting
+from streams.locks import LOCK_CHANNELS
 from streams.models import Channel, ChannelDay, JobRun, Stream, StreamSegment, TwitchGrant
 from viewers import choices
-from viewers.models import Erasure, Export, Progress, SessionCorrection, Viewer, ViewerDay, ViewerTotal, WikiRevision
+from viewers.models import (
+    Erasure,
+    Export,
+    Progress,
+    SessionCorrection,
+    Viewer,
+    ViewerDay,
+    ViewerStream,
+    ViewerTotal,
+    WikiRevision,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -157,6 +172,14 @@ def test_gifts_of_theirs_are_no_longer_counted(site):
     assert channel().counts.gifts == before - 2
 
 
+def test_what_else_tells_of_a_gift_of_theirs_says_by_itself_that_somebody_was_given_it(site):
+    twin = ChatEvent.objects.get(recipient_id=number_of("carol"), told_by="channel.subscribe")
+    assert twin.same_as
+    erased(site)
+    twin.refresh_from_db()
+    assert twin.same_as == ""
+
+
 def test_what_they_did_as_a_moderator_stays_and_names_nobody(site):
     erased(site)
     deed = ModerationEvent.objects.get(target_login="erin")
@@ -213,13 +236,13 @@ def test_what_was_removed_is_counted_once(site):
 
 def test_pages_that_were_kept_ready_are_gone(site, redis_client, client, settings):
     settings.PAGE_CACHE_SECONDS = 60
-    assert LOGIN.encode() in client.get("/c/example/viewers/").content
-    assert any(key.startswith(b"streamstats:pages:") for key in redis_client.scan_iter())
+    pages = ("/c/example/viewers/", f"/c/example/viewers/{LOGIN}/")
+    assert all(LOGIN.encode() in client.get(page).content for page in pages)
+    assert len([where for where in found_anywhere(redis_client) if where.startswith("redis: streamstats:pages")]) == 2
     asked = choices.ask_to_erase(site.person)
-    assert LOGIN.encode() not in client.get("/c/example/viewers/").content
+    assert LOGIN.encode() not in client.get(pages[0]).content
     erasure.erase(asked)
     assert found_anywhere(redis_client) == []
-    assert client.get(f"/c/example/viewers/{LOGIN}/").status_code == 404
 
 
 # Killed, and meanwhile
@@ -298,6 +321,17 @@ def test_a_line_that_was_stored_before_and_is_told_again_counts_once(site):
     assert recounted() == RIGHT
 
 
+def test_a_message_that_is_there_as_nobodys_already_is_counted_once(site):
+    said = Message.objects.counted().exclude(emotes=[]).filter(viewer=PERSON).first()
+    said.pk, said.viewer_id = choices.anonymous_id(said.pk), ""
+    said.save(force_insert=True)
+    call_command("rebuildrollups", stdout=StringIO())
+    messages = channel().counts.messages
+    erased(site)
+    assert channel().counts.messages == messages - 1
+    assert recounted() == RIGHT
+
+
 def test_it_waits_for_lines_from_before_that_the_ingest_still_holds(site, redis_client):
     entry = redis_client.xadd(STREAM, {"source": "r", "at": 1, "lines": privmsg(f"hello {LOGIN}")}, id="1-1")
     asked = choices.ask_to_erase(site.person)
@@ -337,6 +371,7 @@ def test_a_name_that_somebody_else_has_now_is_left_to_them(site):
     erased(site)
     assert Message.objects.get(viewer="777777").text == f"I am {LOGIN} now"
     assert Viewer.objects.get(pk="777777").login == LOGIN
+    assert not ModerationEvent.objects.filter(target_login=LOGIN).exists()
 
 
 def test_days_past_retention_keep_what_the_channel_counted(site):
@@ -446,3 +481,58 @@ def test_the_command_says_that_the_ingest_is_waited_for(site, redis_client):
     with pytest.raises(CommandError, match="The ingest still holds lines") as refused:
         call(LOGIN, "--yes")
     assert refused.value.returncode == 2
+
+
+# Jobs that run beside
+
+
+def test_who_counts_a_stream_just_now_does_not_bring_anybody_back(site):
+    has_read, may_write = Event(), Event()
+
+    def pausing(execute, sql, *arguments):
+        if sql == LOCK_CHANNELS:
+            has_read.set()
+            assert may_write.wait(20)
+        return execute(sql, *arguments)
+
+    def count_slowly() -> None:
+        with connection.execute_wrapper(pausing):
+            streamnumbers.count(Stream.objects.get())
+
+    asked = choices.ask_to_erase(site.person)
+    counting = in_thread(count_slowly)
+    assert has_read.wait(20)
+    erasing = in_thread(erasure.erase, asked)
+    until_in_threads(waiting(1))
+    may_write.set()
+    counting.result(timeout=20)
+    assert erasing.result(timeout=20)
+    assert not ViewerStream.objects.filter(viewer=PERSON).exists()
+    assert recounted() == RIGHT
+
+
+def test_who_logs_in_meanwhile_is_logged_out_at_the_end(site, redis_client):
+    asked = choices.ask_to_erase(site.person)
+
+    def log_in(_done: int, _steps: int, words: str) -> None:
+        if words == "your messages" and not User.objects.filter(username=PERSON).exists():
+            user = User.objects.create_user(PERSON)
+            UserSocialAuth.objects.create(user=user, provider="twitch", uid=PERSON)
+            session(_auth_user_id=str(user.pk))
+
+    assert erasure.erase(asked, log_in)
+    assert found_anywhere(redis_client) == []
+
+
+def test_many_rows_go_in_batches(site, redis_client, monkeypatch):
+    monkeypatch.setattr("chat.eraser.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("chat.eraser.STREAMS_AT_ONCE", 1)
+    monkeypatch.setattr("chat.cleaning.SPAN", 2)
+    monkeypatch.setattr("chat.cleaning.AT_ONCE", 1)
+    monkeypatch.setattr("chat.loginerasure.SESSIONS_AT_ONCE", 1)
+    chatters = sum(ChatMinute.objects.values_list("chatters", flat=True))
+    done = erased(site)
+    assert found_anywhere(redis_client) == []
+    assert recounted() == RIGHT
+    assert sum(ChatMinute.objects.values_list("chatters", flat=True)) < chatters
+    assert done.removed["mention chat.Message"] == 3

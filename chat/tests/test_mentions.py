@@ -50,6 +50,16 @@ def test_words_of_a_channel_name_somebody_with_an_at(title, is_addressed):
         assert cursor.fetchone() == (is_addressed,)
 
 
+@pytest.mark.parametrize("text", [text for text, cleaned in TEXTS.items() if cleaned is not None])
+@pytest.mark.django_db
+def test_what_is_looked_through_first_leaves_out_nothing_that_is_found(text):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT lower(%s) LIKE ANY(%s), 'nothing 100 %% here' LIKE ANY(%s)", [text, ANN.likes, ANN.likes]
+        )
+        assert cursor.fetchone() == (True, False)
+
+
 @pytest.mark.django_db
 def test_nobody_is_found_who_has_no_name():
     nobody = Mentions("12", [])

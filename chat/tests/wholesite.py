@@ -150,6 +150,7 @@ def frames() -> list[bytes]:
         frame_of("channel.follow", at=142, followed_at=rfc3339(142)),
         frame_of("channel.cheer", at=143, is_anonymous=False, message="quicksilver", bits=50),
         frame_of("channel.subscribe", at=121, tier="1000", is_gift=True),
+        told("channel.subscribe", user="carol", at=113, tier="1000", is_gift=True),
         told("channel.ban", user="erin", at=200, reason=f"was rude to {LOGIN}", **by_them, **ban),
         frame_of("channel.ban", at=131, reason="marmalade", **by_dave, **ban | {"banned_at": rfc3339(130)}),
     ]
