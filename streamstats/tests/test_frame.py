@@ -71,7 +71,8 @@ def test_a_page_that_is_not_there_has_no_address_and_no_preview(client, channel)
 # Who is logged in
 
 
-def test_a_stranger_can_log_in_and_comes_back_to_the_page(client, channel):
+def test_a_stranger_can_log_in_and_comes_back_to_the_page(client, channel, settings):
+    settings.TWITCH_CLIENT_ID, settings.TWITCH_CLIENT_SECRET = "an", "application"
     assert 'href="/login/twitch/?next=%2Fc%2Flantern%2F"' in client.get("/c/lantern/").content.decode()
 
 
