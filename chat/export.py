@@ -33,6 +33,7 @@ AT_ONCE = 500
 """Rows fetched at a time."""
 NOTED_EVERY = 5000
 """Rows after which the page that waits is told how far it is."""
+BEING_MADE = "Your export is being made already. It appears here when it is ready."
 OPEN = (Progress.WAITING, Progress.RUNNING, Progress.FAILED)
 
 
@@ -287,16 +288,22 @@ LEFT_OUT = {
 
 def ask(viewer: Viewer, now: datetime) -> Export:
     """Have an export made; TooSoon while one is being made, and for an hour after one was."""
-    last = _last(viewer)
-    if last and last.state in OPEN:
-        raise TooSoon("Your export is being made already. It appears here when it is ready.")
-    if last and last.finished_at and last.finished_at > now - PAUSE:
-        raise TooSoon("Your last export is less than an hour old. Fetch that one, or ask again in an hour.")
+    if reason := why_not(_last(viewer), now):
+        raise TooSoon(reason)
     try:
         with transaction.atomic():
             return Export.objects.create(viewer=viewer, parts=len(PARTS))
     except IntegrityError:
-        raise TooSoon("Your export is being made already. It appears here when it is ready.") from None
+        raise TooSoon(BEING_MADE) from None
+
+
+def why_not(last: Export | None, now: datetime) -> str:
+    """Why no other export is made after this one yet; empty where one may be asked for."""
+    if last and last.state in OPEN:
+        return BEING_MADE
+    if last and last.finished_at and last.finished_at > now - PAUSE:
+        return "Your last export is less than an hour old. Fetch that one, or ask again in an hour."
+    return ""
 
 
 def _last(viewer: Viewer) -> Export | None:

@@ -168,7 +168,7 @@ def test_my_pages_are_there_with_their_numbers(as_ann, ann):
     make_viewer(make_channel("elsewhere"), "carl", 5)
     page = words(as_ann.get(ACCOUNT))
     assert "12 messages" in page
-    assert "1 of 1 page of yours is shown to everybody" in page
+    assert "Your page is shown to everybody" in page
     assert 'href="/c/lantern/viewers/ann/"' in page
     assert "elsewhere" not in page.lower()
 
@@ -404,7 +404,7 @@ def test_a_channel_without_an_id_is_nobodys(client, channel):
 
 def test_erasing_is_asked_about_first(as_ann):
     page = words(as_ann.get("/account/erase/"))
-    assert "type your login: <strong>ann</strong>" in page
+    assert "type your login: ann<" in page
     assert not Erasure.objects.exists()
 
 

@@ -322,7 +322,11 @@ def export_page(request: HttpRequest) -> HttpResponse:
             messages.error(request, str(refusal))
         return redirect("chat:account_export")
     newest = _newest_export(viewer)
-    context = {"viewer": viewer, "export": newest, "is_waiting": newest is not None and newest.state in export.OPEN}
+    context = {
+        "export": newest,
+        "is_waiting": newest is not None and newest.state in export.OPEN,
+        "may_ask": not export.why_not(newest, datetime.now(UTC)),
+    }
     return render(request, "chat/account_export.html", context)
 
 
