@@ -161,9 +161,9 @@ TABLES: dict[str, Entry] = {
     "chat.EmoteSet": Entry("emote sets", {"provider": CHANNELS}),
     "chat.EmoteSetEntry": Entry("emotes of sets", {"provider name": CHANNELS}),
     # The login
-    "auth.User": Entry("logins", {"username first_name last_name email password": LOGIN}),
+    "auth.User": Entry("login", {"username first_name last_name email password": LOGIN}),
     "social_django.UserSocialAuth": Entry(
-        "links to Twitch", {"uid": LOGIN, "user": LOGIN, "provider id_key extra_data": LOGIN}
+        "link to Twitch", {"uid": LOGIN, "user": LOGIN, "provider id_key extra_data": LOGIN}
     ),
     "social_django.Partial": Entry("logins begun", {"token backend": TWITCHS, "data": FOUND}),
     "sessions.Session": Entry("sessions", {"session_key session_data": LOGIN}),

@@ -322,7 +322,7 @@ def test_a_line_that_was_stored_before_and_is_told_again_counts_once(site):
 
 
 def test_a_message_that_is_there_as_nobodys_already_is_counted_once(site):
-    said = Message.objects.counted().exclude(emotes=[]).filter(viewer=PERSON).first()
+    said = Message.objects.counted().exclude(emotes=[]).filter(viewer=PERSON)[0]
     said.pk, said.viewer_id = choices.anonymous_id(said.pk), ""
     said.save(force_insert=True)
     call_command("rebuildrollups", stdout=StringIO())
