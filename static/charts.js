@@ -6,6 +6,10 @@ const dates = {
   day: new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }),
   month: new Intl.DateTimeFormat("en-GB", { month: "long", year: "numeric", timeZone: "UTC" }),
 };
+const short = {
+  day: new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" }),
+  month: new Intl.DateTimeFormat("en-GB", { month: "short", year: "2-digit", timeZone: "UTC" }),
+};
 const grouped = new Intl.NumberFormat("en");
 
 function rowsOf(figure) {
@@ -40,7 +44,7 @@ function picture(figure) {
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       scales: { x: { range: (_, least, most) => [least - step, most + step] }, y: { range: (_, __, most) => [0, Math.max(most, 1) * 1.05] } },
       axes: [
-        { ...axis, grid: { show: false } },
+        { ...axis, grid: { show: false }, space: 72, values: (_, ticks) => ticks.map((tick) => (figure.dataset.unit === "month" ? short.month : short.day).format(tick * 1000)) },
         { ...axis, size: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7], values: (_, ticks) => ticks.map((tick) => grouped.format(tick)) },
       ],
       series: [{}, { stroke: () => token("--accent"), fill: () => token("--accent"), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.7, 48], radius: 0.1 }) }],

@@ -19,7 +19,7 @@ from chat.ingest.facts import Facts
 from chat.ingest.rooms import Rooms
 from chat.ingest.rows import columns
 from chat.ingest.unkept import buried, nameless, people_of, without
-from chat.models.emote import picture
+from chat.models.emote import label, picture
 from streams.locks import lock_channels
 from streams.models import Channel
 from viewers.unkept import Unkept
@@ -324,8 +324,8 @@ class Transaction:
             stored.channels[channel].new = Counted(messages, emotes=emotes)
         self.cursor.execute(statements.TOP_EMOTES, [TOP])
         for channel, emote, name, provider, provider_id, told, uses in self.cursor.fetchall():
-            url = picture(provider, provider_id, told)
-            stored.channels[channel].emotes.append(EmoteUse(emote, name, provider, url, uses))
+            shown, url = label(provider, provider_id, name), picture(provider, provider_id, told)
+            stored.channels[channel].emotes.append(EmoteUse(emote, shown, provider, url, uses))
 
 
 def insert_dead(cursor: CursorWrapper, dead: Sequence[Dead], unkept: Unkept) -> None:

@@ -28,6 +28,11 @@ def picture(provider: str, provider_id: str, told: str) -> str:
     return settings.TWITCH_CDN_URL + TWITCH_PICTURE.format(provider_id) if provider == Provider.TWITCH else told
 
 
+def label(provider: str, provider_id: str, name: str) -> str:
+    """What chat shows of an emote without a picture: its name, or the emoji itself, which is its own id."""
+    return provider_id if provider == Provider.EMOJI else name
+
+
 class Emote(models.Model):
     """An emote. Provider and the provider's id are its identity; its name may change."""
 
@@ -56,6 +61,15 @@ class Emote(models.Model):
     @property
     def url(self) -> str:
         return picture(self.provider, self.provider_id, self.image_url)
+
+    @property
+    def label(self) -> str:
+        return label(self.provider, self.provider_id, self.name)
+
+    @property
+    def spoken(self) -> str:
+        """The name, of emoji in words: "red heart" for ":red_heart:"."""
+        return self.name.strip(":").replace("_", " ") if self.provider == Provider.EMOJI else self.name
 
 
 class EmoteSet(models.Model):
@@ -135,7 +149,11 @@ class EmoteUsesQuerySet(models.QuerySet[Any]):
         is_twitch = models.When(emote__provider=Provider.TWITCH, then=at_twitch)
         emotes = self.values(
             "emote",
-            name=F("emote__name"),
+            name=models.Case(
+                models.When(emote__provider=Provider.EMOJI, then=F("emote__provider_id")),
+                default=F("emote__name"),
+                output_field=models.CharField(),
+            ),
             url=models.Case(is_twitch, default=F("emote__image_url"), output_field=models.CharField()),
             provider=F("emote__provider"),
         )

@@ -287,6 +287,13 @@ def test_a_live_stream_is_told_in_numbers(client, channel, now):
     assert "This stream" not in text(client)
 
 
+def test_an_emoji_is_shown_as_itself(client, channel, now):
+    heart = make_emote(":red_heart:", provider="emoji", provider_id="❤", image_url="")
+    EmoteDay.objects.create(channel=channel, emote=heart, day=now.date(), uses=2)
+    make_message(channel, make_viewer(channel, "ann"), now, emotes=[heart.pk])
+    assert text(client).count(">❤</span>") == 2
+
+
 def test_emotes_lead_to_their_pages(client, channel, now):
     kappa = make_emote("Kappa")
     EmoteDay.objects.create(channel=channel, emote=kappa, day=now.date(), uses=2)

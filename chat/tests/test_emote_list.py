@@ -56,6 +56,13 @@ def test_the_most_used_comes_first_with_its_share(client, use):
     assert [(row.emote.name, row.uses, row.share) for row in rows] == [("Clap", 3, 75), ("Kappa", 1, 25)]
 
 
+def test_an_emoji_is_shown_as_itself_and_named_in_words(client, use):
+    use(make_emote(":red_heart:", provider="emoji", provider_id="❤", image_url=""), 1)
+    tile = text(client).split("emote-grid")[1].split("</li>")[0]
+    assert ">❤</span>" in tile
+    assert ">red heart</bdi>" in tile
+
+
 def test_all_uses_and_emotes_are_told(client, use):
     for number in range(3):
         use(make_emote(f"e{number}"), 700)
@@ -183,9 +190,9 @@ def test_what_went_is_listed(client, channel, use):
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ({}, "No emote was used in all time"),
+        ({}, "No emote was used yet"),
         ({"range": "2025-11"}, "No emote was used in November 2025"),
-        ({"provider": "ffz"}, "No emote from there was used"),
+        ({"provider": "ffz"}, "No emote from there was used yet"),
         ({"show": "unused-30"}, "Every emote of these sets was used"),
         ({"show": "gone"}, "No emote has left these sets"),
     ],

@@ -58,6 +58,12 @@ def test_the_ten_most_used_emotes_are_told_in_order():
     assert [emote["uses"] for emote in emotes] == [12, 11, 10, 9, 8, 7, 6, 5, 4, 3]
 
 
+def test_an_emoji_is_told_as_itself():
+    emotes = summary_of(privmsg("hello 🐸"))["emotes"]
+    assert isinstance(emotes, list)
+    assert [emote["name"] for emote in emotes] == ["🐸"]
+
+
 def test_a_subscription_alone_tells_no_minute():
     assert "minute" not in summary_of(usernotice("sub"))
 

@@ -392,6 +392,12 @@ def test_emotes_of_the_stream_are_listed(client, channel, stream):
     assert [row["name"] for row in client.get(PAGE).context["emotes"]] == ["Clap", "Kappa"]
 
 
+def test_an_emoji_is_shown_as_itself(client, channel, stream):
+    heart = make_emote(":red_heart:", provider="emoji", provider_id="❤", image_url="")
+    EmoteStream.objects.create(channel=channel, stream=stream, emote=heart, uses=5)
+    assert ">❤</span>" in text(client)
+
+
 def test_redemptions_are_counted_by_reward(client, stream, redeem):
     redeem("Hydrate", "fulfilled", "unfulfilled")
     redeem("Song", "fulfilled", "fulfilled", "unknown", cost=500)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from chat.livefeed import LiveEmote
 from chat.models import Message, Redemption
-from chat.models.emote import EmoteCount, picture
+from chat.models.emote import EmoteCount, label, picture
 from streams.access import listed_channel
 from streams.models import Channel, ChannelDay, Gap, Stream, StreamSample
 from streams.pages import kept_briefly, kept_ready
@@ -136,7 +136,8 @@ def _top_emotes(channel: Channel, now: datetime, top: str) -> dict[str, list[Emo
         cursor.execute(_NAMED.format(top=top), values)
         for told, emote, name, provider, provider_id, image_url, uses in cursor.fetchall():
             url = picture(provider, provider_id, image_url)
-            count = EmoteCount(emote=emote, name=name, url=url, provider=provider, count=uses)
+            shown = label(provider, provider_id, name)
+            count = EmoteCount(emote=emote, name=shown, url=url, provider=provider, count=uses)
             found.setdefault(told, []).append(count)
     return found
 

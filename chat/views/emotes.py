@@ -261,7 +261,7 @@ def _facts(channel: Channel, emote: Emote) -> dict[str, object]:
     first, last = min(days, default=None), max(days, default=None)
     uses, all_uses = sum(days.values()), channel.counts.emotes
     present = [name.name for name in names if name.until is None]
-    now = present[0] if present else emote.name
+    now = present[0] if present else emote.spoken
     return {
         "channel": channel,
         "emote": emote,
