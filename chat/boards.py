@@ -102,7 +102,7 @@ class Board:
 
     def page(self, after: Mark | None = None) -> Page:
         """The next people after a mark, or the first ones."""
-        found, end = (self._sorted(after), None) if self._is_sorted else self._walked(after, PAGE)
+        found, end = (self._sorted(after, PAGE + 1), None) if self._is_sorted else self._walked(after, PAGE)
         marks = list(_places(found, after))
         shown, last = marks[:PAGE], marks[:PAGE][-1] if marks else after
         known = Viewer.objects.in_bulk([mark.viewer for mark in shown])
@@ -157,7 +157,7 @@ class Board:
         asked = Profile.objects.filter(channel=self.channel, visibility=Profile.Visibility.SHOWN)
         return not self.channel.is_open and asked[: FEW + 1].count() <= FEW
 
-    def _sorted(self, after: Mark | None, most: int = PAGE + 1) -> list[tuple[str, int]]:
+    def _sorted(self, after: Mark | None, most: int) -> list[tuple[str, int]]:
         value = F(self.measure) + 0  # no index is in this order: one that were would be read to its end
         rows = self._rows().filter(people_in(self.channel)).annotate(value=value).order_by("-value", "viewer_id")
         if after:

@@ -37,7 +37,6 @@ def few(monkeypatch):
     """Pages of three."""
     monkeypatch.setattr(boards, "PAGE", 3)
     monkeypatch.setattr(boards, "STRIDES", (4, 6))
-    monkeypatch.setattr(Board._sorted, "__defaults__", (4,))
 
 
 def stand(channel, login, messages, period=ALL, **fields):
