@@ -9,8 +9,7 @@ from django.db.models import Count, DurationField, ExpressionWrapper, F, Max, Q,
 from django.db.models.functions import Coalesce, Now
 from django.http import Http404
 
-from chat.models import EmoteDay
-from chat.models.emote import EmoteCount
+from chat.portrait.facts import Favourite, most_used
 from chat.portrait.recap import Change, year_named
 from chat.portrait.stretch import Stretch
 from streams.models import Channel, Gap, Stream, StreamSegment
@@ -22,6 +21,11 @@ from viewers.visibility import people_in
 EMOTES = 6
 PEOPLE = 5
 CATEGORIES = 5
+
+OF_CHANNEL = """
+SELECT emote_id, sum(uses)::bigint AS uses FROM chat_emoteday
+WHERE channel_id = %(channel)s AND day >= %(first)s AND day < %(after)s
+"""
 
 
 class Day(NamedTuple):
@@ -66,7 +70,7 @@ class ChannelYear:
     calendar: years.Year
     days: list[Day]
     categories: list[Any]
-    emotes: "list[EmoteCount]"
+    emotes: list[Favourite]
     people: list[Standing]
     has_earlier: bool
     has_later: bool
@@ -91,6 +95,8 @@ def of(channel: Channel, year: int) -> ChannelYear:
         raise Http404(f"Nothing is known of {channel} in {year}.")
     earlier = [row for row in days if row.day.year == year - 1]
     last = told.last_of_year
+    first, since = years.first_day(last), days[-1].day if days else told.today
+    missing = _missed(channel, last) | {first + index * activity.DAY for index in range((since - first).days)}
     largest = channel.streams.filter(started_at__year=year).order_by("-peak_viewers", "-messages", "pk")
     return ChannelYear(
         year=year,
@@ -101,10 +107,10 @@ def of(channel: Channel, year: int) -> ChannelYear:
         streams_before=streams_before,
         largest=largest.first(),
         busiest=max(own, key=lambda row: row.messages, default=Day(told.day, 0, 0, 0, 0, 0, 0)),
-        calendar=years.draw({row.day: row.messages for row in days}, last, _missed(channel, last), until=told.today),
+        calendar=years.draw({row.day: row.messages for row in days}, last, missing, until=told.today),
         days=[row for row in own if row.messages],
         categories=_categories(channel, year),
-        emotes=list(_emotes(channel, told)),
+        emotes=_emotes(channel, told),
         people=_people(channel, told),
         has_earlier=bool(earlier) or streams_before.count > 0,
         has_later=bool(days) and days[0].day.year > year,
@@ -159,9 +165,9 @@ def _categories(channel: Channel, year: int) -> list[Any]:
     return list(named.order_by("-lasted", "category")[:CATEGORIES])
 
 
-def _emotes(channel: Channel, told: Stretch) -> Any:
-    uses = EmoteDay.objects.filter(channel=channel, day__gte=told.period.first, day__lt=told.period.end)
-    return uses.most_used()[:EMOTES]
+def _emotes(channel: Channel, told: Stretch) -> list[Favourite]:
+    values = {"channel": channel.pk, "first": told.period.first, "after": told.period.end, "most": EMOTES}
+    return most_used(OF_CHANNEL, values)
 
 
 def _people(channel: Channel, told: Stretch) -> list[Standing]:

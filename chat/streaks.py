@@ -6,7 +6,7 @@ is live breaks none until it is over. Bots have streaks in the table, so that no
 somebody turns out to be none; to whoever asks they have none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -139,7 +139,11 @@ def current_streak(channel: Channel, viewer: Viewer) -> int:
         return 0
     came = ViewerStream.objects.filter(stream=OuterRef("pk"), viewer=viewer).values("streak")
     known = Stream.objects.filter(channel=channel, presence_at__isnull=False).order_by("-started_at", "-pk")
-    last = list(known.annotate(streak=Subquery(came)).values_list("ended_at", "streak")[:2])
+    return going_on(known.annotate(streak=Subquery(came)).values_list("ended_at", "streak")[:2])
+
+
+def going_on(last: Iterable[tuple[Any, int | None]]) -> int:
+    """The present streak, by the last two streams: whether each ended, and the streak that was reached in it."""
     for ended_at, streak in last:  # one that is live and was not come to yet is passed over
         if streak or ended_at:
             return streak or 0

@@ -180,6 +180,11 @@ def favourites(person: Person, stretch: Stretch) -> list[Favourite]:
     else:
         counted = OF_DAYS
         values |= {"first": stretch.period.first, "after": stretch.period.end}
+    return most_used(counted, values)
+
+
+def most_used(counted: str, values: dict[str, Any]) -> list[Favourite]:
+    """The emotes of a question that counts uses by emote."""
     with connection.cursor() as cursor:
         cursor.execute(FAVOURITES_OF.format(counted=counted), values)
         return [_favourite(*row) for row in cursor.fetchall()]

@@ -12,37 +12,54 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from chat.portrait.person import Person
+from chat.streaks import going_on
+from streamstats.lib import week
 from streamstats.lib.activity import Gap
 
 CATEGORIES = 6
 BADGES = 12
+MONDAY = 3 * 86400
+"""From the Monday before 1970 to its first moment, which was a Thursday."""
 
+# Times are seconds since 1970.
 VISITS = """
 visit AS MATERIALIZED (
-    SELECT session.stream_id, greatest(session.started_at, %(start)s) AS started_at, least(
-        coalesce(session.ended_at, greatest(stream.presence_at, session.started_at)), %(end)s
-    ) AS ended_at
+    SELECT session.stream_id, date_part('epoch', greatest(session.started_at, %(start)s))::bigint AS started,
+        date_part('epoch', least(
+            coalesce(session.ended_at, greatest(stream.presence_at, session.started_at)), %(end)s
+        ))::bigint AS ended
     FROM viewers_viewsession session JOIN streams_stream stream ON stream.id = session.stream_id
     WHERE session.channel_id = %(channel)s AND session.viewer_id = %(viewer)s
         AND session.started_at < %(end)s AND coalesce(session.ended_at, 'infinity') > %(start)s
 )
 """
-# Weekday (1 is Monday) and hour, both UTC.
+# For each hour of the week, how many visits began in it less how many ended in it, and how many seconds into it:
+# streamstats/lib/week.py makes hours of that. To cut each visit into its hours here takes ten times as long.
 HOURS = """
-SELECT 'hour' AS kind, extract(isodow FROM hour AT TIME ZONE 'UTC')::text AS name,
-    extract(hour FROM hour AT TIME ZONE 'UTC')::text AS more, 0::bigint AS amount,
-    sum(extract(epoch FROM least(ended_at, hour + interval '1 hour') - greatest(started_at, hour)))::bigint AS value
-FROM visit, generate_series(date_trunc('hour', started_at, 'UTC'), ended_at, interval '1 hour') hour
-WHERE hour < ended_at GROUP BY 2, 3
+SELECT 'hour' AS kind, '' AS name, ((at + %(monday)s) / 3600 %% 168)::text AS more, sum(sign) AS amount,
+    sum(sign * (at %% 3600))::bigint AS value
+FROM (SELECT 1 AS sign, started AS at FROM visit UNION ALL SELECT -1, ended FROM visit) edge GROUP BY 3
+"""
+MIDNIGHTS = """
+SELECT 'weeks', '', '', coalesce(sum(
+    (ended + %(monday)s) / 604800 - (started + %(monday)s) / 604800
+), 0)::bigint, 0 FROM visit
 """
 WATCHED_AS = """
-(SELECT 'category', segment.category, '', count(DISTINCT visit.stream_id), sum(extract(
-    epoch FROM least(visit.ended_at, coalesce(segment.ended_at, 'infinity'))
-        - greatest(visit.started_at, segment.started_at)
-))::bigint AS seconds
-FROM visit JOIN streams_streamsegment segment ON segment.stream_id = visit.stream_id
-    AND segment.started_at < visit.ended_at AND coalesce(segment.ended_at, 'infinity') > visit.started_at
-WHERE segment.category <> '' GROUP BY segment.category ORDER BY seconds DESC, 2 LIMIT %(categories)s)
+(SELECT 'category', category, '', count(*), sum(seconds)::bigint AS seconds
+FROM (
+    SELECT segment.category, sum(
+        least(visit.ended, coalesce(segment.ended, visit.ended)) - greatest(visit.started, segment.started)
+    ) AS seconds
+    FROM visit JOIN (
+        SELECT stream_id, category, date_part('epoch', started_at)::bigint AS started,
+            date_part('epoch', ended_at)::bigint AS ended
+        FROM streams_streamsegment WHERE category <> ''
+    ) segment ON segment.stream_id = visit.stream_id
+        AND segment.started < visit.ended AND coalesce(segment.ended, visit.ended) > visit.started
+    GROUP BY segment.category, visit.stream_id
+) in_stream
+GROUP BY category ORDER BY seconds DESC, 2 LIMIT %(categories)s)
 """
 # Points that were given back were not spent. A channel has few rewards, so all of them are told.
 SPENT_ON = """
@@ -59,6 +76,14 @@ FROM streams_stream stream LEFT JOIN viewers_viewerstream came ON came.stream_id
     AND came.viewer_id = %(viewer)s AND came.channel_id = %(channel)s
 WHERE stream.channel_id = %(channel)s AND stream.presence_at IS NOT NULL
     AND stream.started_at >= %(start)s AND stream.started_at < %(end)s
+"""
+# In the order of chat/streaks.py: the last two, whether each is over, and the streak that was reached in it.
+LATEST = """
+(SELECT 'latest', '', '', (stream.ended_at IS NOT NULL)::int, coalesce(came.streak, 0)
+FROM streams_stream stream LEFT JOIN viewers_viewerstream came ON came.stream_id = stream.id
+    AND came.viewer_id = %(viewer)s
+WHERE stream.channel_id = %(channel)s AND stream.presence_at IS NOT NULL
+ORDER BY stream.started_at DESC, stream.id DESC LIMIT 2)
 """
 # As their newest message wears them: the channel's own picture before that of everywhere.
 WORN = """
@@ -79,7 +104,7 @@ FROM streams_gap WHERE channel_id = %(channel)s AND ended_at > %(calendar)s
 KNOWN_SINCE = """
 SELECT 'since', min(day)::text, '', 0, 0 FROM streams_channelday WHERE channel_id = %(channel)s
 """
-QUESTIONS = (HOURS, WATCHED_AS, SPENT_ON, STREAMS, WORN, MISSED, KNOWN_SINCE)
+QUESTIONS = (HOURS, MIDNIGHTS, WATCHED_AS, SPENT_ON, STREAMS, LATEST, WORN, MISSED, KNOWN_SINCE)
 ALL_LISTS = f"WITH {VISITS}" + " UNION ALL ".join(QUESTIONS)
 
 
@@ -116,6 +141,11 @@ class Lists:
     known_streams: int = 0
     attended_streams: int = 0
     known_since: date | None = None
+    latest: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def streak_now(self) -> int:
+        return going_on(self.latest)
 
 
 def read(person: Person, start: datetime | None, end: datetime | None, calendar: datetime) -> Lists:
@@ -128,6 +158,7 @@ def read(person: Person, start: datetime | None, end: datetime | None, calendar:
         "calendar": calendar,
         "categories": CATEGORIES,
         "badges": BADGES,
+        "monday": MONDAY,
     }
     with connection.cursor() as cursor:
         cursor.execute(ALL_LISTS, values)
@@ -135,11 +166,13 @@ def read(person: Person, start: datetime | None, end: datetime | None, calendar:
 
 
 def _sorted_out(rows: Sequence[Any]) -> Lists:
-    lists = Lists()
+    lists, edges, weeks = Lists(), {}, 0
     for kind, name, more, amount, value in rows:
         match kind:
             case "hour":
-                lists.hours[int(name) - 1, int(more)] = value
+                edges[int(more)] = week.Edge(amount, value)
+            case "weeks":
+                weeks = amount
             case "category":
                 lists.categories.append(Category(name, amount, value))
             case "reward":
@@ -150,6 +183,9 @@ def _sorted_out(rows: Sequence[Any]) -> Lists:
                 lists.gaps.append(Gap(datetime.fromtimestamp(amount, UTC), datetime.fromtimestamp(value, UTC), ""))
             case "streams":
                 lists.known_streams, lists.attended_streams = amount, value
+            case "latest":
+                lists.latest.append((amount, value))
             case "since":
                 lists.known_since = date.fromisoformat(name) if name else None
+    lists.hours = week.hours(edges, weeks)
     return lists

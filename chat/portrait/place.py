@@ -1,4 +1,4 @@
-"""The place of a viewer among the people of a channel who are shown, and their streaks."""
+"""The place of a viewer among the people of a channel who are shown, and their longest streak."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,6 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Func, IntegerField, OuterRef, Q
 
 from chat.portrait.person import Person
-from chat.streaks import current_streak
 from streamstats.lib.periods import Period
 from viewers.models import RANKED, Standing
 from viewers.visibility import people_in
@@ -48,15 +47,14 @@ def of(person: Person, period: Period) -> Standings:
     )
 
 
-def streak_now(person: Person) -> int:
-    return current_streak(person.channel, person.viewer)
-
-
 def _ahead(person: Person, period: Period, measure: str) -> Length:
-    """How many are ahead: counted along the index of the measure, no further than places are given."""
-    more = Q(**{f"{measure}__gt": OuterRef(measure)})
+    """How many are ahead: counted along the index of the measure, no further than places are given.
+
+    The order, and that it is more than nothing, say which index: how many will be ahead nobody can guess.
+    """
+    more = Q(**{f"{measure}__gt": OuterRef(measure)}) & Q(**{f"{measure}__gt": 0})
     rows = Standing.objects.filter(more, people_in(person.channel), channel=person.channel, period=period.key)
-    return Length(ArraySubquery(rows.values("pk")[:RANKED]))
+    return Length(ArraySubquery(rows.order_by(f"-{measure}", "viewer").values("pk")[:RANKED]))
 
 
 def _place(value: int, ahead: int | None) -> int | None:

@@ -85,7 +85,7 @@ def _of_period(person: Person, told: Stretch) -> dict[str, object]:
         "emotes": facts.favourites(person, told),
         "attended": facts.attended(person, told),
         "standings": place.of(person, period),
-        "streak_now": place.streak_now(person) if told.is_all else None,
+        "streak_now": listed.streak_now if told.is_all and not person.viewer.is_bot else 0,
         "picker": _periods(person, told),
     }
 

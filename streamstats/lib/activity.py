@@ -1,5 +1,6 @@
 """The shape of an evening: bars of messages a minute, and the holes where nothing could be received."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -150,11 +151,14 @@ def missed(start: datetime, end: datetime, gaps: Sequence[Gap]) -> timedelta:
 
 
 def mostly_missed(gaps: Sequence[Gap]) -> set[date]:
-    """UTC days of which more than half lies in gaps."""
-    touched = {
-        gap.started_at.date() + timedelta(days=index)
-        for gap in gaps
-        for index in range((gap.ended_at.date() - gap.started_at.date()).days + 1)
-    }
-    starts = ((day, datetime.combine(day, time(), UTC)) for day in touched)
-    return {day for day, start in starts if missed(start, start + DAY, gaps) > DAY / 2}
+    """UTC days of which more than half lies in gaps; where gaps overlap, a moment is missed once."""
+    lost: defaultdict[date, timedelta] = defaultdict(timedelta)
+    covered = datetime.min.replace(tzinfo=UTC)
+    for gap in sorted(gaps):
+        at = max(gap.started_at, covered)
+        while at < gap.ended_at:
+            until = min(gap.ended_at, datetime.combine(at.date() + DAY, time(), UTC))
+            lost[at.date()] += until - at
+            at = until
+        covered = max(covered, gap.ended_at)
+    return {day for day, span in lost.items() if span > DAY / 2}

@@ -1,7 +1,6 @@
 """The hours of a week as a heat map: a row a day, a column an hour."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import NamedTuple
 
 from streamstats.lib.year import quartiles
@@ -29,8 +28,8 @@ class Cell(NamedTuple):
         return f"{LONG_DAYS[self.weekday]}, {_told(self.hour)}"
 
     @property
-    def watched(self) -> timedelta:
-        return timedelta(seconds=self.value)
+    def begin(self) -> str:
+        return f"{LONG_DAYS[self.weekday]}, {self.hour:02}:00"
 
 
 class Label(NamedTuple):
@@ -49,10 +48,6 @@ class Row(NamedTuple):
     def told(self) -> str:
         return _told(self.hour)
 
-    @property
-    def spans(self) -> list[timedelta]:
-        return [timedelta(seconds=value) for value in self.values]
-
 
 class Week(NamedTuple):
     """Cells of hours with something in them; all others are one path, which keeps the page small."""
@@ -66,6 +61,28 @@ class Week(NamedTuple):
     hours: list[Label]
     rows: list[Row]
     most: Cell | None
+
+
+class Edge(NamedTuple):
+    """Of an hour of the week: stretches that began in it less those that ended in it, and the same of how many
+    seconds into it they did."""
+
+    begun: int
+    seconds: int
+
+
+def hours(edges: Mapping[int, Edge], weeks: int) -> dict[tuple[int, int], int]:
+    """Seconds by weekday and hour, from the beginnings and ends of stretches of time by hour of the week.
+
+    `weeks` is how often any of them went past a Sunday's midnight. Whatever began and did not end covers the hour.
+    """
+    found, running = {}, weeks
+    for hour in range(7 * HOURS):
+        edge = edges.get(hour, Edge(0, 0))
+        running += edge.begun
+        if seconds := running * 3600 - edge.seconds:
+            found[divmod(hour, HOURS)] = seconds
+    return found
 
 
 def draw(seconds: Mapping[tuple[int, int], int]) -> Week:

@@ -80,12 +80,6 @@ def spoken(span: timedelta) -> str:
     return durations.spoken(span)
 
 
-@register.filter
-def minutes(count: int) -> str:
-    """A length of time that is given in minutes."""
-    return durations.spoken(timedelta(minutes=count))
-
-
 @register.simple_tag
 def lasted(seconds: int) -> SafeString:
     """A length of time as people say it, the exact one on hover."""
