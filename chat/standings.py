@@ -16,9 +16,9 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import F, Max, Min
+from django.db.models import F, Max, Min, Q
 
-from chat import streaks
+from chat import awards, streaks
 from chat.folds import hold
 from streams.locks import lock_channels
 from streams.models import Channel, ChannelDay
@@ -219,8 +219,7 @@ def rank(
     After `enough_s` seconds the rest is left for the next time: the newest days come first. `show` hears how many
     days are folded, and how many there are to fold.
     """
-    began = time.monotonic()
-    work = _Work(lambda: time.monotonic() - began > enough_s, show or (lambda done, days: None))
+    work = _Work(enough_s, show or (lambda done, days: None))
     channels = [channel] if channel else sorted(_due(), key=lambda each: len(_marks(each)))
     for each in channels:  # who has most to do waits, so that nobody else does
         work.rank(each)
@@ -250,30 +249,54 @@ def fold_lost_uses(cursor: CursorWrapper, channel: int) -> None:
 class _Work:
     """What one run has done."""
 
-    def __init__(self, is_enough: Callable[[], bool], show: Callable[[int, int], None]) -> None:
-        self.is_enough, self.show = is_enough, show
+    def __init__(self, enough_s: float, show: Callable[[int, int], None]) -> None:
+        self.began, self.enough_s, self.show = time.monotonic(), enough_s, show
         self.did: Counter[str] = Counter()
+
+    def is_enough(self) -> bool:
+        return self.left(self.enough_s) < 0
+
+    def left_to_award(self) -> float:
+        """Seconds for asking everybody: as long as for folding, and after it."""
+        return self.left(2 * self.enough_s)
+
+    def left(self, of_s: float) -> float:
+        return of_s - (time.monotonic() - self.began)
 
     def rank(self, channel: Channel) -> None:
         walked = streaks.count(channel, self.is_enough)
         self.did["streams"] += walked.counted
         self.did["streams left"] += not walked.is_done
         marks = _marks(channel)
-        if not marks:
-            return
-        self.did["channels"] += 1
-        if len(marks) > MANY_DAYS and not self.is_enough():
+        if marks:
+            self.did["channels"] += 1
+            self._fold_days(channel, marks)
+        self._award(channel, set())  # what rules that are new, or many days, left to do
+
+    def _fold_days(self, channel: Channel, marks: Marks) -> None:
+        """Fold days, and award who was here on them, before it is noted: whatever ends this, neither is missed.
+
+        After many days, everybody is asked once.
+        """
+        are_many = len(marks) > MANY_DAYS
+        if are_many and not self.is_enough():
             _fold_all_uses(channel)
+            awards.again(channel)
         folded = 0
         for days in _months(marks):
             if self.is_enough():
                 break
-            _fold(channel, days, with_uses=len(marks) <= MANY_DAYS)
+            _fold(channel, days, with_uses=not are_many)
+            if not are_many:
+                self._award(channel, set(days))
             _note(channel, {day: marks[day] for day in days})
             folded += len(days)
             self.show(folded, len(marks))
         self.did["days"] += folded
         self.did["left"] += len(marks) - folded
+
+    def _award(self, channel: Channel, days: set[date]) -> None:
+        self.did["awarded"] += awards.award(channel, days, enough_s=self.left_to_award())
 
     def __str__(self) -> str:
         did = self.did
@@ -281,6 +304,8 @@ class _Work:
             f"{did['days']:,} days of {did['channels']:,} channels folded",
             f"streaks of {did['streams']:,} streams",
         ]
+        if did["awarded"]:
+            parts.append(f"{did['awarded']:,} levels awarded")
         if did["left"]:
             parts.append(f"{did['left']:,} days left for the next time")
         if did["streams left"]:
@@ -289,9 +314,10 @@ class _Work:
 
 
 def _due() -> list[Channel]:
-    """Channels of which something has changed."""
+    """Channels of which something has changed, or in which a rule of achievements has."""
     days = ChannelDay.objects.exclude(changes=F("ranked")).order_by().values("channel")
-    return list(Channel.objects.filter(pk__in=days.union(streaks.due().values("channel"))))
+    changed = Q(pk__in=days.union(streaks.due().values("channel")))
+    return list(Channel.objects.filter(changed | Q(pk__in=awards.due())))
 
 
 def _marks(channel: Channel) -> Marks:

@@ -140,7 +140,7 @@ def test_one_channel_can_be_ranked_alone(channel, ann):
 def test_a_second_run_has_nothing_to_do(channel, ann):
     add(channel, ann, MONDAY, messages=3)
     rank()
-    assert rank() == "0 days of 0 channels folded; streaks of 0 streams"
+    assert rank() == "0 days of 0 channels folded; streaks of 0 streams; 1 levels awarded"
 
 
 def test_what_comes_later_is_added(channel, ann):
@@ -544,7 +544,8 @@ def test_progress_is_told(channel, ann):
 
 
 @pytest.mark.parametrize("days", [1, 20])
-def test_a_fold_takes_as_many_statements_for_many(channel, ann, days):
+def test_a_fold_takes_as_many_statements_for_many(channel, ann, days, monkeypatch):
+    monkeypatch.setattr("chat.awards.award", lambda *_asked, **_more: 0)
     for after in range(days):
         add(channel, ann, date(2026, 3, 1) + timedelta(days=after), messages=1)
     with CaptureQueriesContext(connection) as queries:
@@ -602,4 +603,4 @@ def test_the_command_folds_everything_again(channel, ann):
 
 def test_the_job_says_what_it_did(channel, ann, redis_client):
     add(channel, ann, MONDAY, messages=5)
-    assert rank_job() == "1 days of 1 channels folded; streaks of 0 streams"
+    assert rank_job() == "1 days of 1 channels folded; streaks of 0 streams; 1 levels awarded"
