@@ -1,6 +1,5 @@
 """The list of a channel's viewers, and the search among them by any name they ever had."""
 
-from heapq import merge
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -68,8 +67,9 @@ def _search(channel: Channel, typed: str, after: Place | None) -> tuple[list[Vie
     logins, displayed = names.beginning_with(prefix), names.displayed_as(prefix)
     if after:
         logins, displayed = logins.after(after.value, after.id), displayed.after(after.value, after.id)
-    both = merge(logins[: PAGE + 1], displayed[: PAGE + 1], key=lambda row: (row.found, row.viewer_id))
-    return _page(list(both)[: PAGE + 1], lambda row: Place(row.found, row.viewer_id))
+    found: list[Any] = [*logins[: PAGE + 1], *displayed[: PAGE + 1]]
+    found.sort(key=lambda row: (row.found, row.viewer_id))
+    return _page(found[: PAGE + 1], lambda row: Place(row.found, row.viewer_id))
 
 
 def _page(rows: list[Any], place: Any) -> tuple[list[Any], str]:

@@ -1,6 +1,11 @@
 """The place where the next page of a list begins: what the last row is sorted by, then its id."""
 
 from typing import NamedTuple, Self
+from unicodedata import category
+
+
+# Control characters, and halves of characters: no name has them, and the database takes neither.
+NO_TEXT = {"Cc", "Cs"}
 
 
 class Place(NamedTuple):
@@ -11,7 +16,7 @@ class Place(NamedTuple):
     def read(cls, text: str) -> Self:
         """Read what `str` wrote; ValueError where somebody made it up."""
         value, dash, row_id = text.rpartition("-")
-        if not (dash and value and row_id) or len(text) > 150 or not text.isprintable():
+        if not (dash and value and row_id) or len(text) > 150 or any(category(each) in NO_TEXT for each in text):
             raise ValueError("not a place in a list")
         return cls(value, row_id)
 
