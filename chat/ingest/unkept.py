@@ -142,6 +142,7 @@ def _kept_of_deed(deed: Moderation, known: Set[str]) -> Moderation:
 
 def buried(dead: Dead, unkept: Unkept) -> Dead:
     """A line that nobody could use: of whoever is not kept, only that there was one, and why."""
-    if not unkept.among(number.decode() for number in NUMBER.findall(dead.line.raw)):
+    is_of_anybody = isinstance(dead.line.event, MessageDeleted)  # by name alone, with what they wrote
+    if not is_of_anybody and not unkept.among(number.decode() for number in NUMBER.findall(dead.line.raw)):
         return dead
     return Dead(dead.line._replace(raw=b""), QUOTED.sub("…", dead.reason))

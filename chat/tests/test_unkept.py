@@ -385,9 +385,9 @@ def test_a_deleted_message_of_somebody_known_names_them():
 def test_a_message_is_deleted_once_whether_or_not_it_was_known():
     erased()
     said, deleted = deletion_of("carol", is_known=True)
-    write([deleted], [said], [deleted])
-    assert ModerationEvent.objects.count() == 1
-    assert Message.objects.get().removed_at == moment(1)
+    write([privmsg("else", user="bob")], [deleted], [said], [deleted])
+    assert ModerationEvent.objects.get().target_login == ""
+    assert Message.objects.get(viewer=number_of("carol")).removed_at == moment(1)
 
 
 def test_a_message_they_wrote_before_is_still_removed():
@@ -436,6 +436,12 @@ def test_a_frame_that_nobody_can_use_is_only_counted():
 def test_a_line_that_the_database_refuses_is_only_counted():
     erased()
     Store().write(read(privmsg("words of alice", id="x" * 70, room_id="y" * 70)))
+    assert bytes(DeadLetter.objects.get().raw) == b""
+
+
+def test_a_deletion_in_a_channel_that_is_not_known_is_only_counted():
+    erased()
+    write([clearmsg("m1", user="alice")])
     assert bytes(DeadLetter.objects.get().raw) == b""
 
 
