@@ -3,7 +3,6 @@
 from typing import NamedTuple, Self
 from unicodedata import category
 
-
 # Control characters, and halves of characters: no name has them, and the database takes neither.
 NO_TEXT = {"Cc", "Cs"}
 

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 # What makes another page of the same address. Anything else is how somebody came here.
-SAYS_WHICH = ("id", "range", "by", "provider")
+SAYS_WHICH = ("id", "range", "by", "provider", "show")
 
 
 @register.simple_tag(takes_context=True)

@@ -3,7 +3,9 @@ import pytest
 from streamstats.lib.keyset import Place
 
 
-@pytest.mark.parametrize("place", [Place("1234", "5678"), Place("with-dash", "1"), Place("夜空", "9"), Place("\u202egnp", "9")])
+@pytest.mark.parametrize(
+    "place", [Place("1234", "5678"), Place("with-dash", "1"), Place("夜空", "9"), Place("\u202egnp", "9")]
+)
 def test_a_place_is_read_as_it_was_written(place):
     assert Place.read(str(place)) == place
 
