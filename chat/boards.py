@@ -9,8 +9,7 @@ looking after some thousands, and may be shorter than others; the link to the ne
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
@@ -32,12 +31,12 @@ MEASURES = {
 """What can be ranked, as it stands in addresses, and the column that tells it."""
 
 PAGE = 50
-STRIDES = (PAGE + 14, 4096)
-"""How many rows of an index are looked at for one page: nearly all are shown, or nearly none."""
+STRIDES = (PAGE + 14, 256, 2048)
+"""How many rows of an index are looked at for one page: nearly all are shown, or many are not, or nearly none are."""
 FIRST = RANKED + 200
 """How many rows hold the first thousand who are shown, unless very many are not."""
-FEW = 3000
-"""With fewer pages than these that were asked for, an opt-in channel's boards are sorted from them."""
+FEW = 2000
+"""Up to so many pages that were asked for, an opt-in channel's boards are sorted from them."""
 LONGEST = 100
 DIGITS = 18
 """Of a number that fits a bigint column."""
@@ -95,6 +94,17 @@ class Board:
     channel: Channel
     by: str
     span: Period | Stream
+    is_sparse: bool
+    """Whether so few asked for a page that they are sorted, for the index would have mostly others: see FEW."""
+
+    @classmethod
+    def of(cls, channel: Channel, by: str, span: Period | Stream) -> Self:
+        asked = Profile.objects.filter(channel=channel, visibility=Profile.Visibility.SHOWN)
+        return cls(channel, by, span, not channel.is_open and asked[: FEW + 1].count() <= FEW)
+
+    def over(self, span: Period) -> Self:
+        """The same of another time."""
+        return replace(self, span=span)
 
     @property
     def measure(self) -> str:
@@ -146,16 +156,10 @@ class Board:
             rows = ViewerStream.objects.filter(stream=self.span)
         return rows.filter(**{f"{self.measure}__gt": 0})
 
-    @cached_property
+    @property
     def _is_sorted(self) -> bool:
-        """Whether those who are shown are sorted when they are asked for, because no index has them in order.
-
-        Streams have none, and need none. Of an opt-in channel where few asked for a page, an index has mostly others.
-        """
-        if isinstance(self.span, Stream):
-            return True
-        asked = Profile.objects.filter(channel=self.channel, visibility=Profile.Visibility.SHOWN)
-        return not self.channel.is_open and asked[: FEW + 1].count() <= FEW
+        """Whether those who are shown are sorted when they are asked for. Streams have no index, and need none."""
+        return self.is_sparse or isinstance(self.span, Stream)
 
     def _sorted(self, after: Mark | None, most: int) -> list[tuple[str, int]]:
         value = F(self.measure) + 0  # no index is in this order: one that were would be read to its end
@@ -168,7 +172,7 @@ class Board:
         """More than `most` who are shown, if there are; and the last row that was looked at, if there may be more."""
         found: list[tuple[str, int]] = []
         last = (after.viewer, after.value) if after else None
-        for stride in STRIDES:
+        for stride in STRIDES if self.channel.is_open else STRIDES[-1:]:
             rows = self._next(last, stride)
             found += [(viewer, value) for viewer, value, is_shown in rows if is_shown]
             if len(found) > most or len(rows) < stride:
@@ -194,12 +198,14 @@ class Board:
         return told.values_list("viewer_id", self.measure, "is_shown")
 
     def _is_shown(self) -> Exists:
-        return Exists(Viewer.objects.filter(people_in(self.channel, "pk"), pk=OuterRef("viewer_id")))
+        # Asked twice in two ways, Postgres asks for each row; once, it might look for everybody who is shown first.
+        own = Q(pk=OuterRef("viewer_id"), pk__gte=OuterRef("viewer_id"))
+        return Exists(Viewer.objects.filter(people_in(self.channel, "pk"), own))
 
 
 def place_of(channel: Channel, viewer: Viewer, by: str, period: Period) -> int | None:
     """The place of a viewer among the people of a channel; None beyond the first thousand, and for who has none."""
-    own = Board(channel, by, period).own(viewer)
+    own = Board.of(channel, by, period).own(viewer)
     return own.place if own else None
 
 

@@ -36,7 +36,7 @@ def channel():
 def few(monkeypatch):
     """Pages of three."""
     monkeypatch.setattr(boards, "PAGE", 3)
-    monkeypatch.setattr(boards, "STRIDES", (4, 6))
+    monkeypatch.setattr(boards, "STRIDES", (4, 5, 6))
 
 
 def stand(channel, login, messages, period=ALL, **fields):
@@ -565,11 +565,14 @@ def test_a_page_costs_few_queries(client, channel, stream, few, asked, is_known,
         assert len(queries) <= (11 if is_known else 7)
 
 
-def test_where_very_many_are_hidden_a_page_costs_twelve_queries_at_most(client, channel, few):
+@pytest.mark.parametrize("policy", ["open", "opt-in"])
+def test_where_very_many_are_hidden_a_page_costs_twelve_queries_at_most(client, channel, few, monkeypatch, policy):
+    monkeypatch.setattr(boards, "FEW", 1)
     viewers = crowd(channel, *range(40, 0, -1), period=APRIL)
     crowd(channel, *range(40, 0, -1), period=MARCH)
-    for viewer in viewers[3:35]:
-        hide(channel, viewer)
+    Channel.objects.update(page_policy=policy)
+    for number, viewer in enumerate(viewers):
+        hide(channel, viewer, Profile.Visibility.HIDDEN if 3 <= number < 35 else Profile.Visibility.SHOWN)
     log_in(client, viewers[39])
     after = following(Standing.objects.get(viewer=viewers[2], period=APRIL.key), "messages", 3)
     with CaptureQueriesContext(connection) as queries:
@@ -592,7 +595,7 @@ def test_a_board_is_read_from_its_index(channel, measure):
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE viewers_standing, viewers_viewer")
     by = next(name for name, column in MEASURES.items() if column == measure)
-    board = Board(channel, by, ALL)
+    board = Board.of(channel, by, ALL)
     for rows in (board._rows(), board._rows().filter(**{measure: 5, "viewer__gt": "v5"})):
         plan = board._ranked(rows)[:64].explain()
         assert f"standing_by_{measure}" in plan

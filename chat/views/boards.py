@@ -59,7 +59,7 @@ def board(request: HttpRequest, channel: str) -> HttpResponse:
         raise Http404(f"There is no such leaderboard: take one of {', '.join(MEASURES)}.")
     told = stretch.read(found, request.GET.get("range", ""))
     after = _mark(request.GET.get("after", ""))
-    ranking = Board(found, by, told.stream or told.period)
+    ranking = Board.of(found, by, told.stream or told.period)
     page = ranking.page(after)
     me = viewer_of(request.user)
     lines = _lines(ranking, page.lines, me)
@@ -117,7 +117,7 @@ def _moves(ranking: Board, lines: list[Line]) -> dict[str, tuple[int | None, boo
     before = ranking.span.before() if isinstance(ranking.span, Period) else None
     if before is None or not lines or lines[0].place > RANKED:
         return {}
-    places, is_whole = Board(ranking.channel, ranking.by, before).first()
+    places, is_whole = ranking.over(before).first()
     if not places:
         return {}
     moves: dict[str, tuple[int | None, bool]] = {}
