@@ -40,7 +40,7 @@ def test_what_is_no_period_is_refused(written):
 )
 def test_periods_follow_each_other(written, before, after):
     period = periods.read(written, TODAY)
-    assert (period.before().key, period.after().key) == (before, after)
+    assert [beside and beside.key for beside in (period.before(), period.after())] == [before, after]
 
 
 def test_all_time_has_no_neighbours():
