@@ -12,7 +12,7 @@ YEAR = date.today().year  # noqa: DTZ011 - which year it is here is the year of 
 
 
 class Sight(NamedTuple):
-    """A page: what its screenshots are called, where it is, and as whom it is looked at (nobody, ANN or the owner)."""
+    """A page: what its screenshots are called, where it is, and as whom it is looked at: see test_looks.py."""
 
     name: str
     address: str
@@ -62,12 +62,15 @@ SIGHTS = [
     Sight("boards-own", f"{V}/leaderboards/", who="ann"),
     Sight("boards-empty", f"/c/{EMPTY}/leaderboards/"),
     Sight("boards-hostile", f"/c/{HOSTILE}/leaderboards/"),
+    Sight("achievements", f"{V}/achievements/"),
+    Sight("achievements-empty", f"/c/{EMPTY}/achievements/"),
     Sight("privacy", "/privacy/"),
     Sight("erased", f"/erased/{RECEIPT}/"),
     Sight("login", "/login/twitch/"),
     Sight("login-not-begun", "/complete/twitch/", status=400),
     Sight("account", "/account/", who="ann"),
     Sight("account-owner", "/account/", who="owner"),
+    Sight("account-empty", "/account/", who="newcomer"),
     Sight("account-export", "/account/export/", who="ann"),
     Sight("account-erase", "/account/erase/", who="ann"),
     Sight("not-found", "/nowhere", status=404),

@@ -61,7 +61,7 @@ def test_who_says_no_at_twitch_is_told_that_this_is_fine(visitors):
 def test_writing_about_oneself_and_bringing_an_older_text_back(visitors):
     bob, stranger = visitors(), visitors()
     stranger.open(page_of(BOB))
-    bob.log_in(BOB)
+    bob.is_logged_in(BOB)
     for text in ("First words, **bold**.", "Second words."):
         bob.open(page_of(BOB)).get_by_role("link", name=re.compile("Write something|Edit this text")).click()
         bob.page.get_by_label("Text").fill(text)
@@ -82,7 +82,8 @@ def test_a_viewer_who_hides_is_gone_for_strangers_at_once_and_can_come_back(visi
     cleo, stranger = visitors(), visitors()
     assert stranger.open(page_of(CLEO)).get_by_role("heading", name="Viewer2").count() == 1
     assert names(stranger, CLEO) == [page.format(login=CLEO.login) for page in PAGES]
-    cleo.log_in(CLEO)
+    cleo.is_logged_in(CLEO)
+    cleo.open("/account/")
     cleo.page.get_by_role("button", name="Hide all of them").click()
     expect(cleo.page.get_by_role("status").first).to_contain_text("All your pages are hidden now")
     stranger.open(page_of(CLEO), status=404)
@@ -98,7 +99,8 @@ def test_an_account_that_is_erased_is_gone_and_has_a_receipt(visitors):
     dora, stranger = visitors(), visitors()
     stranger.open(page_of(DORA))
     assert names(stranger, DORA)
-    dora.log_in(DORA)
+    dora.is_logged_in(DORA)
+    dora.open("/account/")
     dora.page.get_by_role("link", name="Erase…").click()
     dora.page.get_by_label(re.compile("type your login")).fill(DORA.login)
     dora.page.get_by_role("button", name="Erase everything").click()
@@ -171,7 +173,8 @@ def test_in_an_opt_in_channel_a_viewer_asks_for_a_page(visitors):
     bob, stranger = visitors(), visitors()
     address = f"/c/{OPT_IN}/viewers/{BOB.login}/"
     stranger.open(address, status=404)
-    bob.log_in(BOB)
+    bob.is_logged_in(BOB)
+    bob.open("/account/")
     bob.page.get_by_role("button", name="Ask for a page").click()
     stranger.open(address)
 

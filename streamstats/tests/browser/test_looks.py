@@ -12,10 +12,10 @@ from streamstats.simulator.tests.threaded import ThreadedTwitch
 from streamstats.tests.browser.markup import faults
 from streamstats.tests.browser.sights import SIGHTS, Sight, unseen
 from streamstats.tests.browser.visitor import Visitor
-from streamstats.tests.browser.world import ANN, OWNER, World
+from streamstats.tests.browser.world import ANN, NEWCOMER, OWNER, World
 
 pytestmark = pytest.mark.django_db
-ACCOUNTS = {"ann": ANN, "owner": OWNER}
+ACCOUNTS = {"ann": ANN, "newcomer": NEWCOMER}
 THEMES = ("light", "dark")
 DESK, PHONE, SMALL_PHONE = (1280, 800), (375, 740), (320, 640)
 LOOKS = (Path(__file__).parent / "looks.js").read_text()
@@ -37,8 +37,10 @@ def people(browser: Browser, site: str, twitch: ThreadedTwitch) -> Iterator[dict
     """Who looks: nobody, and people who are logged in."""
     people = {who: Visitor(browser, site) for who in {sight.who for sight in SIGHTS}}
     for who, visitor in people.items():
-        if who:
-            visitor.log_in(ACCOUNTS[who])
+        if who == "owner":
+            visitor.log_in(OWNER)  # which tells who they are: no message of theirs did
+        elif who:
+            visitor.is_logged_in(ACCOUNTS[who])
     yield people
     for visitor in people.values():
         visitor.close()
@@ -48,7 +50,7 @@ def people(browser: Browser, site: str, twitch: ThreadedTwitch) -> Iterator[dict
 def test_a_page_looks_as_it_should(sight: Sight, people: dict[str, Visitor], world: World, pictures: Path) -> None:
     visitor = people[sight.who]
     page = visitor.page
-    resize(page, DESK)
+    page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
     page.emulate_media(color_scheme="light")
     visitor.open(sight.at(world), sight.status)
     page.evaluate(DRAWN)
@@ -75,6 +77,7 @@ def test_a_page_is_html_as_the_standard_has_it(sight: Sight, people: dict[str, V
 
 def resize(page: Page, size: tuple[int, int]) -> None:
     page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.evaluate(DRAWN)
 
 
 def by_axe(page: Page, options: dict[str, Any]) -> list[str]:

@@ -65,7 +65,7 @@ def test_the_tab_key_comes_to_everything_and_says_where_it_is(visitors, address)
 @pytest.mark.parametrize("address", ["/account/", f"{C}/viewers/{CLEO.login}/wiki/edit/"])
 def test_the_tab_key_comes_to_everything_of_ones_own(visitors, address):
     visitor = visitors()
-    visitor.log_in(CLEO)
+    visitor.is_logged_in(CLEO)
     page = visitor.open(address)
     wanted = page.evaluate(CAN_BE_USED)
     found = stops(page)

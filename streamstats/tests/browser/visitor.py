@@ -3,9 +3,15 @@
 import re
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
+from social_django.models import UserSocialAuth
 
 from streamstats.simulator.facts import Account
+from streamstats.tests.browser.meanwhile import meanwhile
 
 # The smallest picture there is, in the place of emotes that other servers have.
 PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"><rect width="4" height="4" fill="#888"/></svg>'
@@ -21,6 +27,14 @@ new PerformanceObserver((list) => {
   for (const shift of list.getEntries()) if (!shift.hadRecentInput) window.shifted += shift.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
+
+
+def _session_of(account: Account) -> str:
+    user, _ = User.objects.get_or_create(username=account.id, defaults={"password": make_password(None)})
+    UserSocialAuth.objects.get_or_create(user=user, provider="twitch", uid=account.id)
+    client = Client()
+    client.force_login(user, settings.AUTHENTICATION_BACKENDS[-1])
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
 class Visitor:
@@ -66,6 +80,11 @@ class Visitor:
         self.page.get_by_label("As").select_option(account.id)
         self.page.get_by_role("button", name="Allow").click()
         expect(self.page).to_have_url(f"{self.site}/account/")
+
+    def is_logged_in(self, account: Account) -> None:
+        """The same without the way there, for tests that are about what comes after."""
+        cookie = meanwhile(lambda: _session_of(account))
+        self.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": self.site}])
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not (self._may_say and self._may_say in message.text):

@@ -21,6 +21,7 @@ OWNER = Account("900000000", CHANNEL, "Volume")
 ANN = Account("100000000", "viewer0", "Viewer0")
 BOB = Account("100000001", "viewer1", "Viewer1")
 CLEO = Account("100000002", "viewer2", "Viewer2")
+NEWCOMER = Account("903000000", "newcomer", "Newcomer")
 DORA = Account("100000006", "viewer6", "Viewer6")
 HIDDEN = "viewer3"
 RECEIPT = "0123456789abcdef"
