@@ -62,11 +62,8 @@ class Stretch:
 
     @property
     def last_of_year(self) -> date:
-        """The last day of its calendar: all time and streams are shown with the year up to today, or up to its end."""
-        first = date(self.day.year, 1, 1)
-        if self.is_all or (self.stream and self.day.year == self.today.year):
-            return self.today
-        return date(first.year, 12, 31)
+        """The last day of its calendar: that of the year in which it ends, or today for all time."""
+        return self.today if self.is_all else date(self.day.year, 12, 31)
 
 
 def read(channel: Channel, text: str) -> Stretch:

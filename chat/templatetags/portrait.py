@@ -1,12 +1,22 @@
 """Links to what is told of a viewer."""
 
 from django import template
+from django.http import HttpRequest
+from django.template.context import RequestContext
+from django.urls import reverse
 
 from chat.portrait.person import PAGE, RECAP, Name, Person
 from chat.portrait.stretch import OF_STREAM
-from streams.models import Stream
+from streams.models import Channel, Stream
 
 register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def channel_picture(context: RequestContext, channel: Channel) -> str:
+    """The whole address of the picture that stands for a channel's pages."""
+    request: HttpRequest = context["request"]
+    return request.build_absolute_uri(reverse("chat:channel_picture", args=[channel.login]))
 
 
 @register.simple_tag

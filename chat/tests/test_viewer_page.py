@@ -8,7 +8,7 @@ from chat.models import ViewerEmote
 from chat.tests.crowd import make_emote, make_message
 from streams.models import Channel, ChannelDay, ChannelTotal, Gap, PresenceSource, Stream
 from streams.tests.cast import make_channel
-from viewers.models import SessionCorrection, ViewerDay, ViewerStream, ViewerTotal, ViewSession
+from viewers.models import Award, SessionCorrection, ViewerDay, ViewerStream, ViewerTotal, ViewSession
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -181,6 +181,18 @@ def test_a_color_that_is_none_is_not_used(client, channel):
 def test_what_was_written_is_not_on_the_page(client, channel):
     make_message(channel, make_viewer(channel, "ann"), timezone.now())
     assert "secret words" not in text(client)
+
+
+# Achievements
+
+
+def test_achievements_are_told_with_their_day(client, channel):
+    Award.objects.create(
+        channel=channel, viewer=make_viewer(channel, "ann"), achievement="first-words", level=1, earned_at=NOON, value=1
+    )
+    told = text(client).split('id="achievements"')[1]
+    assert "First words" in told
+    assert "31 May 2026" in told
 
 
 # Watch time

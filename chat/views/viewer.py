@@ -6,6 +6,7 @@ from typing import NamedTuple
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from chat import awards
 from chat.portrait import facts, lists, place
 from chat.portrait import stretch as stretches
 from chat.portrait.facts import DAY
@@ -84,6 +85,7 @@ def _of_period(person: Person, told: Stretch) -> dict[str, object]:
         "week": week.draw(listed.hours),
         "emotes": facts.favourites(person, told),
         "attended": facts.attended(person, told),
+        "achievements": awards.of_viewer(person.channel, person.viewer),
         "standings": place.of(person, period),
         "streak_now": listed.streak_now if told.is_all and not person.viewer.is_bot else 0,
         "picker": _periods(person, told),

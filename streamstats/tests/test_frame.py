@@ -41,9 +41,9 @@ def test_a_link_to_a_page_is_shown_with_its_own_title_and_description(client, ch
 
 
 def test_a_link_to_a_page_is_shown_with_a_picture_that_anybody_can_fetch(client, channel):
-    picture = meta(client.get("/c/lantern/streams/"), "og:image")
-    assert picture == "http://testserver/static/preview.png"
-    assert client.get("/static/preview.png")["Content-Type"] == "image/png"
+    for page, picture in (("/", "/static/preview.png"), ("/c/lantern/streams/", "/c/lantern/picture.png")):
+        assert meta(client.get(page), "og:image") == f"http://testserver{picture}"
+        assert client.get(picture)["Content-Type"] == "image/png"
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def test_one_hour_alone_is_seen():
 
 def test_the_most_is_named():
     most = week.draw({(0, 1): 10, (4, 23): 99}).most
+    assert most is not None
     assert most.when == "Friday, 23:00 to 00:00"
 
 
@@ -52,10 +53,11 @@ def test_the_picture_holds_all_of_it():
 
 def cut(*stretches):
     """[from, to) in seconds since a Monday's midnight, cut as the database and `week.hours` do it."""
-    edges, weeks = {}, 0
+    edges: dict[int, week.Edge] = {}
+    weeks = 0
     for start, end in stretches:
         for sign, at in ((1, start), (-1, end)):
-            begun, seconds = edges.get(at // 3600 % 168, (0, 0))
+            begun, seconds = edges.get(at // 3600 % 168, week.Edge(0, 0))
             edges[at // 3600 % 168] = week.Edge(begun + sign, seconds + sign * (at % 3600))
         weeks += end // (168 * 3600) - start // (168 * 3600)
     return week.hours(edges, weeks)
