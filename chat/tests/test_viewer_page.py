@@ -4,7 +4,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from chat.models import ViewerEmote
+from chat.models import Badge, ViewerEmote
 from chat.tests.crowd import make_emote, make_message
 from streams.models import Channel, ChannelDay, ChannelTotal, Gap, PresenceSource, Stream
 from streams.tests.cast import make_channel
@@ -181,6 +181,88 @@ def test_a_color_that_is_none_is_not_used(client, channel):
 def test_what_was_written_is_not_on_the_page(client, channel):
     make_message(channel, make_viewer(channel, "ann"), timezone.now())
     assert "secret words" not in text(client)
+
+
+# Badges
+
+
+def make_badge(name, channel=None, **fields):
+    set_id, version = name.split("/")
+    where = "everywhere" if channel is None else channel.login
+    known = {"title": f"{set_id} of {where}", "image_url": f"https://static-cdn.jtvnw.net/badges/{where}/{set_id}"}
+    return Badge.objects.create(channel=channel, set_id=set_id, version=version, **{**known, **fields})
+
+
+def badges(client):
+    return [badge.title for badge in client.get(f"{LIST}ann/").context["lists"].badges]
+
+
+def test_badges_are_those_of_the_newest_message_in_its_order(client, channel):
+    ann = make_viewer(channel, "ann")
+    for name in ("vip/1", "bits/100", "subscriber/3"):
+        make_badge(name)
+    make_message(channel, ann, NOON, badges="bits/100")
+    make_message(channel, ann, NOON + timedelta(hours=1), badges="vip/1,subscriber/3,nobody-knows/1")
+    assert badges(client) == ["vip of everywhere", "subscriber of everywhere"]
+
+
+def test_the_channels_own_badge_comes_before_that_of_everywhere(client, channel):
+    make_message(channel, make_viewer(channel, "ann"), NOON, badges="subscriber/3")
+    make_badge("subscriber/3")
+    make_badge("subscriber/3", channel)
+    make_badge("subscriber/3", make_channel("elsewhere"))
+    assert badges(client) == ["subscriber of lantern"]
+
+
+def test_badges_of_messages_that_are_not_shown_or_not_of_here_are_not_worn(client, channel):
+    ann = make_viewer(channel, "ann")
+    make_badge("vip/1")
+    make_message(channel, ann, NOON, badges="vip/1", removed_at=NOON)
+    make_message(channel, ann, NOON, badges="vip/1", source_channel_id="other")
+    make_message(channel, make_viewer(channel, "bob"), NOON, badges="vip/1")
+    assert badges(client) == []
+
+
+@pytest.mark.parametrize("worn", ["subscriber,/,bits/1/2", ",,,", "/", "a" * 5000, "'--/1", "%s/%(x)s"])
+def test_badges_that_nobody_can_read_are_left_out(client, channel, worn):
+    make_message(channel, make_viewer(channel, "ann"), NOON, badges=worn)
+    make_badge("vip/1")
+    assert badges(client) == []
+
+
+def test_a_badge_is_an_image_with_its_size_from_where_images_may_come(client, channel):
+    make_message(channel, make_viewer(channel, "ann"), NOON, badges="vip/1")
+    make_badge("vip/1", title='"><script>')
+    page = client.get(f"{LIST}ann/")
+    told = 'alt="&quot;&gt;&lt;script&gt;" title="&quot;&gt;&lt;script&gt;" width="18" height="18"'
+    assert (
+        f'<img class="badge" src="https://static-cdn.jtvnw.net/badges/everywhere/vip" {told}>' in page.content.decode()
+    )
+    assert "https://static-cdn.jtvnw.net" in page["Content-Security-Policy"].split("img-src")[1].split(";")[0]
+
+
+# Streaks
+
+
+def reached(channel, viewer, *streaks, live=False):
+    """Streams in a row, the newest first, with the streak that the viewer had in each; None where they did not come."""
+    for back, streak in enumerate(streaks):
+        start = NOON - timedelta(days=back)
+        is_live = live and back == 0
+        stream = Stream.objects.create(
+            id=f"r{back}", channel=channel, started_at=start, ended_at=None if is_live else start, presence_at=start
+        )
+        if streak is not None:
+            ViewerStream.objects.create(channel=channel, stream=stream, viewer=viewer, messages=1, streak=streak)
+
+
+@pytest.mark.parametrize(
+    ("streaks", "live", "now"),
+    [((4, 3), False, 4), ((None, 3), False, 0), ((None, 3), True, 3), ((4, 3), True, 4), ((), False, 0)],
+)
+def test_the_present_streak_is_told(client, channel, streaks, live, now):
+    reached(channel, make_viewer(channel, "ann"), *streaks, live=live)
+    assert client.get(f"{LIST}ann/").context["streak_now"] == now
 
 
 # Achievements
