@@ -40,6 +40,21 @@ class Achievement:
         singular, _, plural = self.unit.partition("|")
         return f"{numbers.grouped(number)} {numbers.noun(number, singular, plural)}".rstrip()
 
+    @property
+    def general(self) -> str:
+        """The sentence without a number."""
+        noun = "…" if self.unit == SECONDS else f"… {self.unit.partition('|')[2] or self.unit + 's'}"
+        return self.why.format(noun)
+
+    @property
+    def is_of_a_day(self) -> bool:
+        """Whether it is earned on a day rather than at a moment."""
+        return SCAN_OF[self.measure].is_of_days
+
+    @property
+    def is_single(self) -> bool:
+        return len(self.levels) == 1
+
     @cached_property
     def version(self) -> str:
         """Another one is another rule."""

@@ -19,7 +19,7 @@ from django.utils import timezone
 from chat.achievements import ACHIEVEMENTS, BY_KEY, Achievement
 from chat.folds import hold
 from chat.measures import SCAN_OF, SCANS, Measure, Scan
-from streams.models import Channel, Stream
+from streams.models import Channel
 from viewers.models import Award, AwardRule, Viewer
 
 ENOUGH_S = 200.0
@@ -77,9 +77,14 @@ FACTS = """
 SELECT viewer_id, stream_id, {columns} FROM ({rows}) counted WINDOW past AS (PARTITION BY viewer_id ORDER BY at, tie)
 """
 
-# Where one viewer stands in every measure, in one question.
+# The highest levels one viewer has, and where they stand in every measure, in one question.
+HIGHEST = """
+(SELECT DISTINCT ON (achievement) achievement, level, earned_at, value, stream.id, stream.title
+FROM viewers_award award JOIN chosen USING (viewer_id) LEFT JOIN streams_stream stream ON stream.id = award.stream_id
+WHERE award.channel_id = %(channel)s ORDER BY achievement, level DESC)
+"""
 PRESENT = """
-SELECT measure, coalesce(reached, 0) FROM (SELECT {highest} FROM ({rows}) counted) facts
+SELECT measure, NULL, NULL, coalesce(reached, 0), NULL, NULL FROM (SELECT {highest} FROM ({rows}) counted) facts
 CROSS JOIN LATERAL (VALUES {told}) AS told (measure, reached)
 """
 ONE_VIEWER = 'WITH chosen AS (SELECT %(viewer)s::varchar COLLATE "C" AS viewer_id) '
@@ -262,6 +267,13 @@ def _told(achievement: Achievement, measure: Measure) -> str:
 # Telling
 
 
+class Where(NamedTuple):
+    """The stream in which something was earned."""
+
+    pk: str
+    title: str
+
+
 class Earned(NamedTuple):
     """The highest level somebody has of an achievement; `value` is what was reached."""
 
@@ -269,7 +281,7 @@ class Earned(NamedTuple):
     level: int
     earned_at: datetime
     value: int
-    stream: Stream | None
+    stream: Where | None
 
     @property
     def why(self) -> str:
@@ -285,6 +297,11 @@ class Earned(NamedTuple):
         levels = self.achievement.levels
         wanted = levels[min(self.level, len(levels)) - 1]
         return self.achievement.amount(self.value) if self.value > wanted else ""
+
+    @property
+    def is_of_a_day(self) -> bool:
+        """Whether no more is known of the moment than its UTC day."""
+        return self.achievement.is_of_a_day
 
 
 class Coming(NamedTuple):
@@ -319,22 +336,30 @@ class Cabinet(NamedTuple):
     coming: list[Coming]
 
 
+def levels_of(channel: Channel, viewer: Viewer) -> dict[str, int]:
+    """The highest level a viewer has, by achievement; nothing for bots."""
+    if viewer.is_bot:
+        return {}
+    rows = Award.objects.filter(channel=channel, viewer=viewer, achievement__in=BY_KEY).order_by("level")
+    return dict(rows.values_list("achievement", "level"))
+
+
 def of_viewer(channel: Channel, viewer: Viewer) -> Cabinet:
-    """What a viewer earned in a channel, and what comes next, in two queries; nothing at all for bots."""
+    """What a viewer earned in a channel, and what comes next, in one query; nothing at all for bots."""
     if viewer.is_bot:
         return Cabinet([], [])
-    rows = Award.objects.filter(channel=channel, viewer=viewer, achievement__in=BY_KEY).select_related("stream")
-    highest: dict[str, Award] = {}
-    for row in rows.order_by("level"):
-        highest[row.achievement] = row
-    earned = [
-        Earned(BY_KEY[row.achievement], row.level, row.earned_at, row.value, row.stream) for row in highest.values()
-    ]
-    levels = {row.achievement: row.level for row in highest.values()}
-    return Cabinet(
-        sorted(earned, key=lambda each: (each.earned_at, each.achievement.key), reverse=True),
-        _coming(levels, _standing(channel, viewer)),
-    )
+    earned: list[Earned] = []
+    standing: dict[str, int] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_of_one(), {"channel": channel.pk, "viewer": viewer.pk})
+        for key, level, earned_at, value, stream_id, title in cursor.fetchall():
+            if level is None:
+                standing[key] = value
+            elif key in BY_KEY:
+                stream = Where(stream_id, title) if stream_id else None
+                earned.append(Earned(BY_KEY[key], level, earned_at, value, stream))
+    earned.sort(key=lambda each: (each.earned_at, each.achievement.key), reverse=True)
+    return Cabinet(earned, _coming({each.achievement.key: each.level for each in earned}, standing))
 
 
 def _coming(levels: dict[str, int], standing: dict[str, int]) -> list[Coming]:
@@ -347,16 +372,9 @@ def _coming(levels: dict[str, int], standing: dict[str, int]) -> list[Coming]:
     return sorted(begun, key=lambda each: -each.share)[:NEXT]
 
 
-def _standing(channel: Channel, viewer: Viewer) -> dict[str, int]:
-    """Where a viewer stands in every measure."""
-    with connection.cursor() as cursor:
-        cursor.execute(_presence(), {"channel": channel.pk, "viewer": viewer.pk})
-        return {measure: int(reached) for measure, reached in cursor.fetchall()}
-
-
 @cache
-def _presence() -> str:
-    arms = []
+def _of_one() -> str:
+    arms = [HIGHEST]
     for scan in SCANS:
         of = {name: "max" if measure.is_peak else "sum" for name, measure in scan.measures.items()}
         highest = ", ".join(f"{function}({name})::bigint AS {name}" for name, function in of.items())

@@ -31,6 +31,7 @@ class Scan:
     rows: str
     measures: dict[str, Measure]
     present: str = ""
+    is_of_days: bool = False
 
 
 SUM = Measure()
@@ -62,6 +63,7 @@ DAYS = Scan(
         **dict.fromkeys(("weekend_days", "weekdays", "quiet_days", "new_years_days", "leap_days"), SUM),
         **dict.fromkeys(("messages_of_a_day", "days_in_a_row", "years"), PEAK),
     },
+    is_of_days=True,
 )
 
 # Streams of which it is known who was there, each with its number, as for streaks.
@@ -139,6 +141,7 @@ EMOTES = Scan(
     WHERE used.channel_id = %(channel)s
     """,
     dict.fromkeys(("different_emotes", "different_emoji", "providers"), SUM),
+    is_of_days=True,
 )
 
 LOYALTY = Scan(
@@ -154,6 +157,7 @@ LOYALTY = Scan(
     SELECT uses AS uses_of_one FROM chosen JOIN chat_vieweremote total USING (viewer_id)
     WHERE total.channel_id = %(channel)s
     """,
+    is_of_days=True,
 )
 
 EVENTS = Scan(

@@ -1,6 +1,19 @@
 from django.urls import include, path
 
-from chat.views import boards, channel, emotes, erased, live, picture, privacy, recap, stream, viewer, wiki
+from chat.views import (
+    achievements,
+    boards,
+    channel,
+    emotes,
+    erased,
+    live,
+    picture,
+    privacy,
+    recap,
+    stream,
+    viewer,
+    wiki,
+)
 
 app_name = "chat"
 urlpatterns = [
@@ -9,6 +22,7 @@ urlpatterns = [
     path("erased/<slug:number>/", erased.receipt, name="erased"),
     path("privacy/", privacy.privacy, name="privacy"),
     path("c/<channel:channel>/", channel.overview, name="overview"),
+    path("c/<channel:channel>/achievements/", achievements.achievement_list, name="achievements"),
     path("c/<channel:channel>/emotes/", emotes.emote_list, name="emotes"),
     path("c/<channel:channel>/emotes/<int:emote_id>/", emotes.emote_page, name="emote"),
     path("c/<channel:channel>/now/", channel.now, name="now"),

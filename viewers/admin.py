@@ -11,6 +11,8 @@ from streams.admin import COUNTS, OneChannelFilter, OneStreamFilter
 from streamstats.lib.admin import FactAdmin
 from viewers import bots
 from viewers.models import (
+    Award,
+    AwardRule,
     PresencePoll,
     Profile,
     SessionCorrection,
@@ -140,3 +142,19 @@ class WikiRevisionAdmin(SearchByName):
     list_display = ("made_at", "profile", "number", "role", "author", "note", "restored")
     list_select_related = ("profile__viewer", "profile__channel", "author")
     ordering = ("-pk",)
+
+
+@admin.register(Award)
+class AwardAdmin(SearchByName):
+    list_display = ("viewer", "achievement", "level", "value", "earned_at", "stream", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("viewer", "stream__channel", "channel")
+    ordering = ("viewer", "achievement", "level")
+
+
+@admin.register(AwardRule)
+class AwardRuleAdmin(FactAdmin):
+    list_display = ("achievement", "applied_at", "parts_done", "holders", "counted_at", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("channel",)
+    ordering = ("achievement",)

@@ -49,6 +49,8 @@ from streamstats.lib.paging import CappedPaginator
 from streamstats.simulator.facts import Account
 from viewers.admin import ViewerAdmin
 from viewers.models import (
+    Award,
+    AwardRule,
     PresencePoll,
     Profile,
     SessionCorrection,
@@ -66,7 +68,18 @@ OURS = {"streams", "viewers", "chat"}
 ADMINS = {model.__name__: site for model, site in admin.site._registry.items() if model._meta.app_label in OURS}
 LARGE = ["Message", "ChatEvent", "ViewerDay", "ViewerTotal", "EmoteUsage", "ChatMinute", "ModerationEvent"]
 LARGE += ["ViewSession", "Redemption"]
-OF_ONE_CHANNEL = [*LARGE, "Profile", "Reward", "ChannelDay", "Stream", "StreamReport", "Gap", "EmoteDay"]
+OF_ONE_CHANNEL = [
+    *LARGE,
+    "Profile",
+    "Award",
+    "AwardRule",
+    "Reward",
+    "ChannelDay",
+    "Stream",
+    "StreamReport",
+    "Gap",
+    "EmoteDay",
+]
 OF_ONE_STREAM = ["StreamSegment", "StreamSample", "PresencePoll", "ViewerStream", "EmoteStream"]
 
 
@@ -96,6 +109,8 @@ def world():
         )  # fmt: skip
         profile = Profile.objects.create(channel=channel, viewer=viewer)
         WikiRevision.objects.create(profile=profile, number=1, text="words", role=WikiRevision.Role.VIEWER)
+        Award.objects.create(channel=channel, viewer=viewer, achievement="days", level=1, earned_at=now, stream=stream)
+        AwardRule.objects.create(channel=channel, achievement="days", version="1")
         EmoteStream.objects.create(channel=channel, stream=stream, emote=emote, uses=1)
         Gap.objects.create(channel=channel, started_at=now - timedelta(hours=1), ended_at=now, reason="lost")
         ViewerDay.objects.create(channel=channel, viewer=viewer, day=day, messages=1)
