@@ -17,6 +17,7 @@ from streamstats.tests.browser.meanwhile import meanwhile
 PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"><rect width="4" height="4" fill="#888"/></svg>'
 ELSEWHERE = re.compile(r"^https?://(?!(localhost|127\.0\.0\.1)[:/])")
 PATIENCE_MS = 10_000
+expect.set_options(timeout=PATIENCE_MS)
 WATCH = """
 window.wrong = [];
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -31,7 +32,7 @@ new PerformanceObserver((list) => {
 
 def _session_of(account: Account) -> str:
     user, _ = User.objects.get_or_create(username=account.id, defaults={"password": make_password(None)})
-    UserSocialAuth.objects.get_or_create(user=user, provider="twitch", uid=account.id)
+    UserSocialAuth.objects.get_or_create(user=user, provider="twitch", uid=account.id, id_key="id")
     client = Client()
     client.force_login(user, settings.AUTHENTICATION_BACKENDS[-1])
     return client.cookies[settings.SESSION_COOKIE_NAME].value
