@@ -391,8 +391,9 @@ def test_staff_decide_nothing_for_an_owner(client, channel):
     assert channel.is_open
 
 
-def test_a_channel_without_an_id_is_nobodys(client, channel):
-    Channel.objects.update(twitch_id=None)
+@pytest.mark.parametrize("twitch_id", [None, ""])
+def test_a_channel_without_an_id_is_nobodys(client, channel, twitch_id):
+    Channel.objects.update(twitch_id=twitch_id)
     client.force_login(User.objects.create_superuser("staff"), PASSWORD)
     client.post("/account/channel/", {"pages": "opt-in"})
     channel.refresh_from_db()

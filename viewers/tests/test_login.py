@@ -282,9 +282,10 @@ def test_logging_out_leads_to_no_other_site(client, address):
     assert client.post("/logout/", {"next": address}).url == "/"
 
 
-def test_the_address_that_twitch_comes_back_to_cannot_say_where_to_go(twitch, client):
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "/logout/"])
+def test_the_address_that_twitch_comes_back_to_cannot_say_where_to_go(twitch, client, elsewhere):
     address = consent(begin(client), STRANGER.login)
-    assert client.get(f"{address}&next=https://evil.example/").url == "/account/"
+    assert client.get(f"{address}&next={elsewhere}").url == "/account/"
 
 
 # What goes wrong.
