@@ -211,6 +211,17 @@ def test_who_stops_resumes_and_stops_again_is_counted_once():
     assert counters() == counted_again()
 
 
+def test_who_is_kept_again_after_an_erasure_and_then_stops_is_counted_once():
+    erased()
+    choices.allow_again(ALICE)
+    store = Store()
+    store.write(read(*LINES))
+    choices.stop(viewer())
+    before = counters()
+    store.write(read(*LINES))
+    assert counters() == before
+
+
 def test_a_recount_finds_what_was_counted():
     EntryFactory.create(name="Emote")
     store = Store()
