@@ -423,6 +423,11 @@ def test_who_hid_sees_their_line_and_no_place(client, channel):
     assert "Only you see this line" in text(client, by="messages")
 
 
+def test_who_is_taken_for_a_bot_is_told_so(client, channel):
+    log_in(client, stand(channel, "bot", 9, is_bot=True))
+    assert "this account is taken for a bot, and bots have no place" in text(client, by="messages")
+
+
 @pytest.mark.parametrize(
     ("values", "hidden", "expected"),
     [
