@@ -23,6 +23,8 @@ from viewers.addresses import viewer_address
 from viewers.models import ViewerTotal
 from viewers.visibility import people_in
 
+Edge = tuple[int, str]
+"""Messages, and the viewer's id: a place in the list of who wrote most."""
 Sections = dict[str, "type[Sitemap[Any]] | Sitemap[Any]"]
 
 CHANNELS = 500
@@ -163,20 +165,26 @@ class ViewerPages(Section):
     def rows(self, first: int) -> QuerySet[ViewerTotal]:
         wrote = ViewerTotal.objects.filter(channel=self.channel, messages__gt=0).order_by("-messages", "viewer")
         edges = wrote.values_list("messages", "viewer")
-        shown = wrote.filter(people_in(self.channel)).select_related("viewer")
-        for messages, viewer in edges[first : first + 1]:
-            at_or_later = Q(messages__lt=messages) | Q(viewer__gte=viewer)
-            shown = shown.filter(at_or_later, messages__lte=messages)
-        for messages, viewer in edges[first + FILE : first + FILE + 1]:
-            before = Q(messages__gt=messages) | Q(viewer__lt=viewer)
-            shown = shown.filter(before, messages__gte=messages)
-        return shown[:FILE]
+        begin = next(iter(edges[first : first + 1]), None)
+        end = next(iter(edges[first + FILE : first + FILE + 1]), None)
+        if begin is None:
+            return wrote.none()
+        return wrote.filter(_between(begin, end), people_in(self.channel)).select_related("viewer")
 
     def location(self, item: ViewerTotal) -> str:
         return viewer_address(self.channel, item.viewer)
 
     def lastmod(self, item: ViewerTotal) -> datetime:
         return item.last_seen_at
+
+
+def _between(begin: Edge, end: Edge | None) -> Q:
+    """From one place of the list up to another. Each part is a stretch of the index: many wrote equally little."""
+    (most, first), (least, last) = begin, end or (0, "")
+    if most == least:
+        return Q(messages=most, viewer__gte=first, viewer__lt=last)
+    in_between = Q(messages__lt=most, messages__gt=least)
+    return Q(messages=most, viewer__gte=first) | in_between | Q(messages=least, viewer__lt=last)
 
 
 KINDS: dict[str, type[Section]] = {

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from chat.models import EmoteTotal
@@ -11,7 +12,7 @@ from chat.tests.factories import EmoteFactory
 from streams.models import Channel, ChannelTotal, Stream
 from streams.tests.cast import make_channel
 from streamstats import sitemaps
-from viewers.models import Profile, Viewer
+from viewers.models import Profile, Viewer, ViewerTotal
 from viewers.tests.cast import make_viewer
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -150,3 +151,24 @@ def test_a_file_of_many_viewers_asks_four_times(client, channel, django_assert_n
 )
 def test_a_file_that_is_not_there_is_not_found(client, channel, path):
     assert client.get(path).status_code == 404
+
+
+def test_a_file_of_viewers_is_a_stretch_of_an_index_however_many_wrote_as_much(db, monkeypatch):
+    monkeypatch.setattr(sitemaps, "FILE", 100)
+    channels = [make_total(make_channel(login), chatters=3000) for login in ("lantern", "harbour")]
+    people = [Viewer(twitch_id=str(n), login=f"n{n}", display_name=f"n{n}", named_at=NOON) for n in range(3000)]
+    Viewer.objects.bulk_create(people)
+    seen = {"first_seen_at": NOON, "last_seen_at": NOON}
+    ViewerTotal.objects.bulk_create(
+        ViewerTotal(channel=channel, viewer=one, messages=max(1, 250 - n), **seen)
+        for channel in channels
+        for n, one in enumerate(people)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    for first in (0, 200, 500):
+        plan = sitemaps.ViewerPages(channels[0]).rows(first).explain(analyze=True)
+        looked_at = [int(rows) for rows in re.findall(r"viewertotal_most_messages.*actual time.* rows=(\d+)", plan)]
+        assert looked_at, plan
+        assert sum(looked_at) <= 100
+        assert "Rows Removed by Filter" not in plan
