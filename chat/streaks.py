@@ -86,7 +86,7 @@ def count(channel: Channel, is_enough: Callable[[], bool] = lambda: False) -> Wa
                 return Walked(counted, is_done=False)
             following = next((later.pk for later in stops[index + 1 :] if later.is_known), None)
             is_changed = _count(channel, stop, before, following)
-            goes_on = stop.is_due or is_changed or (goes_on and not stop.is_known)
+            goes_on = stop.is_due or is_changed
             counted += 1
         if stop.is_known:
             before = stop.pk
