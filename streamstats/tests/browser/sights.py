@@ -109,13 +109,16 @@ NO_SIGHTS = {
 }
 
 
+def looked_at() -> set[str]:
+    """Names of addresses that a sight is of."""
+    anywhere = World(stream="1", live="1", emote=1)
+    paths = [sight.at(anywhere).partition("?")[0] for sight in SIGHTS if sight.name != "not-found"]
+    return {resolve(path).view_name for path in paths}
+
+
 def unseen() -> set[str]:
     """Names of addresses that no sight is of, and that are not known to be none."""
-    seen = {
-        resolve(sight.address.partition("?")[0].format(stream="1", live="1", emote="1")).view_name
-        for sight in SIGHTS[:-1]
-    }
-    return set(_names(get_resolver().url_patterns)) - seen - NO_SIGHTS
+    return set(_names(get_resolver().url_patterns)) - looked_at() - NO_SIGHTS
 
 
 def _names(patterns: list[URLPattern | URLResolver], space: str = "") -> list[str]:

@@ -1,20 +1,29 @@
 """Every page in light and dark, on a phone and on a desk: nothing cut, nothing moving, nothing that axe finds wrong."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.urls import resolve
 from playwright.sync_api import Browser, Page
 
 from streamstats.simulator.tests.threaded import ThreadedTwitch
 from streamstats.tests.browser.markup import faults
-from streamstats.tests.browser.sights import SIGHTS, Sight, unseen
+from streamstats.tests.browser.sights import SIGHTS, Sight, looked_at, unseen
 from streamstats.tests.browser.visitor import Visitor
 from streamstats.tests.browser.world import ANN, NEWCOMER, OWNER, World
 
 pytestmark = pytest.mark.django_db
+LINK = re.compile(r'<a [^>]*href="([^"#]+)')
+OF_A_KIND = 3
+# Where only the owner of a receipt comes, where Twitch sends people back to, and where strangers log in.
+NOT_BY_CLICKING = {"chat:erased", "social:begin", "social:complete"}
 ACCOUNTS = {"ann": ANN, "newcomer": NEWCOMER}
 THEMES = ("light", "dark")
 DESK, PHONE, SMALL_PHONE = (1280, 800), (375, 740), (320, 640)
@@ -73,6 +82,26 @@ def test_a_page_is_html_as_the_standard_has_it(sight: Sight, people: dict[str, V
     answer = people[sight.who].context.request.get(sight.at(world))
     assert answer.status == sight.status
     assert faults(answer.text()) == []
+
+
+def test_every_page_is_found_by_clicking_from_the_front_page(people: dict[str, Visitor]) -> None:
+    """As somebody who is logged in: a few pages of each kind are opened, and all that they link to is looked at."""
+    ask = people["ann"].context.request
+    seen: Counter[str] = Counter()
+    waiting, known = ["/"], {"/"}
+    while waiting:
+        address = waiting.pop()
+        view = resolve(address.partition("?")[0]).view_name
+        seen[view] += 1
+        if seen[view] > OF_A_KIND:
+            continue
+        answer = ask.get(address)
+        assert answer.status == 200, address
+        links = [urljoin(address, unescape(link)) for link in LINK.findall(answer.text())]
+        new = [link for link in dict.fromkeys(links) if link.startswith("/") and link not in known]
+        waiting += new
+        known.update(new)
+    assert looked_at() - set(seen) == NOT_BY_CLICKING
 
 
 def resize(page: Page, size: tuple[int, int]) -> None:
