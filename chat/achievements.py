@@ -35,14 +35,21 @@ class Achievement:
         return self.why.format(self.amount(self.levels[min(level, len(self.levels)) - 1]))
 
     def amount(self, number: int) -> str:
-        if self.unit == SECONDS:
-            return durations.spoken(timedelta(seconds=number))
+        """A number in its unit."""
+        if self.unit in {"", SECONDS}:
+            return self.number(number)
         singular, _, plural = self.unit.partition("|")
-        return f"{numbers.grouped(number)} {numbers.noun(number, singular, plural)}".rstrip()
+        return f"{self.number(number)} {numbers.noun(number, singular, plural)}"
+
+    def number(self, number: int) -> str:
+        """A number where its unit is said already."""
+        return durations.spoken(timedelta(seconds=number)) if self.unit == SECONDS else numbers.grouped(number)
 
     @property
     def general(self) -> str:
-        """The sentence without a number."""
+        """The sentence without a number, where there are several."""
+        if self.is_single:
+            return self.told(1)
         noun = "…" if self.unit == SECONDS else f"… {self.unit.partition('|')[2] or self.unit + 's'}"
         return self.why.format(noun)
 

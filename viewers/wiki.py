@@ -5,6 +5,7 @@ anybody wrote is lost.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from difflib import SequenceMatcher
@@ -251,6 +252,7 @@ AROUND = 2
 MOST_LINES = 600
 MOST_PIECES = 400
 MOST_PAIRS = 4_000
+ALIKE = 0.5
 WORDS = re.compile(r"\s+|\w+|.", re.DOTALL)
 
 
@@ -304,12 +306,34 @@ def _plain(lines: list[str]) -> Iterator[Line]:
 
 
 def _changed(old: list[str], new: list[str]) -> Iterator[Line]:
-    """Lines that went, each before the one that came in its place."""
-    if not _is_cheap(old, new):
-        return chain(
-            (Line("out", [Part("out", line)]) for line in old), (Line("in", [Part("in", line)]) for line in new)
-        )
-    return chain.from_iterable(_replaced(went, came) for went, came in zip_longest(old, new))
+    """Lines that went, each before the one that it became."""
+    pairs = _pairs(old, new) if _is_cheap(old, new) else [*zip_longest(old, ()), *zip_longest((), new)]
+    return chain.from_iterable(_replaced(went, came) for went, came in pairs)
+
+
+def _pairs(old: list[str], new: list[str]) -> Iterator[tuple[str | None, str | None]]:
+    """Each line with the one that it became, which shares half of its words; else with none."""
+    bags = [_words(line) for line in new]
+    place = 0
+    for went in old:
+        bag = _words(went)
+        likeness, found = max(((_likeness(bag, bags[i]), -i) for i in range(place, len(new))), default=(0.0, 0))
+        if likeness < ALIKE:
+            yield went, None
+            continue
+        yield from ((None, came) for came in new[place:-found])
+        yield went, new[-found]
+        place = 1 - found
+    yield from ((None, came) for came in new[place:])
+
+
+def _words(line: str) -> Counter[str]:
+    return Counter(word for word in WORDS.findall(line) if not word.isspace())
+
+
+def _likeness(one: Counter[str], other: Counter[str]) -> float:
+    """What part of the words of both they share."""
+    return 2 * (one & other).total() / max(one.total() + other.total(), 1)
 
 
 def _replaced(went: str | None, came: str | None) -> Iterator[Line]:

@@ -191,6 +191,8 @@ def kinds(before, after):
         ("a\nb", "a\nb\nc", ["same", "same", "in"]),
         ("a\nb\nc", "a\nc", ["same", "out", "same"]),
         ("a b", "a c", ["out", "in"]),
+        ("I like cats.", "# Me\n\nI like dogs.", ["in", "in", "out", "in"]),
+        ("one thing\nanother thing", "quite different words", ["out", "out", "in"]),
         ("\n".join("123456789"), "\n".join("12345678x"), ["skip", "same", "same", "out", "in"]),
         ("\n".join("123456789"), "\n".join("x23456789"), ["out", "in", "same", "same", "skip"]),
         ("\n".join("0123456789"), "\n".join("x12345678y"), [*CHANGED, *SAME, "skip", *SAME, *CHANGED]),
