@@ -35,7 +35,12 @@ PREFIX = "streamstats:pages:"
 GENERATION = PREFIX + "generation:"
 # Pages of no channel: the front page, the site map. Every choice may change them.
 SITE = ""
+# Anybody can name channels that are not there, and each would have a generation for ever. One that ended is followed
+# by another, so that nothing old comes back.
+GENERATION_SECONDS = 3600
 LONGEST_QUERY = 300
+# What pages are asked with. With anything else they are rendered, but not kept: there is no end of it.
+ASKED_WITH = frozenset({"after", "before", "by", "id", "page", "provider", "q", "range", "show"})
 LARGEST_BYTES = 1_000_000
 GZIP_LEVEL = 3
 # After Redis failed to answer, pages are rendered without asking it for a moment: each would wait in vain.
@@ -98,7 +103,7 @@ class Keeper:
     @staticmethod
     def _begin(channel: str) -> bytes | None:
         """Give a channel its first generation. Never the same one twice: Redis may have lost the one before."""
-        quick_redis().set(GENERATION + channel, token_hex(8), nx=True)
+        quick_redis().set(GENERATION + channel, token_hex(8), nx=True, ex=GENERATION_SECONDS)
         return cast(bytes | None, quick_redis().get(GENERATION + channel))
 
     def _pause(self, error: RedisError) -> None:
@@ -156,7 +161,7 @@ def forget(channels: Iterable[str]) -> None:
     topics = [topic(pk) for pk in Channel.objects.filter(login__in=logins).values_list("pk", flat=True)]
     with quick_redis().pipeline() as pipeline:
         for login in {*logins, SITE}:
-            pipeline.set(GENERATION + login, token_hex(8))
+            pipeline.set(GENERATION + login, token_hex(8), ex=GENERATION_SECONDS)
         for name in topics:
             pipeline.publish(name, dumps({"refresh": True}))
         pipeline.execute()
@@ -164,7 +169,8 @@ def forget(channels: Iterable[str]) -> None:
 
 def _may_be_kept(request: HttpRequest) -> bool:
     query = request.META.get("QUERY_STRING", "")
-    return request.method in {"GET", "HEAD"} and len(query) <= LONGEST_QUERY and settings.PAGE_CACHE_SECONDS > 0
+    is_short = len(query) <= LONGEST_QUERY and request.GET.keys() <= ASKED_WITH
+    return request.method in {"GET", "HEAD"} and is_short and settings.PAGE_CACHE_SECONDS > 0
 
 
 def _key(request: HttpRequest) -> str:

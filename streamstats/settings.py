@@ -143,6 +143,7 @@ TWITCH_CLIENT_SECRET = env.str("TWITCH_CLIENT_SECRET", default="")
 TWITCH_FEATURES = env.list("TWITCH_FEATURES", default=[])
 
 # Viewers log in with Twitch, staff with a password or with Twitch: see viewers/login.py.
+SESSION_ENGINE = "viewers.sessions"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "viewers.login.TwitchLogin"]
 LOGIN_URL = "/login/twitch/"
 SOCIAL_AUTH_TWITCH_SCOPE: list[str] = []

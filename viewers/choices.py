@@ -68,13 +68,6 @@ TOO_OFTEN = "You decided this many times within the last hour. Nothing was chang
 REMOVED = "Moderators of {channel} have hidden your page there. Only they can show it again: please ask them."
 IS_BEING_ERASED = "Your account is being erased. Nothing can be changed before that is done."
 
-# Probed channel by channel: no index begins with the viewer.
-CHANNELS_OF = """
-SELECT channel.login FROM streams_channel channel CROSS JOIN LATERAL (
-    SELECT FROM viewers_viewertotal total WHERE total.channel_id = channel.id AND total.viewer_id = %s LIMIT 1
-) seen WHERE channel.login IS NOT NULL
-"""
-
 # While a choice waits for those who write, everybody else who wants to write waits for the choice.
 WAIT_NO_LONGER = "SET LOCAL lock_timeout = '5s'"
 RAISE_CLOCK = """
@@ -158,7 +151,7 @@ def ask_to_erase(viewer: Viewer) -> Erasure:
     mark = mark_of(viewer.pk)
     if (going_on := _unfinished(mark)) is not None:
         return going_on
-    with _told_to_pages(_channels_of(viewer)), _told_to_the_ingest(viewer):
+    with _told_to_pages(_every_channel()), _told_to_the_ingest(viewer):
         if (going_on := _unfinished(mark)) is not None:  # asked twice at once
             return going_on
         now = _now()
@@ -219,7 +212,7 @@ def withdraw(viewer: Viewer, kind: str) -> bool:
 @contextmanager
 def _chosen_by(viewer: Viewer, channel: Channel | None = None) -> Iterator[None]:
     _refuse_too_often(mark_of(viewer.pk), MOST_IN_AN_HOUR)
-    with _told_to_pages(_channels_of(viewer) if channel is None else [channel.login or ""]):
+    with _told_to_pages(_every_channel() if channel is None else [channel.login or ""]):
         yield
 
 
@@ -291,10 +284,9 @@ def _unfinished(mark: str) -> Erasure | None:
     return Erasure.objects.filter(mark=mark).exclude(state=Progress.DONE).first()
 
 
-def _channels_of(viewer: Viewer) -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(CHANNELS_OF, [viewer.pk])
-        return [login for (login,) in cursor.fetchall()]
+def _every_channel() -> list[str]:
+    """A viewer may be named where nothing was counted of them, such as by a raid: a choice is known everywhere."""
+    return [login or "" for login in Channel.objects.listed().values_list("login", flat=True)]
 
 
 def _of(viewer: Viewer) -> Any:

@@ -1,6 +1,7 @@
 """Leaderboards: everybody who is shown, once, in order; nobody who is not."""
 
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import unquote
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,6 +15,7 @@ from chat.boards import MEASURES, Board, Mark, place_of
 from chat.models import Redemption, Reward
 from chat.views.boards import following
 from streams.models import Channel, Stream
+from streams.sealed import unseal
 from streams.tests.cast import make_channel
 from streamstats.lib import periods
 from viewers.models import Profile, Standing, Viewer, ViewerStream
@@ -69,7 +71,7 @@ def to_the_end(client, **asked):
         link = page.context["following"]
         if not link:
             return lines
-        after = link.rpartition("after=")[2]
+        after = unquote(link.rpartition("after=")[2])
 
 
 def hide(channel, viewer, how=Profile.Visibility.HIDDEN):
@@ -226,7 +228,7 @@ def test_who_rises_while_somebody_pages_is_missed_and_nobody_else_is(client, cha
     crowd(channel, *range(12, 0, -1))
     first = client.get(PAGE, {"by": "messages"})
     Standing.objects.filter(viewer__login="viewer010").update(messages=100)
-    link = first.context["following"].rpartition("after=")[2]
+    link = unquote(first.context["following"].rpartition("after=")[2])
     assert names(client, after=link)[0] == "viewer003"
     rest = [login for _, login in to_the_end(client)]
     assert rest[0] == "viewer010"
@@ -234,7 +236,7 @@ def test_who_rises_while_somebody_pages_is_missed_and_nobody_else_is(client, cha
 
 def test_a_page_after_somebody_who_is_gone_is_as_before(client, channel, few):
     crowd(channel, *range(6, 0, -1))
-    link = client.get(PAGE, {"by": "messages"}).context["following"].rpartition("after=")[2]
+    link = unquote(client.get(PAGE, {"by": "messages"}).context["following"].rpartition("after=")[2])
     Standing.objects.filter(viewer__login="viewer002").delete()
     assert table(client, after=link) == [(4, "viewer003", 3), (5, "viewer004", 2), (6, "viewer005", 1)]
 
@@ -563,7 +565,7 @@ def test_a_page_costs_few_queries(client, channel, stream, few, asked, is_known,
         hide(channel, viewer, Profile.Visibility.SHOWN)
     if is_known:
         log_in(client, viewers[8])
-    after = client.get(PAGE, {"by": "messages", **asked}).context["following"].rpartition("after=")[2]
+    after = unquote(client.get(PAGE, {"by": "messages", **asked}).context["following"].rpartition("after=")[2])
     for mark in ({}, {"after": after} if after else {}):
         with CaptureQueriesContext(connection) as queries:
             client.get(PAGE, {"by": "messages", **asked, **mark})
@@ -605,3 +607,14 @@ def test_a_board_is_read_from_its_index(channel, measure):
         plan = board._ranked(rows)[:64].explain()
         assert f"standing_by_{measure}" in plan
         assert "Sort" not in plan
+
+
+def test_the_link_to_the_next_page_tells_of_nobody(client, channel, few):
+    crowd(channel, *range(6, 0, -1))
+    link = client.get(PAGE, {"by": "messages"}).context["following"]
+    assert unseal(unquote(link.rpartition("after=")[2])).endswith(Viewer.objects.get(login="viewer002").pk)
+    assert Viewer.objects.get(login="viewer002").pk not in link
+
+
+def test_a_mark_that_somebody_made_up_leads_nowhere(client, channel):
+    assert client.get(PAGE, {"by": "messages", "after": str(Mark(5, 2, 3, "1001"))}).status_code == 404

@@ -11,6 +11,7 @@ from chat.portrait import stretch
 from chat.portrait.stretch import Stretch
 from streams.access import listed_channel
 from streams.pages import kept_ready
+from streams.sealed import seal, unseal
 from streamstats.lib import periods
 from streamstats.lib.methods import read_only
 from streamstats.lib.periods import ALL_TIME, KINDS, Period
@@ -76,7 +77,7 @@ def board(request: HttpRequest, channel: str) -> HttpResponse:
         "own": _own(ranking, me, lines),
         "after": after,
         "first": _link(by, told.key),
-        "following": _link(by, told.key, str(page.following)) if page.following else "",
+        "following": _link(by, told.key, seal(str(page.following))) if page.following else "",
         "measures": [Link(_link(each, told.key), name, each == by) for each, name in NAMES.items()],
         "ranges": _ranges(by, told),
         "earlier": _step(by, told, told.period.before() if not told.stream else None),
@@ -89,14 +90,15 @@ def board(request: HttpRequest, channel: str) -> HttpResponse:
 
 def following(row: Standing, by: str, counted: int) -> str:
     """What `?after=` says of the page that follows somebody who has this many before them, and themself."""
-    return str(Mark(getattr(row, MEASURES[by]), counted, counted, row.viewer_id))
+    return seal(str(Mark(getattr(row, MEASURES[by]), counted, counted, row.viewer_id)))
 
 
 def _mark(text: str) -> Mark | None:
+    """It is sealed: a board may go on after somebody who is not shown, and made-up marks would find who is near."""
     if not text:
         return None
     try:
-        return Mark.read(text)
+        return Mark.read(unseal(text))
     except ValueError as error:
         raise Http404(BROKEN) from error
 

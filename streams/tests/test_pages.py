@@ -285,6 +285,22 @@ def test_packed_and_plain_have_different_tags():
     assert page.get(**{"If-None-Match": packed, "Accept-Encoding": "gzip"}).status_code == 304
 
 
+def test_a_page_asked_for_with_anything_made_up_is_not_kept(redis_client):
+    Rendered().get("/c/lantern/?x=1")
+    assert redis_client.keys(f"{pages.PREFIX}*") == []
+
+
+def test_channels_that_are_not_there_are_forgotten_again(redis_client):
+    Rendered().get("/c/nobody/", channel="nobody")
+    assert 0 < redis_client.ttl(f"{pages.GENERATION}nobody") <= pages.GENERATION_SECONDS
+
+
+@pytest.mark.django_db
+def test_a_choice_is_no_longer_remembered_than_pages_can_be(redis_client):
+    forget(["lantern"])
+    assert 0 < redis_client.ttl(f"{pages.GENERATION}lantern") <= pages.GENERATION_SECONDS
+
+
 # Choices
 
 

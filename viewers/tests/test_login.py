@@ -490,3 +490,11 @@ def test_beginnings_that_led_nowhere_are_forgotten_after_a_day(twitch, client):
     assert login.forget(datetime.now(UTC)).beginnings == 0
     assert login.forget(datetime.now(UTC) + timedelta(days=1, minutes=1)).beginnings == 1
     assert not Nonce.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("cookie", ['"\\000aaaaaaaaa"', "äääääääääää", "a" * 5000, "'; --aaaaaaa"])
+def test_a_cookie_that_is_no_session_is_a_stranger(client, cookie):
+    client.cookies["sessionid"] = "x"
+    response = client.get("/account/", headers={"Cookie": f"sessionid={cookie}"})
+    assert response.status_code == 302
