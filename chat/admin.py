@@ -19,12 +19,14 @@ from chat.models import (
     EmoteSet,
     EmoteSetEntry,
     EmoteStream,
+    EmoteTotal,
     EmoteUsage,
     Message,
     ModerationEvent,
     Redemption,
     Replay,
     Reward,
+    ViewerEmote,
 )
 from streams.admin import OneChannelFilter, OneStreamFilter
 from streamstats.lib.admin import FactAdmin
@@ -163,6 +165,22 @@ class EmoteStreamAdmin(FactAdmin):
     list_filter = (OneStreamFilter,)
     list_select_related = ("emote", "stream__channel")
     ordering = ("-uses", "emote")
+
+
+@admin.register(EmoteTotal)
+class EmoteTotalAdmin(FactAdmin):
+    list_display = ("emote", "uses", "first_day", "last_day", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("emote", "channel")
+    ordering = ("-uses", "emote")
+
+
+@admin.register(ViewerEmote)
+class ViewerEmoteAdmin(SearchByName):
+    list_display = ("viewer", "emote", "uses", "first_day", "last_day", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("viewer", "emote", "channel")
+    ordering = ("viewer", "emote")
 
 
 @admin.register(DeadLetter)

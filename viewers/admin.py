@@ -13,9 +13,14 @@ from viewers import bots
 from viewers.models import (
     Award,
     AwardRule,
+    ChoiceClock,
+    Consent,
+    Erasure,
+    Export,
     PresencePoll,
     Profile,
     SessionCorrection,
+    Standing,
     Viewer,
     ViewerDay,
     ViewerName,
@@ -158,3 +163,39 @@ class AwardRuleAdmin(FactAdmin):
     list_filter = (OneChannelFilter,)
     list_select_related = ("channel",)
     ordering = ("achievement",)
+
+
+@admin.register(Standing)
+class StandingAdmin(SearchByName):
+    list_display = ("viewer", "period", *Standing.MEASURES, "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("viewer", "channel")
+    ordering = ("viewer", "period")
+
+
+@admin.register(Consent)
+class ConsentAdmin(SearchByName):
+    list_display = ("viewer", "kind", "given_at", "withdrawn_at")
+    list_select_related = ("viewer",)
+    ordering = ("-pk",)
+
+
+@admin.register(Export)
+class ExportAdmin(SearchByName):
+    """How far exports are. The files are for who asked for them alone."""
+
+    list_display = ("viewer", "state", "asked_at", "parts_done", "parts", "rows", "size", "finished_at", "expires_at")
+    list_select_related = ("viewer",)
+    ordering = ("-pk",)
+
+
+@admin.register(Erasure)
+class ErasureAdmin(FactAdmin):
+    list_display = ("receipt", "state", "asked_at", "step", "steps_done", "steps", "finished_at", "lifted_at")
+    ordering = ("-pk",)
+
+
+@admin.register(ChoiceClock)
+class ChoiceClockAdmin(FactAdmin):
+    list_display = ("version",)
+    ordering = ("pk",)

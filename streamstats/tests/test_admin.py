@@ -21,12 +21,14 @@ from chat.models import (
     EmoteSet,
     EmoteSetEntry,
     EmoteStream,
+    EmoteTotal,
     EmoteUsage,
     Message,
     ModerationEvent,
     Redemption,
     Replay,
     Reward,
+    ViewerEmote,
 )
 from chat.tests.crowd import make_emote, make_message
 from streams.admin import ChannelAdmin, StreamAdmin
@@ -51,9 +53,14 @@ from viewers.admin import ViewerAdmin
 from viewers.models import (
     Award,
     AwardRule,
+    ChoiceClock,
+    Consent,
+    Erasure,
+    Export,
     PresencePoll,
     Profile,
     SessionCorrection,
+    Standing,
     Viewer,
     ViewerDay,
     ViewerStream,
@@ -73,6 +80,9 @@ OF_ONE_CHANNEL = [
     "Profile",
     "Award",
     "AwardRule",
+    "Standing",
+    "EmoteTotal",
+    "ViewerEmote",
     "Reward",
     "ChannelDay",
     "Stream",
@@ -111,6 +121,13 @@ def world():
         WikiRevision.objects.create(profile=profile, number=1, text="words", role=WikiRevision.Role.VIEWER)
         Award.objects.create(channel=channel, viewer=viewer, achievement="days", level=1, earned_at=now, stream=stream)
         AwardRule.objects.create(channel=channel, achievement="days", version="1")
+        Standing.objects.create(channel=channel, viewer=viewer, period="all", messages=1)
+        Consent.objects.create(viewer=viewer, kind=Consent.Kind.SUMMARY, wording="these words")
+        Export.objects.create(viewer=viewer)
+        Erasure.objects.create(mark=name, receipt=name)
+        ChoiceClock.objects.get_or_create()
+        EmoteTotal.objects.create(channel=channel, emote=emote, uses=1, first_day=day, last_day=day)
+        ViewerEmote.objects.create(channel=channel, viewer=viewer, emote=emote, uses=1, first_day=day, last_day=day)
         EmoteStream.objects.create(channel=channel, stream=stream, emote=emote, uses=1)
         Gap.objects.create(channel=channel, started_at=now - timedelta(hours=1), ended_at=now, reason="lost")
         ViewerDay.objects.create(channel=channel, viewer=viewer, day=day, messages=1)
@@ -169,7 +186,7 @@ def test_a_list_costs_few_queries_whatever_its_length(admin_client, world, name)
 
 @pytest.mark.parametrize("name", ADMINS)
 def test_a_list_has_its_rows(admin_client, world, name):
-    wanted = {"ViewerName": 4}.get(name, 1 if name in [*OF_ONE_CHANNEL, *OF_ONE_STREAM] else 2)
+    wanted = {"ViewerName": 4, "ChoiceClock": 1}.get(name, 1 if name in [*OF_ONE_CHANNEL, *OF_ONE_STREAM] else 2)
     assert len(admin_client.get(list_of(name)).context["cl"].result_list) == wanted
 
 
