@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench import ingest, parser, presence, rawcopy, replay, versus, watchtime
+from bench import ingest, pages, parser, presence, rawcopy, replay, versus, watchtime
 from bench.place import ROOT
 
 Figures = dict[str, float]
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[int], Figures]]] = {
     "replay": ("manage.py replay", lambda _: replay.measure()),
     "presence": ("Presence: a poll of 100,000 chatters", lambda _: presence.measure()),
     "watchtime": ("Watch time of a simulated month, held against the truth", lambda _: watchtime.measure()),
+    "pages": ("Pages, with 10,000,000 messages, 200,000 viewers and 2,000 streams", lambda _: pages.measure()),
     "versus": ("The same stream, read by us and by twitchAPI's Chat", lambda _: versus.measure()),
 }
 
@@ -66,13 +67,14 @@ def compare(results: dict[str, Figures]) -> None:
 
 
 MUST_BE_NONE = (
-    *(ingest.LOST, ingest.WRONG),
+    *(ingest.LOST, ingest.WRONG, pages.ERRORS),
     *(watchtime.LEFT_OPEN, watchtime.OFF_AIR, watchtime.BEYOND, watchtime.TOO_FAR, watchtime.WRONG),
 )
 AT_MOST = {
     watchtime.TOTAL: watchtime.MOST_TOTAL_ERROR,
     watchtime.EACH: watchtime.MOST_TOTAL_ERROR,
     presence.STATEMENTS: presence.MOST_STATEMENTS,
+    pages.MOST_QUERIES: 12,
 }
 
 

@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def installation(**environment: str) -> Iterator[Servers]:
-    """Start servers as `make run` does, migrate, and set Django up on them."""
-    home = Path(tempfile.mkdtemp(prefix="streamstats-bench-"))
+def installation(kept: Path | None = None, **environment: str) -> Iterator[Servers]:
+    """Start servers as `make run` does, migrate, and set Django up on them: in a new home, or in one that is kept."""
+    home = kept.resolve() if kept else Path(tempfile.mkdtemp(prefix="streamstats-bench-"))
     layout = Layout(home)
     for name in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(name, None)
@@ -34,7 +34,8 @@ def installation(**environment: str) -> Iterator[Servers]:
             call_command("migrate", verbosity=0)
             yield servers
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def manage(*arguments: str) -> "subprocess.Popen[bytes]":
