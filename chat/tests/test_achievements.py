@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from chat import awards
 from chat.achievements import ACHIEVEMENTS, BY_KEY, GROUPS
 from chat.awards import award
 from chat.measures import LOYALTY, SCAN_OF
@@ -191,8 +192,20 @@ def deeds(channel):
     return Deeds(channel, make_viewer(channel, "ann", 0))
 
 
+@pytest.fixture
+def only(monkeypatch):
+    """Have no rule but one, which is all that a test of it needs."""
+
+    def declare(key):
+        monkeypatch.setattr(awards, "ACHIEVEMENTS", (BY_KEY[key],))
+        monkeypatch.setattr(awards, "BY_KEY", {key: BY_KEY[key]})
+
+    return declare
+
+
 @pytest.mark.parametrize("key", BY_KEY)
-def test_it_is_earned_with_the_date_and_the_number(channel, deeds, key):
+def test_it_is_earned_with_the_date_and_the_number(channel, deeds, only, key):
+    only(key)
     does, level, earned_at, value = EARNED[key]
     does(deeds)
     award(channel, None)
@@ -202,14 +215,16 @@ def test_it_is_earned_with_the_date_and_the_number(channel, deeds, key):
 
 
 @pytest.mark.parametrize("key", BY_KEY)
-def test_it_is_just_missed(channel, deeds, key):
+def test_it_is_just_missed(channel, deeds, only, key):
+    only(key)
     MISSED[key](deeds)
     award(channel, None)
     assert not Award.objects.filter(achievement=key).exists()
 
 
 @pytest.mark.parametrize("key", ["busy-stream", "marathon", "early-bird", "comeback", "night-owl"])
-def test_what_was_earned_in_a_stream_names_it(channel, deeds, key):
+def test_what_was_earned_in_a_stream_names_it(channel, deeds, only, key):
+    only(key)
     EARNED[key][0](deeds)
     award(channel, None)
     row = Award.objects.filter(achievement=key).order_by("-level").select_related("stream").first()

@@ -227,12 +227,30 @@ def test_where_very_many_changed_everybody_is_asked_in_parts(channel, busy, monk
 # With what else goes on
 
 
-def test_folding_days_awards(channel, deeds):
-    deeds.day(messages=100)
-    ChannelDay.objects.create(channel=channel, day=MONDAY)
+@pytest.mark.parametrize("many", [31, 1])
+def test_folding_days_awards_who_was_here_on_them(channel, deeds, monkeypatch, many):
+    monkeypatch.setattr(standings, "MANY_DAYS", many)
+    award(channel, set())
+    deeds.days(2, messages=60)
+    for day in (MONDAY, MONDAY + DAY):
+        ChannelDay.objects.create(channel=channel, day=day)
     told = standings.rank(channel)
     assert Award.objects.filter(achievement="messages").exists()
     assert "levels awarded" in told
+
+
+def test_days_of_which_nobody_was_awarded_are_folded_again(channel, deeds, monkeypatch):
+    def killed(*_asked, **_more):
+        raise InterruptedError
+
+    monkeypatch.setattr("chat.awards.award", killed)
+    deeds.day(messages=100)
+    ChannelDay.objects.create(channel=channel, day=MONDAY)
+    with pytest.raises(InterruptedError):
+        standings.rank(channel)
+    monkeypatch.undo()
+    standings.rank(channel)
+    assert Award.objects.filter(achievement="messages").exists()
 
 
 def test_a_channel_with_a_new_rule_is_ranked_though_nothing_happened(channel, deeds):
