@@ -77,7 +77,7 @@ PAGES: dict[str, tuple[int, Maker]] = {
     "streams": (4, lambda _known, _random: f"{CHANNEL}streams/"),
     "stream": (10, lambda known, random: f"{CHANNEL}streams/{_few(known.streams, random)}/"),
     "emotes": (5, lambda _known, random: f"{CHANNEL}emotes/?range={random.choice(('all', '2026', '2026-10'))}"),
-    "emotes nobody used": (1, lambda _known, _random: f"{CHANNEL}emotes/?show=unused"),
+    "emotes nobody used": (1, lambda _known, _random: f"{CHANNEL}emotes/?show=unused-30"),
     "emote": (6, lambda known, random: f"{CHANNEL}emotes/{_few(known.emotes, random)}/"),
     "board": (
         8,
@@ -166,7 +166,7 @@ def _queries(known: Known) -> dict[str, tuple[int, float]]:
     from django.db import connection
     from django.test import Client
 
-    client, random = Client(), Random(3)
+    client, random = Client(SERVER_NAME="localhost"), Random(3)
     told: dict[str, tuple[int, float]] = {}
     for name, (_, make) in PAGES.items():
         times: list[float] = []
