@@ -168,10 +168,11 @@ class _Run:
 
     def apply_rules(self, enough_s: float) -> None:
         """Apply to everybody what has not been yet, some parts of the viewers after the other."""
-        step = self._parts_at_once()
+        step = 0
         while rules := self._unfinished():
             if time.monotonic() - self.began > enough_s:
                 return
+            step = step or self._parts_at_once()
             first = min(rule.parts_done for rule in rules)
             past = min(first + step, PARTS)
             with self._held() as cursor:
