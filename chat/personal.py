@@ -176,7 +176,7 @@ TABLES: dict[str, Entry] = {
     "auth.Permission": Entry("permissions", {"name codename": OURS}),
     "auth.Group": Entry("groups", {"name": OURS}),
     "contenttypes.ContentType": Entry("tables", {"app_label model": OURS}),
-    "social_django.Nonce": Entry("nonces of OpenID", {"server_url salt": Nothing("not used: for OpenID")}),
+    "social_django.Nonce": Entry("states of logins", {"server_url salt": Nothing("random, kept for a day")}),
     "social_django.Association": Entry(
         "associations of OpenID", {"server_url handle secret assoc_type": Nothing("not used: for OpenID")}
     ),
