@@ -554,12 +554,15 @@ def test_a_fold_takes_as_many_statements_for_many(channel, ann, days, monkeypatc
 
 
 def test_finding_who_did_anything_on_a_day_uses_its_index(channel):
+    Viewer.objects.bulk_create(
+        Viewer(twitch_id=f"v{number}", login=f"v{number}", named_at=NOON) for number in range(2000)
+    )
     ViewerDay.objects.bulk_create(
-        ViewerDay(channel=channel, viewer_id=f"v{number}", day=MONDAY + timedelta(days=number % 50))
-        for number in range(1000)
+        ViewerDay(channel=channel, viewer_id=f"v{number % 2000}", day=MONDAY + timedelta(days=number // 100))
+        for number in range(20_000)
     )
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE viewers_viewerday")
+        cursor.execute("ANALYZE viewers_viewerday, viewers_viewer")
         cursor.execute(f"EXPLAIN {standings.WHO.partition(' AS')[2]}", {"channel": channel.pk, "days": [MONDAY]})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "viewerday_of_day" in plan
