@@ -4,6 +4,7 @@ A section for each thing a channel has pages of, the most interesting first and 
 what is behind that reads whole tables. What is not listed is found by links.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any
@@ -94,7 +95,7 @@ class Front(Sitemap):  # type: ignore[type-arg]
         return reverse(item)
 
 
-class Section(Sitemap):  # type: ignore[type-arg]
+class Section(Sitemap, ABC):  # type: ignore[type-arg]
     """Pages of one kind in one channel; `rows` are those of the file that begins at a row."""
 
     def __init__(self, channel: Channel) -> None:
@@ -109,8 +110,8 @@ class Section(Sitemap):  # type: ignore[type-arg]
         """Of most there is one file; not counting them is why."""
         return FILE
 
-    def rows(self, first: int) -> Iterable[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def rows(self, first: int) -> Iterable[Any]: ...
 
     def get_latest_lastmod(self) -> datetime | None:
         """For the index: nothing in a channel changes later than what was written in it."""
