@@ -148,7 +148,7 @@ def test_lines_wait_in_memory_while_redis_is_away(own_redis, own_client, tmp_pat
         async with reader.running():
             reader.put(numbered(1000))
             await until(lambda: reader.queue.waiting_bytes)
-            await asyncio.to_thread(own_redis.start)
+            own_redis.start()  # from this thread: a server ends with the thread that started it
             reader.put(numbered(1000, 1000))
             await until(lambda: reader.queue.unsafe_since() is None)
             assert not reader.spool
@@ -188,7 +188,7 @@ def test_the_spool_is_handed_over_before_newer_lines(own_redis, own_client, tmp_
             for start in range(0, 500, 100):
                 reader.put(numbered(100, start))
                 await until(partial(has_grown, reader.spool, reader.spool.size))
-            await asyncio.to_thread(own_redis.start)
+            own_redis.start()  # from this thread: a server ends with the thread that started it
             reader.put(numbered(100, 500))
             await until(lambda: not reader.spool and reader.queue.unsafe_since() is None)
 
@@ -342,7 +342,7 @@ def test_a_full_disk_keeps_lines_in_memory_as_long_as_there_is_room(own_redis, o
         async with reader.running():
             reader.put(numbered(10))
             await until(lambda: len(failures) > 2)
-            await asyncio.to_thread(own_redis.start)
+            own_redis.start()  # from this thread: a server ends with the thread that started it
             await until(lambda: reader.queue.unsafe_since() is None)
         assert reader.losses == []
 
