@@ -7,11 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 RUNS := $(VENV)/installed-to-run
+WORKERS := --numprocesses=3 --dist=loadfile
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench requirements clean chromium
+.PHONY: help run test coverage check bench requirements clean chromium
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -19,8 +20,11 @@ help: ## list these targets
 run: $(RUNS) ## run the demo; CHANNEL=name follows a real channel, PORT=8001 takes another port
 	@exec $(BIN)/python manage.py run $(if $(CHANNEL),--channel "$$CHANNEL")
 
-test: $(INSTALLED) chromium ## run every test, with coverage
-	@exec $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term $(ARGS)
+test: $(INSTALLED) chromium ## run every test
+	@exec $(BIN)/python -m pytest $(WORKERS) $(ARGS)
+
+coverage: $(INSTALLED) chromium ## run every test and say which lines none of them reached; takes twice as long
+	@exec $(BIN)/python -m pytest $(WORKERS) --cov --cov-report=term $(ARGS)
 
 # The browser of the tests in streamstats/tests/browser. Who leaves those out needs none.
 chromium:
