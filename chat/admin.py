@@ -21,6 +21,7 @@ from chat.models import (
     EmoteStream,
     EmoteTotal,
     EmoteUsage,
+    EmoteYear,
     Message,
     ModerationEvent,
     Redemption,
@@ -170,6 +171,14 @@ class EmoteStreamAdmin(FactAdmin):
 @admin.register(EmoteTotal)
 class EmoteTotalAdmin(FactAdmin):
     list_display = ("emote", "uses", "first_day", "last_day", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("emote", "channel")
+    ordering = ("-uses", "emote")
+
+
+@admin.register(EmoteYear)
+class EmoteYearAdmin(FactAdmin):
+    list_display = ("emote", "year", "uses", "first_day", "last_day", "channel")
     list_filter = (OneChannelFilter,)
     list_select_related = ("emote", "channel")
     ordering = ("-uses", "emote")

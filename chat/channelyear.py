@@ -23,8 +23,7 @@ PEOPLE = 5
 CATEGORIES = 5
 
 OF_CHANNEL = """
-SELECT emote_id, sum(uses)::bigint AS uses FROM chat_emoteday
-WHERE channel_id = %(channel)s AND day >= %(first)s AND day < %(after)s
+SELECT emote_id, sum(uses)::bigint AS uses FROM chat_emoteyear WHERE channel_id = %(channel)s AND year = %(year)s
 """
 
 
@@ -110,7 +109,7 @@ def of(channel: Channel, year: int) -> ChannelYear:
         calendar=years.draw({row.day: row.messages for row in days}, last, missing, until=told.today),
         days=[row for row in own if row.messages],
         categories=_categories(channel, year),
-        emotes=_emotes(channel, told),
+        emotes=_emotes(channel, year),
         people=_people(channel, told),
         has_earlier=bool(earlier) or streams_before.count > 0,
         has_later=bool(days) and days[0].day.year > year,
@@ -165,9 +164,8 @@ def _categories(channel: Channel, year: int) -> list[Any]:
     return list(named.order_by("-lasted", "category")[:CATEGORIES])
 
 
-def _emotes(channel: Channel, told: Stretch) -> list[Favourite]:
-    values = {"channel": channel.pk, "first": told.period.first, "after": told.period.end, "most": EMOTES}
-    return most_used(OF_CHANNEL, values)
+def _emotes(channel: Channel, year: int) -> list[Favourite]:
+    return most_used(OF_CHANNEL, {"channel": channel.pk, "year": year, "most": EMOTES})
 
 
 def _people(channel: Channel, told: Stretch) -> list[Standing]:

@@ -110,8 +110,8 @@ STAGE_PARTS = STAGE_TOLD.format(
     """
 )
 
-# Uses of all time, of what is {used}: channel and {who}. What was used before a day that is settled is not added up
-# again, unless %(first)s, the first day that may have changed, is before it.
+# Uses of all time, or of a year, of what is {used}: channel and {who}. What was used before a day that is settled is
+# not added up again, unless %(first)s, the first day that may have changed, is before it.
 _FOLD_USES = """
 WITH told AS MATERIALIZED (
     SELECT used.*, %(first)s::date AS settled_before,
@@ -153,14 +153,23 @@ ON CONFLICT (channel_id, {who}) DO UPDATE SET uses = excluded.uses, first_day = 
 """
 
 _USED_THEN = "SELECT DISTINCT channel_id, {who} FROM {days} day WHERE channel_id = %(channel)s AND day = ANY(%(days)s)"
+_USED_LOST = "SELECT DISTINCT %(channel)s::bigint AS channel_id, {who} FROM {lost}"
 _IS_KNOWN = "EXISTS (SELECT FROM viewers_viewer WHERE twitch_id = day.viewer_id)"
 _USES = (
-    {"totals": "chat_emotetotal", "days": "chat_emoteday", "who": "emote_id", "whose": "true"},
+    {"totals": "chat_emotetotal", "days": "chat_emoteday", "who": "emote_id", "whose": "true", "lost": "lost"},
+    {
+        "totals": "chat_emoteyear",
+        "days": "(SELECT *, extract(year FROM day)::smallint AS year FROM chat_emoteday)",
+        "who": "emote_id, year",
+        "whose": "true",
+        "lost": "lost JOIN chat_emoteyear USING (emote_id) WHERE channel_id = %(channel)s",
+    },
     {
         "totals": "chat_vieweremote",
         "days": "chat_emoteusage",
         "who": "viewer_id, emote_id",
         "whose": _IS_KNOWN,
+        "lost": "lost",
     },
 )
 
@@ -173,9 +182,7 @@ def _fold_uses(tables: Mapping[str, str], used: str) -> str:
 
 FOLD_USES = [_fold_uses(tables, _USED_THEN + " AND {whose}") for tables in _USES]
 # Of what is in the table `lost`.
-FOLD_LOST_USES = [
-    _fold_uses(tables, "SELECT DISTINCT %(channel)s::bigint AS channel_id, {who} FROM lost") for tables in _USES
-]
+FOLD_LOST_USES = [_fold_uses(tables, _USED_LOST) for tables in _USES]
 FOLD_ALL_USES = [_FOLD_ALL_USES.format(**tables) for tables in _USES]
 
 # What no day stands behind any more. Only rows taken away by hand can leave it.
@@ -192,12 +199,19 @@ SWEEP = (
     )
     """,
     """
+    DELETE FROM chat_emoteyear known WHERE channel_id = %(channel)s AND NOT EXISTS (
+        SELECT FROM chat_emoteday day WHERE (day.channel_id, day.emote_id) = (known.channel_id, known.emote_id)
+            AND extract(year FROM day.day) = known.year
+    )
+    """,
+    """
     DELETE FROM chat_vieweremote known WHERE channel_id = %(channel)s AND NOT EXISTS (
         SELECT FROM chat_emoteusage day JOIN viewers_viewer ON twitch_id = viewer_id
         WHERE (day.channel_id, day.viewer_id, day.emote_id) = (known.channel_id, known.viewer_id, known.emote_id)
     )
     """,
     "UPDATE chat_emotetotal SET settled_before = NULL WHERE channel_id = %(channel)s AND settled_before IS NOT NULL",
+    "UPDATE chat_emoteyear SET settled_before = NULL WHERE channel_id = %(channel)s AND settled_before IS NOT NULL",
     "UPDATE chat_vieweremote SET settled_before = NULL WHERE channel_id = %(channel)s AND settled_before IS NOT NULL",
 )
 

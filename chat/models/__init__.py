@@ -9,6 +9,7 @@ from chat.models.emote import (
     EmoteStream,
     EmoteTotal,
     EmoteUsage,
+    EmoteYear,
     ViewerEmote,
 )
 from chat.models.event import ChatEvent, ModerationEvent
@@ -29,6 +30,7 @@ __all__ = [
     "EmoteStream",
     "EmoteTotal",
     "EmoteUsage",
+    "EmoteYear",
     "Message",
     "ModerationEvent",
     "Redemption",

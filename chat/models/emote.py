@@ -241,7 +241,7 @@ class EmoteStream(models.Model):
 
 
 class FoldedUses(models.Model):
-    """Uses of all time, folded from days. What stands for the days long past is not added up again each time."""
+    """Uses, folded from days. What stands for the days long past is not added up again each time."""
 
     uses = models.PositiveBigIntegerField(default=0)
     first_day = models.DateField()
@@ -277,6 +277,25 @@ class EmoteTotal(FoldedUses):
 
     def __str__(self) -> str:
         return f"{self.emote_id} in {self.channel_id}"
+
+
+class EmoteYear(FoldedUses):
+    """Uses of one emote by anybody in one channel in one year, folded from its days: see chat/standings.py."""
+
+    channel = models.ForeignKey(
+        Channel, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+    emote = models.ForeignKey(Emote, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    year = models.PositiveSmallIntegerField(help_text="UTC")
+
+    class Meta:
+        constraints: ClassVar = [
+            # The fold's upsert, and the emotes of a channel in a year.
+            models.UniqueConstraint(fields=["channel", "year", "emote"], name="emoteyear_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.emote_id} in {self.channel_id} in {self.year}"
 
 
 class ViewerEmote(FoldedUses):

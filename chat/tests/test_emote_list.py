@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from chat.models import EmoteDay, EmoteSetEntry, EmoteStream, EmoteTotal
+from chat.models import EmoteDay, EmoteSetEntry, EmoteStream, EmoteTotal, EmoteYear
 from chat.tests.crowd import make_emote
 from chat.views import emotes as view
 from streams.models import ChannelDay, Stream
@@ -30,13 +30,13 @@ def channel():
 def use(channel, today):
     """Uses of an emote on one day, added up as the jobs do it."""
 
-    def make(emote, uses, back=0):
-        day = today - timedelta(days=back)
+    def make(emote, uses, back=0, day=None):
+        day = day or today - timedelta(days=back)
         EmoteDay.objects.create(channel=channel, emote=emote, day=day, uses=uses)
-        total, _ = EmoteTotal.objects.get_or_create(
-            channel=channel, emote=emote, defaults={"first_day": day, "last_day": day}
-        )
-        EmoteTotal.objects.filter(pk=total.pk).update(uses=total.uses + uses)
+        days = {"first_day": day, "last_day": day}
+        for model, more in ((EmoteTotal, {}), (EmoteYear, {"year": day.year})):
+            total, _ = model.objects.get_or_create(channel=channel, emote=emote, **more, defaults=days)
+            model.objects.filter(pk=total.pk).update(uses=total.uses + uses)
 
     return make
 
@@ -84,23 +84,19 @@ def test_pictures_have_their_sizes(client, use):
 
 
 @pytest.mark.parametrize(("kind", "uses"), [("week", 1), ("month", 1 + 20), ("year", 1 + 20 + 300), ("all", 4321)])
-def test_a_range_counts_its_own_days(client, channel, use, monkeypatch, kind, uses):
+def test_a_range_counts_its_own_days(client, use, monkeypatch, kind, uses):
     """On a Wednesday in May; what was used in the year before counts for all time only."""
     monkeypatch.setattr("django.utils.timezone.now", lambda: datetime(2026, 5, 20, 12, tzinfo=UTC))
     kappa = make_emote("Kappa")
-    for day, count in ((18, 1), (17, 20)):
-        EmoteDay.objects.create(channel=channel, emote=kappa, day=date(2026, 5, day), uses=count)
-    EmoteDay.objects.create(channel=channel, emote=kappa, day=date(2026, 1, 1), uses=300)
-    EmoteDay.objects.create(channel=channel, emote=kappa, day=date(2025, 12, 31), uses=4000)
-    EmoteTotal.objects.create(
-        channel=channel, emote=kappa, uses=4321, first_day=date(2025, 12, 31), last_day=date(2026, 5, 18)
-    )
+    days = (date(2026, 5, 18), 1), (date(2026, 5, 17), 20), (date(2026, 1, 1), 300), (date(2025, 12, 31), 4000)
+    for day, count in days:
+        use(kappa, count, day=day)
     assert told(client, range=kind) == [("Kappa", uses)]
 
 
 @pytest.mark.parametrize(("named", "uses"), [("2025", 2), ("2025-11", 2), ("2025-W47", 2), ("2024", None)])
-def test_a_past_range_can_be_named(client, channel, named, uses):
-    EmoteDay.objects.create(channel=channel, emote=make_emote("Kappa"), day=date(2025, 11, 19), uses=2)
+def test_a_past_range_can_be_named(client, use, named, uses):
+    use(make_emote("Kappa"), 2, day=date(2025, 11, 19))
     assert told(client, range=named) == ([("Kappa", uses)] if uses else [])
 
 

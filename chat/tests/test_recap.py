@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from django.utils import timezone
 
-from chat.models import EmoteDay
+from chat.models import EmoteYear
 from chat.tests.crowd import make_emote
 from chat.tests.portraits import at, make_day, make_redemption, make_stream, make_uses, make_visit
 from streams.models import ChannelDay, Stream
@@ -125,7 +125,8 @@ def year(channel, ann):
     for day, messages in (("2024-06-01", 30), ("2025-03-03", 500), ("2025-03-09", 700)):
         ChannelDay.objects.filter(day=day).update(messages=messages, chatters=9, subs=2)
     Stream.objects.filter(pk="s2025030920").update(peak_viewers=321, new_viewers=4, watch_seconds=7200)
-    EmoteDay.objects.create(channel=channel, emote=make_emote("Clap"), day=date(2025, 3, 3), uses=5)
+    once = date(2025, 3, 3)
+    EmoteYear.objects.create(channel=channel, emote=make_emote("Clap"), year=2025, uses=5, first_day=once, last_day=once)
     Standing.objects.create(channel=channel, viewer=ann, period="2025", watch_seconds=5 * 3600)
 
 

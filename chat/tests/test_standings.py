@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chat import folds, standings
 from chat.ingest.store import Store
-from chat.models import EmoteDay, EmoteTotal, EmoteUsage, ViewerEmote
+from chat.models import EmoteDay, EmoteTotal, EmoteUsage, EmoteYear, ViewerEmote
 from chat.rollups import rebuild_day
 from chat.standings import again, rank
 from chat.tasks import rank as rank_job
@@ -68,6 +68,10 @@ def places(viewer, measure="messages"):
 
 def uses(model=ViewerEmote):
     return {row.emote.name: (row.uses, row.first_day, row.last_day) for row in model.objects.select_related("emote")}
+
+
+def years():
+    return {row.year: (row.uses, row.first_day, row.last_day) for row in EmoteYear.objects.all()}
 
 
 # What adds up to what
@@ -250,7 +254,7 @@ def test_what_nothing_stands_behind_is_swept_away(channel, ann):
     for model in (ViewerDay, EmoteUsage, EmoteDay):
         model.objects.all().delete()
     again(channel)
-    assert not any(model.objects.exists() for model in (Standing, ViewerEmote, EmoteTotal))
+    assert not any(model.objects.exists() for model in (Standing, ViewerEmote, EmoteTotal, EmoteYear))
 
 
 # Emotes
@@ -265,6 +269,25 @@ def test_uses_of_an_emote_are_added_up(channel, ann):
     assert uses(EmoteTotal) == {"Kappa": (7, MONDAY - timedelta(days=3), MONDAY + timedelta(days=3))}
     of_ann = ViewerEmote.objects.get(viewer=ann)
     assert (of_ann.uses, of_ann.first_day, of_ann.last_day) == (3, MONDAY, MONDAY + timedelta(days=3))
+
+
+def test_uses_of_an_emote_are_added_up_by_year(channel, ann):
+    emote, last, first = make_emote("Kappa"), date(2025, 12, 31), date(2026, 1, 1)
+    for day, number in ((last, 2), (first, 3), (MONDAY, 4)):
+        use(channel, ann, emote, day, number)
+    rank()
+    assert years() == {2025: (2, last, last), 2026: (7, first, MONDAY)}
+
+
+def test_a_year_whose_only_use_is_gone_goes_too(channel, ann):
+    emote = make_emote("Kappa")
+    use(channel, ann, emote, date(2025, 12, 31), 2)
+    use(channel, ann, emote, MONDAY, 4)
+    rank()
+    EmoteDay.objects.filter(day=date(2025, 12, 31)).update(uses=0)
+    mark(channel, date(2025, 12, 31))
+    rank()
+    assert set(years()) == {2026}
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -285,7 +308,7 @@ def test_uses_are_right_in_whatever_order_they_come(channel, ann, seed, monkeypa
         for name in {name for name, _ in told}:
             days = [day for known, day in told if known == name]
             expected = sum(told[name, day] for day in days), min(days), max(days)
-            assert uses()[name] == uses(EmoteTotal)[name] == expected
+            assert uses()[name] == uses(EmoteTotal)[name] == uses(EmoteYear)[name] == expected
 
 
 # Streaks
@@ -550,7 +573,7 @@ def test_a_fold_takes_as_many_statements_for_many(channel, ann, days, monkeypatc
         add(channel, ann, date(2026, 3, 1) + timedelta(days=after), messages=1)
     with CaptureQueriesContext(connection) as queries:
         rank(channel)
-    assert len(queries) == 30
+    assert len(queries) == 31
 
 
 def test_finding_who_did_anything_on_a_day_uses_its_index(channel):

@@ -19,7 +19,7 @@ from social_django.models import Association, Code, Nonce, Partial, UserSocialAu
 from chat import streamnumbers
 from chat.ingest.batch import Line
 from chat.ingest.store import Store
-from chat.models import Badge, Cheermote, DeadLetter, EmoteSet, EmoteTotal, Replay, Reward, ViewerEmote
+from chat.models import Badge, Cheermote, DeadLetter, EmoteSet, EmoteTotal, EmoteYear, Replay, Reward, ViewerEmote
 from chat.tests.factories import EmoteFactory, EntryFactory
 from chat.tests.frames import rfc3339, told, who
 from chat.tests.lines import DAY, MINUTE, NOON, clearchat, clearmsg, gap, gift_bomb, privmsg, read, tag, usernotice
@@ -260,9 +260,9 @@ class WholeSite:
             ViewerEmote.objects.create(
                 channel=self.example, viewer_id=viewer, emote=emote, uses=2, first_day=NOON.date(), last_day=NOON.date()
             )
-        EmoteTotal.objects.create(
-            channel=self.example, emote=emote, uses=4, first_day=NOON.date(), last_day=NOON.date()
-        )
+        days = {"first_day": NOON.date(), "last_day": NOON.date()}
+        EmoteTotal.objects.create(channel=self.example, emote=emote, uses=4, **days)
+        EmoteYear.objects.create(channel=self.example, emote=emote, year=NOON.year, uses=4, **days)
 
     def _decide(self) -> None:
         """Pages, texts, consents and an export."""

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from chat import stays
-from chat.models import Emote, EmoteDay, EmoteSetEntry, EmoteStream, EmoteTotal, ViewerEmote
+from chat.models import Emote, EmoteDay, EmoteSetEntry, EmoteStream, EmoteTotal, EmoteYear, ViewerEmote
 from chat.models.emote import Provider
 from chat.views.channel import gaps_within
 from streams.access import listed_channel
@@ -227,6 +227,8 @@ def _counted(channel: Channel, span: periods.Period | Stream) -> QuerySet[Any]:
         return EmoteStream.objects.filter(stream=span)
     if span.first is None:
         return EmoteTotal.objects.filter(channel=channel)
+    if span.kind == "year":
+        return EmoteYear.objects.filter(channel=channel, year=span.first.year)
     return EmoteDay.objects.filter(channel=channel, day__gte=span.first, day__lt=span.end)
 
 

@@ -23,6 +23,7 @@ from chat.models import (
     EmoteStream,
     EmoteTotal,
     EmoteUsage,
+    EmoteYear,
     Message,
     ModerationEvent,
     Redemption,
@@ -82,6 +83,7 @@ OF_ONE_CHANNEL = [
     "AwardRule",
     "Standing",
     "EmoteTotal",
+    "EmoteYear",
     "ViewerEmote",
     "Reward",
     "ChannelDay",
@@ -127,6 +129,7 @@ def world():
         Erasure.objects.create(mark=name, receipt=name)
         ChoiceClock.objects.get_or_create()
         EmoteTotal.objects.create(channel=channel, emote=emote, uses=1, first_day=day, last_day=day)
+        EmoteYear.objects.create(channel=channel, emote=emote, year=2026, uses=1, first_day=day, last_day=day)
         ViewerEmote.objects.create(channel=channel, viewer=viewer, emote=emote, uses=1, first_day=day, last_day=day)
         EmoteStream.objects.create(channel=channel, stream=stream, emote=emote, uses=1)
         Gap.objects.create(channel=channel, started_at=now - timedelta(hours=1), ended_at=now, reason="lost")
