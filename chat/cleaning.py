@@ -1,14 +1,14 @@
-"""Puts an ellipsis for somebody in what others wrote, table by table.
+"""Puts an ellipsis for people in what others wrote, table by table.
 
-A table is searched once, a span of it at a time, with one regular expression and no lock; only what was found is
-written, under the lock of its channel. Searching costs about as much as reading the table does.
+A table is searched once for all of them, a span of it at a time, with one regular expression and no lock; only what was
+found is written, of each person by themselves, under the lock of its channel.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -16,7 +16,7 @@ from django.db.models import JSONField, Model
 
 from chat import erasestatements as statements
 from chat import personal
-from chat.mentions import GONE, Mentions
+from chat.mentions import GONE, AnyOf, Mentions
 
 T = TypeVar("T")
 
@@ -35,18 +35,26 @@ Do = Callable[[Sequence[int], Work], None]
 """Does such a part in a transaction that holds the locks of these channels."""
 
 
-def clean_messages(channel: int, mentions: Mentions, do: Do) -> None:
+class Person(NamedTuple):
+    """Somebody to be cleaned out, and who does it."""
+
+    mentions: Mentions
+    do: Do
+
+
+def clean_messages(channel: int, people: Sequence[Person]) -> None:
     """Clean what others wrote in a channel, and whom they answered."""
-    values = _of_messages(channel, mentions)
-    for found in find_messages(channel, mentions):
+    for found in find_messages(channel, [person.mentions for person in people]):
         for some in _parts(found):
-            ids, sent = zip(*some, strict=True)
-            do([channel], partial(_execute, statements.CLEAN_MESSAGES, values | {"ids": list(ids), "sent": list(sent)}))
+            ids, sent = (list(column) for column in zip(*some, strict=True))
+            for person in people:
+                values = _of_messages(channel, [person.mentions]) | {"ids": ids, "sent": sent}
+                person.do([channel], partial(_execute, statements.CLEAN_MESSAGES, values))
 
 
-def find_messages(channel: int, mentions: Mentions) -> Iterator[list[tuple[str, datetime]]]:
+def find_messages(channel: int, people: Sequence[Mentions]) -> Iterator[list[tuple[str, datetime]]]:
     """Id and time of messages in a channel that are to be cleaned, a span of them after the other."""
-    values = _of_messages(channel, mentions)
+    values = _of_messages(channel, people)
     after, is_more = datetime.min.replace(tzinfo=UTC), True
     while is_more:
         ends = _ask(statements.END_OF_SPAN, [channel, after, SPAN])
@@ -56,17 +64,32 @@ def find_messages(channel: int, mentions: Mentions) -> Iterator[list[tuple[str, 
         after = end
 
 
-def clean_table(label: str, mentions: Mentions, do: Do) -> None:
+def clean_table(label: str, people: Sequence[Person]) -> None:
     """Clean any other table of the register."""
-    table = _Table(label, mentions)
-    for found in find_rows(label, mentions):
+    tables = [(_TableOfOne(label, person.mentions), person.do) for person in people]
+    for found in find_rows(label, [person.mentions for person in people]):
         for some in _parts(found):
-            do(sorted({channel for _, channel in some if channel}), partial(table.clean, [key for key, _ in some]))
+            channels = sorted({channel for _, channel in some if channel})
+            for table, do in tables:
+                do(channels, partial(table.clean, [key for key, _ in some]))
 
 
-def find_rows(label: str, mentions: Mentions) -> Iterator[list[tuple[Any, int | None]]]:
+def delete_dead(people: Sequence[Person]) -> None:
+    """Delete the lines that nobody could use in which they stand."""
+    found = [key for (key,) in _ask(statements.FIND_DEAD, _of_dead([person.mentions for person in people]))]
+    for some in _parts(found):
+        for person in people:
+            person.do([], partial(_execute, statements.DELETE_DEAD, _of_dead([person.mentions]) | {"keys": some}))
+
+
+def _of_dead(people: Sequence[Mentions]) -> dict[str, Any]:
+    anybody = AnyOf(people)
+    return {"in_bytes": anybody.in_bytes(), "anywhere": anybody.anywhere}
+
+
+def find_rows(label: str, people: Sequence[Mentions]) -> Iterator[list[tuple[Any, int | None]]]:
     """Key and channel of rows of such a table that are to be cleaned, a span of them after the other."""
-    table = _Table(label, mentions)
+    table = _Table(label, people)
     after, is_more = None, True
     while is_more:
         end = table.end_of_span(after)
@@ -75,12 +98,13 @@ def find_rows(label: str, mentions: Mentions) -> Iterator[list[tuple[Any, int | 
         after = end
 
 
-def _of_messages(channel: int, mentions: Mentions) -> dict[str, Any]:
+def _of_messages(channel: int, people: Sequence[Mentions]) -> dict[str, Any]:
+    anybody = AnyOf(people)
     return {
         "channel": channel,
-        "viewer": mentions.viewer_id,
-        "likes": mentions.likes,
-        "anywhere": mentions.anywhere,
+        "viewers": anybody.viewer_ids,
+        "likes": anybody.likes,
+        "anywhere": anybody.anywhere,
         "gone": GONE,
     }
 
@@ -92,9 +116,9 @@ def _parts(found: list[T]) -> Iterator[list[T]]:
 class _Table:
     """One table with texts of others. Identifiers come from the models alone; all else are parameters."""
 
-    def __init__(self, label: str, mentions: Mentions) -> None:
+    def __init__(self, label: str, people: Sequence[Mentions]) -> None:
         self.model: type[Model] = personal.model_of(label)
-        self.mentions = mentions
+        anybody = AnyOf(people)
         entry = personal.TABLES[label]
         mention = {name: self._column(name) for name in entry.fields(personal.MENTION)}
         self.json = [column for name, column in mention.items() if isinstance(self._field(name), JSONField)]
@@ -108,10 +132,10 @@ class _Table:
         self.table, self.key = options.db_table, options.pk.column
         self.channel = "channel_id" if any(f.column == "channel_id" for f in options.fields) else "NULL::bigint"
         self.values: dict[str, Any] = {
-            "viewer": mentions.viewer_id,
-            "quoted": f'%"{mentions.viewer_id}"%',
-            "anywhere": mentions.anywhere,
-            "addressed": mentions.addressed,
+            "viewers": anybody.viewer_ids,
+            "quoted": [f'%"{viewer_id}"%' for viewer_id in anybody.viewer_ids],
+            "anywhere": anybody.anywhere,
+            "addressed": anybody.addressed,
             "gone": GONE,
         }
 
@@ -125,24 +149,49 @@ class _Table:
 
     def found(self, after: Any, end: Any) -> list[tuple[Any, int | None]]:
         """Keys and channels of rows to be cleaned, after one key and up to another."""
-        conditions = [f"{column} ~* %(anywhere)s" for column in self.texts]
-        conditions += [f"{column} ~* %(addressed)s" for column in self.addressed]
-        conditions += [f"{column} = %(viewer)s" for column in self.blank]
-        conditions += [f"{column}::text ~* %(anywhere)s OR {column}::text LIKE %(quoted)s" for column in self.json]
         bounds = [f"{self.key} > %(after)s"] if after is not None else []
         bounds += [f"{self.key} <= %(end)s"] if end is not None else []
-        where = " AND ".join([*bounds, f"({' OR '.join(conditions)})"])
+        return self._found(" AND ".join([*bounds, self._is_named()]), {"after": after, "end": end})
+
+    def _is_named(self) -> str:
+        conditions = [f"{column} ~* %(anywhere)s" for column in self.texts]
+        conditions += [f"{column} ~* %(addressed)s" for column in self.addressed]
+        conditions += [f"{column} = ANY(%(viewers)s)" for column in self.blank]
+        conditions += [f"{column}::text ~* %(anywhere)s OR {column}::text LIKE ANY(%(quoted)s)" for column in self.json]
+        return f"({' OR '.join(conditions)})"
+
+    def _found(self, where: str, values: dict[str, Any]) -> list[tuple[Any, int | None]]:
         return _ask(
             f"SELECT {self.key}, {self.channel} FROM {self.table} WHERE {where} ORDER BY {self.key}",
-            self.values | {"after": after, "end": end},
+            self.values | values,
         )
 
+    def _field(self, name: str) -> Any:
+        return self.model._meta.get_field(name)  # noqa: SLF001
+
+    def _column(self, name: str) -> str:
+        return str(self._field(name).column)
+
+
+class _TableOfOne(_Table):
+    """The same, to clean one person out of it."""
+
+    def __init__(self, label: str, mentions: Mentions) -> None:
+        super().__init__(label, [mentions])
+        self.mentions = mentions
+
     def clean(self, keys: Sequence[Any], cursor: CursorWrapper) -> int:
+        """Clean those of these rows in which the person is named, and return how many they were."""
+        where = f"{self.key} = ANY(%(keys)s) AND {self._is_named()}"
+        keys = [key for key, _ in self._found(where, {"keys": list(keys)})]
+        if not keys:
+            return 0
         changes = [f"{column} = regexp_replace({column}, %(anywhere)s, %(gone)s, 'gi')" for column in self.texts]
         changes += [f"{column} = regexp_replace({column}, %(addressed)s, %(gone)s, 'gi')" for column in self.addressed]
-        changes += [f"{column} = CASE WHEN {column} = %(viewer)s THEN '' ELSE {column} END" for column in self.blank]
+        is_theirs = "= ANY(%(viewers)s)"
+        changes += [f"{column} = CASE WHEN {column} {is_theirs} THEN '' ELSE {column} END" for column in self.blank]
         changes += [
-            f"{column} = CASE WHEN {blank} = %(viewer)s THEN {value} ELSE {column} END"
+            f"{column} = CASE WHEN {blank} {is_theirs} THEN {value} ELSE {column} END"
             for blank, column, value in self.also
         ]
         for column in self.json:
@@ -164,12 +213,6 @@ class _Table:
             f"UPDATE {self.table} known SET {column} = told.value::jsonb FROM {told} WHERE known.{self.key} = told.key",
             [list(changed), list(changed.values())],
         )
-
-    def _field(self, name: str) -> Any:
-        return self.model._meta.get_field(name)  # noqa: SLF001
-
-    def _column(self, name: str) -> str:
-        return str(self._field(name).column)
 
 
 def _ask(statement: str, values: Any) -> list[Any]:

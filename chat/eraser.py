@@ -18,7 +18,7 @@ from django.db.models import Model, QuerySet
 from chat import erasestatements as statements
 from chat import export, folds, personal
 from chat.anonymous import COLUMNS, anonymous_keys
-from chat.cleaning import Work, clean_messages, clean_table
+from chat.cleaning import Person, Work, clean_messages, clean_table, delete_dead
 from chat.ingest.queue import STREAM
 from chat.loginerasure import end_grant, leave_login
 from chat.mentions import Mentions
@@ -72,8 +72,7 @@ class Step(NamedTuple):
     """A part of the work, in one channel or one table, or in all."""
 
     name: str
-    where: int
-    deed: Callable[[], None]
+    where: int = 0
 
     @property
     def key(self) -> str:
@@ -84,50 +83,79 @@ class Step(NamedTuple):
         return _place(self.name, self.where)
 
 
-class Eraser:
-    """The steps of one erasure, and what each does."""
+Deeds = list[tuple[Step, Callable[[], None]]]
 
-    def __init__(self, erasure: Erasure, show: Show) -> None:
+
+class Eraser:
+    """The steps of one erasure, and what each does: what is theirs, the texts of others, and the account itself.
+
+    Texts are read once for many who are erased: see `clean_texts`.
+    """
+
+    def __init__(self, erasure: Erasure, show: Show, channels: Sequence[Channel]) -> None:
         self.erasure = erasure
         self.show = show
+        self.channels = channels
+        self._reached = _place(*erasure.step.split()) if erasure.step else (0, 0)
         self.viewer_id = erasure.viewer_id
         self.mentions = Mentions(self.viewer_id, names_of(self.viewer_id))
-        self.channels = list(Channel.objects.order_by("pk"))
 
-    def run(self) -> None:
+    def leave(self) -> None:
+        """Take out what is theirs. Raises StillOnItsWay."""
         self._forget_pages()
-        steps = list(self._steps())
-        reached = _place(*self.erasure.step.split()) if self.erasure.step else (0, 0)
-        for number, step in enumerate(steps):
-            if step.place >= reached:
-                self._note(step=step.key, steps_done=number, steps=len(steps))
-                self.show(number, len(steps), WORDS[step.name])
-                step.deed()
+        for step, deed in self._first:
+            if self.enters(step):
+                deed()
 
-    def _steps(self) -> Iterator[Step]:
-        yield Step("login", 0, self._leave_login)
-        yield from self._in_each_channel("writers", self._wait_for_writers)
-        yield Step("exports", 0, self._delete_exports)
-        yield from self._own_steps()
-        yield Step("queue", 0, self._wait_for_queue)
-        yield from self._in_each_channel("words", self._clean_messages)
-        for number, label in enumerate(tables_of_others()):
-            yield Step("texts", number, partial(self._clean, label))
-        yield Step("dead", 0, self._delete_dead)
-        yield Step("last", 0, self._finish)
+    def finish(self) -> None:
+        if self.enters(LAST):
+            self._finish()
 
-    def _own_steps(self) -> Iterator[Step]:
+    def enters(self, step: Step) -> bool:
+        """Whether this step is still to be done; it is noted that it is being done."""
+        if step.place < self._reached:
+            return False
+        self._reached = step.place
+        number, steps = self._numbers[step.key], len(self._numbers)
+        self._note(step=step.key, steps_done=number, steps=steps)
+        self.show(number, steps, WORDS[step.name])
+        return True
+
+    def person(self, label: str) -> Person:
+        """Them, to be cleaned out of a table with texts of others."""
+        return Person(self.mentions, partial(self._cleaned, label))
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        shared = (step for step, _ in steps_of_texts(self.channels))
+        steps = [*(step for step, _ in self._first), *shared, LAST]
+        return {step.key: number for number, step in enumerate(steps)}
+
+    @cached_property
+    def _first(self) -> Deeds:
+        return [
+            (Step("login"), self._leave_login),
+            *self._in_each_channel("writers", self._wait_for_writers),
+            (Step("exports"), self._delete_exports),
+            *self._own_steps,
+            (Step("queue"), self._wait_for_queue),
+        ]
+
+    @cached_property
+    def _own_steps(self) -> Deeds:
         """What takes out their own rows, channel by channel. In this order: what is counted from what is counted."""
-        yield from self._in_each_channel("messages", self._leave_messages)
-        yield from self._in_each_channel("events", self._leave_events)
-        yield from self._in_each_channel("gifts", self._give_to_nobody)
-        yield from self._in_each_channel("deeds", self._delete_deeds)
-        yield from self._in_each_channel("streams", self._leave_streams)
-        yield from self._in_each_channel("days", self._leave_days)
-        yield from self._in_each_channel("rows", self._delete_rows)
+        return [
+            *self._in_each_channel("messages", self._leave_messages),
+            *self._in_each_channel("events", self._leave_events),
+            *self._in_each_channel("gifts", self._give_to_nobody),
+            *self._in_each_channel("deeds", self._delete_deeds),
+            *self._in_each_channel("streams", self._leave_streams),
+            *self._in_each_channel("days", self._leave_days),
+            *self._in_each_channel("rows", self._delete_rows),
+        ]
 
-    def _in_each_channel(self, name: str, deed: Callable[[int], None]) -> Iterator[Step]:
-        return (Step(name, channel.pk, partial(deed, channel.pk)) for channel in self.channels)
+    def _in_each_channel(self, name: str, deed: Callable[[int], None]) -> Iterator[tuple[Step, Callable[[], None]]]:
+        return ((Step(name, channel.pk), partial(deed, channel.pk)) for channel in self.channels)
 
     # One batch
 
@@ -274,30 +302,17 @@ class Eraser:
 
     # What others wrote
 
-    def _clean_messages(self, channel: int) -> None:
-        clean_messages(channel, self.mentions, partial(self._cleaned, "chat.Message"))
-
-    def _clean(self, label: str) -> None:
-        clean_table(label, self.mentions, partial(self._cleaned, label))
-
     def _cleaned(self, label: str, channels: Sequence[int], work: Work) -> None:
         with self._batch(channels) as (cursor, removed):
-            removed[f"{MENTION}{label}"] += work(cursor)
-
-    def _delete_dead(self) -> None:
-        with self._batch() as (cursor, removed):
-            cursor.execute(
-                statements.DELETE_DEAD, {"in_bytes": self.mentions.in_bytes(), "anywhere": self.mentions.anywhere}
-            )
-            removed["chat.DeadLetter"] += cursor.rowcount
+            removed[label if label == DEAD else f"{MENTION}{label}"] += work(cursor)
 
     # The end
 
     def _finish(self) -> None:
         """Look once more for what jobs that ran beside may have written, then let go of the account itself."""
         self._leave_login()
-        for step in self._own_steps():
-            step.deed()
+        for _, deed in self._own_steps:
+            deed()
         self._delete_exports()
         self._forget_pages()
         _throw_pages_away()
@@ -325,6 +340,37 @@ class Eraser:
 
     def _forget_pages(self) -> None:
         pages.forget(channel.login for channel in self.channels if channel.login)
+
+
+def clean_texts(erasers: Sequence[Eraser], channels: Sequence[Channel]) -> None:
+    """Clean all of them out of what others wrote: every text is read once, however many they are."""
+    for step, clean in steps_of_texts(channels):
+        if entering := [eraser for eraser in erasers if eraser.enters(step)]:
+            clean(entering)
+
+
+def steps_of_texts(channels: Sequence[Channel]) -> list[tuple[Step, Callable[[list[Eraser]], None]]]:
+    return [
+        *((Step("words", channel.pk), partial(_clean_messages, channel.pk)) for channel in channels),
+        *((Step("texts", number), partial(_clean, label)) for number, label in enumerate(tables_of_others())),
+        (Step("dead"), _delete_dead),
+    ]
+
+
+def _clean_messages(channel: int, erasers: Sequence[Eraser]) -> None:
+    clean_messages(channel, [eraser.person("chat.Message") for eraser in erasers])
+
+
+def _clean(label: str, erasers: Sequence[Eraser]) -> None:
+    clean_table(label, [eraser.person(label) for eraser in erasers])
+
+
+def _delete_dead(erasers: Sequence[Eraser]) -> None:
+    delete_dead([eraser.person(DEAD) for eraser in erasers])
+
+
+LAST = Step("last")
+DEAD = "chat.DeadLetter"
 
 
 def _place(name: str, where: str | int) -> tuple[int, int]:

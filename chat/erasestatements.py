@@ -242,24 +242,25 @@ SELECT count(*) FROM gone
 END_OF_SPAN = """
 SELECT sent_at FROM chat_message WHERE channel_id = %s AND sent_at > %s ORDER BY sent_at OFFSET %s LIMIT 1
 """
-MENTIONING = """
-SELECT id, sent_at FROM chat_message
-WHERE channel_id = %(channel)s AND sent_at > %(after)s AND sent_at <= %(end)s
-    AND (lower(text) LIKE ANY(%(likes)s) AND text ~* %(anywhere)s OR reply_to_viewer_id = %(viewer)s)
+_NAMES_THEM = """
+(lower(said.text) LIKE ANY(%(likes)s) AND said.text ~* %(anywhere)s OR said.reply_to_viewer_id = ANY(%(viewers)s))
+"""
+MENTIONING = f"""
+SELECT id, sent_at FROM chat_message said
+WHERE channel_id = %(channel)s AND sent_at > %(after)s AND sent_at <= %(end)s AND {_NAMES_THEM}
 """
 _ANSWERS = ", ".join(
-    f"{name} = CASE WHEN said.reply_to_viewer_id = %(viewer)s THEN '' ELSE said.{name} END" for name in UNANSWERED
+    f"{name} = CASE WHEN said.reply_to_viewer_id = ANY(%(viewers)s) THEN '' ELSE said.{name} END" for name in UNANSWERED
 )
 CLEAN_MESSAGES = f"""
 UPDATE chat_message said SET text = regexp_replace(said.text, %(anywhere)s, %(gone)s, 'gi'), {_ANSWERS}
 FROM unnest(%(ids)s::text[], %(sent)s::timestamptz[]) AS told (id, sent_at)
-WHERE said.channel_id = %(channel)s AND said.sent_at = told.sent_at AND said.id = told.id
+WHERE said.channel_id = %(channel)s AND said.sent_at = told.sent_at AND said.id = told.id AND {_NAMES_THEM}
 """
 
-DELETE_DEAD = """
-DELETE FROM chat_deadletter
-WHERE encode(raw, 'escape') ~* %(in_bytes)s OR error ~* %(anywhere)s OR error ~* %(in_bytes)s
-"""
+_IS_DEAD = "(encode(raw, 'escape') ~* %(in_bytes)s OR error ~* %(anywhere)s OR error ~* %(in_bytes)s)"
+FIND_DEAD = f"SELECT id FROM chat_deadletter WHERE {_IS_DEAD}"
+DELETE_DEAD = f"DELETE FROM chat_deadletter WHERE id = ANY(%(keys)s) AND {_IS_DEAD}"
 
 DELETE_VIEWER = "DELETE FROM viewers_viewer WHERE twitch_id = %(viewer)s"
 

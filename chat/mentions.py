@@ -11,7 +11,8 @@ together of parts (JSON) is rewritten here.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 GONE = "…"
@@ -29,15 +30,14 @@ class Mentions:
         self.viewer_id = viewer_id
         known = {name.lower() if name.isascii() else name for name in names if name.strip()}
         self.names = sorted(known, key=lambda name: (-len(name), name))
-        bare = [name for name in self.names if len(name) > SHORT or not name.isascii()]
         is_word = viewer_id.isdigit() and len(viewer_id) >= LEAST_DIGITS
-        self.anywhere = _either(
-            _pattern("@?", [*bare, *([viewer_id] if is_word else [])]),
-            _pattern("@", [name for name in self.names if name not in bare]),
-        )
+        names_alone = [name for name in self.names if len(name) > SHORT or not name.isascii()]
+        self.short = [name for name in self.names if name not in names_alone]
+        self.bare = [*names_alone, *([viewer_id] if is_word else [])]
+        self.anywhere = _anywhere(self.bare, self.short)
         self.addressed = _pattern("@", self.names) or NEVER
         # A text in which none of these stands, in lower case, needs no expression: LIKE is five times as fast.
-        written = {f"@{name}" for name in self.names if name not in bare}.union(bare, [viewer_id] if is_word else [])
+        written = {f"@{name}" for name in self.short}.union(self.bare)
         self.likes = sorted(f"%{_unlike(form)}%" for name in written for form in {name, name.lower()})
         self._found = re.compile(self.anywhere, re.IGNORECASE)
 
@@ -57,12 +57,29 @@ class Mentions:
     def are_in(self, text: str) -> bool:
         return self.viewer_id == text or bool(self._found.search(text))
 
+
+class AnyOf:
+    """How to find any of several people at once: what says so of one is true of all."""
+
+    def __init__(self, people: Sequence[Mentions]) -> None:
+        self.viewer_ids = [each.viewer_id for each in people]
+        self.names = [name for each in people for name in each.names]
+        self.likes = sorted({*chain.from_iterable(each.likes for each in people)})
+        self.anywhere = _anywhere(
+            [name for each in people for name in each.bare], [name for each in people for name in each.short]
+        )
+        self.addressed = _pattern("@", self.names) or NEVER
+
     def in_bytes(self) -> str:
         """The expression for what Postgres makes of bytes with encode(..., 'escape').
 
-        The id and every name count here, however short: lines that nobody could use are no loss.
+        Ids and every name count here, however short: lines that nobody could use are no loss.
         """
-        return _pattern("", [self.viewer_id, *self.names], in_bytes=True)
+        return _pattern("", [*self.viewer_ids, *self.names], in_bytes=True)
+
+
+def _anywhere(bare: list[str], short: list[str]) -> str:
+    return _either(_pattern("@?", bare), _pattern("@", short))
 
 
 def _pattern(before: str, names: list[str], *, in_bytes: bool = False) -> str:

@@ -61,12 +61,18 @@ WORDING = {
 MOST_IN_AN_HOUR = 30
 MOST_OF_A_MODERATOR = 300
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 COUNTER = "streamstats:choices:"
 
 AWAY = "Your choice could not be kept just now, and nothing was changed. Please try again in a minute."
 TOO_OFTEN = "You decided this many times within the last hour. Nothing was changed: please try again in an hour."
 REMOVED = "Moderators of {channel} have hidden your page there. Only they can show it again: please ask them."
 IS_BEING_ERASED = "Your account is being erased. Nothing can be changed before that is done."
+ERASED_TODAY = (
+    "Your account was erased within the last day already. To find your name in what others wrote, every text here is"
+    " read, so that can be asked for once a day. Nothing was changed: please ask again tomorrow. Until then you can hide"
+    " your pages, and have nothing more kept of you."
+)
 
 # While a choice waits for those who write, everybody else who wants to write waits for the choice.
 WAIT_NO_LONGER = "SET LOCAL lock_timeout = '5s'"
@@ -146,11 +152,14 @@ def ask_to_erase(viewer: Viewer) -> Erasure:
     """Have a viewer erased, and show and keep nothing of them meanwhile. Raises NotNow.
 
     There is one erasure of an account: asked for again, it is the one that goes on, or it begins anew with a new
-    receipt. It is never refused for being asked often, for while one goes on nothing is done.
+    receipt, a day after it was done at the earliest: each reads all texts there are. While one goes on nothing is done
+    for being asked often.
     """
     mark = mark_of(viewer.pk)
     if (going_on := _unfinished(mark)) is not None:
         return going_on
+    if Erasure.objects.filter(mark=mark, finished_at__gt=_now() - DAY).exists():
+        raise NotNow(ERASED_TODAY)
     with _told_to_pages(_every_channel()), _told_to_the_ingest(viewer):
         if (going_on := _unfinished(mark)) is not None:  # asked twice at once
             return going_on

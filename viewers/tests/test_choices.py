@@ -1,7 +1,7 @@
 """What viewers decide holds at once, and where it cannot, nothing has changed."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -351,6 +351,14 @@ def test_an_erased_account_can_be_erased_anew(ann):
     assert (again.pk, again.state, again.viewer_id) == (first.pk, Progress.WAITING, ann.pk)
     assert (again.steps_done, again.removed, again.finished_at, again.lifted_at) == (0, {}, None, None)
     assert again.receipt != first.receipt
+
+
+def test_an_account_that_was_erased_today_is_told_when_to_ask_again(ann):
+    choices.ask_to_erase(ann)
+    Erasure.objects.update(state=Progress.DONE, finished_at=datetime.now(UTC) - timedelta(hours=23))
+    with pytest.raises(choices.NotNow, match=r"within the last day.*Nothing was changed: please ask again tomorrow"):
+        choices.ask_to_erase(ann)
+    assert Erasure.objects.get().state == Progress.DONE
 
 
 def test_receipts_cannot_be_guessed(channel):
