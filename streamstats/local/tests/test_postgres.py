@@ -9,7 +9,7 @@ import pytest
 
 from streamstats.local import postgres
 from streamstats.local.errors import LocalError
-from streamstats.local.postgres import EmbeddedPostgres
+from streamstats.local.postgres import EmbeddedPostgres, memory_settings
 
 
 @pytest.fixture
@@ -110,3 +110,19 @@ def test_a_missing_wheel_is_named(monkeypatch):
     monkeypatch.setattr(postgres, "find_spec", lambda name: None)
     with pytest.raises(LocalError, match=r"requirements-local\.txt"):
         postgres.postgres_programs()
+
+
+@pytest.mark.parametrize(
+    ("memory", "buffers", "cache"),
+    [(1024, "256MB", "512MB"), (24_000, "6000MB", "12000MB"), (128_000, "8192MB", "64000MB")],
+)
+def test_its_buffers_grow_with_the_memory_of_the_machine(memory, buffers, cache):
+    assert memory_settings(memory) == {"shared_buffers": buffers, "effective_cache_size": cache}
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("104857600\n", 100), ("max\n", None)])
+def test_the_memory_of_a_container_is_what_it_may_take(tmp_path, monkeypatch, limit, expected):
+    monkeypatch.setattr(postgres, "CGROUP_LIMIT", tmp_path / "memory.max")
+    machine = postgres.memory_mb()
+    (tmp_path / "memory.max").write_text(limit)
+    assert postgres.memory_mb() == (expected or machine)
