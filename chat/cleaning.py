@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import JSONField, Model
 
 from chat import erasestatements as statements
 from chat import personal
 from chat.mentions import GONE, AnyOf, Mentions
+from streams.locks import lock_channels
 
 T = TypeVar("T")
 
@@ -44,24 +45,40 @@ class Person(NamedTuple):
 
 def clean_messages(channel: int, people: Sequence[Person]) -> None:
     """Clean what others wrote in a channel, and whom they answered."""
-    for found in find_messages(channel, [person.mentions for person in people]):
-        for some in _parts(found):
-            ids, sent = (list(column) for column in zip(*some, strict=True))
+    anybody = [person.mentions for person in people]
+    for span in _spans(channel):
+        for some in _parts(_find_messages(channel, anybody, span)):
             for person in people:
-                values = _of_messages(channel, [person.mentions]) | {"ids": ids, "sent": sent}
+                values = _of_messages(channel, [person.mentions]) | _which(some)
                 person.do([channel], partial(_execute, statements.CLEAN_MESSAGES, values))
+        for some in _parts(_ask(statements.TIED, {"channel": channel, **span})):
+            with transaction.atomic(), connection.cursor() as cursor:
+                lock_channels(cursor, [channel])
+                cursor.execute(statements.UNTIE, {"channel": channel, **_which(some)})
 
 
 def find_messages(channel: int, people: Sequence[Mentions]) -> Iterator[list[tuple[str, datetime]]]:
     """Id and time of messages in a channel that are to be cleaned, a span of them after the other."""
-    values = _of_messages(channel, people)
+    return (_find_messages(channel, people, span) for span in _spans(channel))
+
+
+def _find_messages(channel: int, people: Sequence[Mentions], span: dict[str, datetime]) -> list[tuple[str, datetime]]:
+    return _ask(statements.MENTIONING, _of_messages(channel, people) | span)
+
+
+def _spans(channel: int) -> Iterator[dict[str, datetime]]:
     after, is_more = datetime.min.replace(tzinfo=UTC), True
     while is_more:
         ends = _ask(statements.END_OF_SPAN, [channel, after, SPAN])
         is_more = bool(ends)
         end = ends[0][0] if ends else datetime.max.replace(tzinfo=UTC)
-        yield _ask(statements.MENTIONING, values | {"after": after, "end": end})
+        yield {"after": after, "end": end}
         after = end
+
+
+def _which(some: list[tuple[str, datetime]]) -> dict[str, Any]:
+    ids, sent = zip(*some, strict=True)
+    return {"ids": list(ids), "sent": list(sent)}
 
 
 def clean_table(label: str, people: Sequence[Person]) -> None:

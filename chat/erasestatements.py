@@ -258,6 +258,27 @@ FROM unnest(%(ids)s::text[], %(sent)s::timestamptz[]) AS told (id, sent_at)
 WHERE said.channel_id = %(channel)s AND said.sent_at = told.sent_at AND said.id = told.id AND {_NAMES_THEM}
 """
 
+# An answer keeps which message it answers and which one its thread began with while these are here: once they are
+# nobody's, they have another id, and Twitch's would still say whose they were. Threads do not last for weeks.
+_IS_HERE = """(
+    SELECT 1 FROM chat_message earlier
+    WHERE earlier.id = said.{0}
+        AND earlier.sent_at <= said.sent_at AND earlier.sent_at > said.sent_at - interval '7 days'
+    LIMIT 1
+) IS NOT NULL"""
+_IDS = ("reply_to_id", "thread_id")
+_IS_TIED = " OR ".join(f"said.{name} <> '' AND NOT {_IS_HERE.format(name)}" for name in _IDS)
+TIED = f"""
+SELECT id, sent_at FROM chat_message said
+WHERE channel_id = %(channel)s AND sent_at > %(after)s AND sent_at <= %(end)s AND ({_IS_TIED})
+"""
+_UNTIED = ", ".join(f"{name} = CASE WHEN {_IS_HERE.format(name)} THEN said.{name} ELSE '' END" for name in _IDS)
+UNTIE = f"""
+UPDATE chat_message said SET {_UNTIED}
+FROM unnest(%(ids)s::text[], %(sent)s::timestamptz[]) AS told (id, sent_at)
+WHERE said.channel_id = %(channel)s AND said.sent_at = told.sent_at AND said.id = told.id
+"""
+
 _IS_DEAD = "(encode(raw, 'escape') ~* %(in_bytes)s OR error ~* %(anywhere)s OR error ~* %(in_bytes)s)"
 FIND_DEAD = f"SELECT id FROM chat_deadletter WHERE {_IS_DEAD}"
 DELETE_DEAD = f"DELETE FROM chat_deadletter WHERE id = ANY(%(keys)s) AND {_IS_DEAD}"

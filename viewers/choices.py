@@ -70,8 +70,8 @@ REMOVED = "Moderators of {channel} have hidden your page there. Only they can sh
 IS_BEING_ERASED = "Your account is being erased. Nothing can be changed before that is done."
 ERASED_TODAY = (
     "Your account was erased within the last day already. To find your name in what others wrote, every text here is"
-    " read, so that can be asked for once a day. Nothing was changed: please ask again tomorrow. Until then you can hide"
-    " your pages, and have nothing more kept of you."
+    " read, so that can be asked for once a day. Nothing was changed: please ask again tomorrow. Until then you can"
+    " hide your pages, and have nothing more kept of you."
 )
 
 # While a choice waits for those who write, everybody else who wants to write waits for the choice.

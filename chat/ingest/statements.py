@@ -50,6 +50,7 @@ WHERE EXISTS (
     WHERE stored.id = told.id AND stored.channel_id = told.channel AND stored.sent_at = to_timestamp(told.ms / 1000.0)
 )
 """
+STORED_IDS = "SELECT id FROM chat_message WHERE id = ANY(%s)"
 AUTHORS = "SELECT id, viewer_id FROM chat_message WHERE id = ANY(%s) AND viewer_id <> ''"
 
 # Those of messages and those of notices in one go: two would take their locks in two orders.

@@ -18,7 +18,7 @@ from chat.ingest.eventsub_events import Told
 from chat.ingest.facts import Facts
 from chat.ingest.rooms import Rooms
 from chat.ingest.rows import columns
-from chat.ingest.unkept import buried, nameless, people_of, without
+from chat.ingest.unkept import answered, buried, nameless, people_of, untied, without
 from chat.models.emote import label, picture
 from streams.locks import lock_channels
 from streams.models import Channel
@@ -185,6 +185,14 @@ class Transaction:
         self.batch = without(self.batch, gone)
         if others:
             self._leave_out_stored(others)
+        self._untie_answers()
+
+    def _untie_answers(self) -> None:
+        """Keep no id of a message that is here under another one, or not at all: at Twitch it says whose it is."""
+        asked = answered(self.batch)
+        if asked:
+            self.cursor.execute(statements.STORED_IDS, [list(asked)])
+            self.batch = untied(self.batch, asked.difference(id_ for (id_,) in self.cursor.fetchall()))
 
     def _leave_out_stored(self, other_ids: dict[tuple[str, str], str]) -> None:
         """Take out messages, by key, that are stored under another id: they were told before somebody chose."""

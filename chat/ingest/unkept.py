@@ -70,6 +70,26 @@ def _kept_of_message(message: ChatMessage, gone: frozenset[str]) -> ChatMessage:
     return message
 
 
+def answered(batch: Batch) -> set[str]:
+    """The messages that others answer, and those that their threads began with, but for those of this batch."""
+    ids = {id_ for message in batch.messages.values() for id_ in (message.reply_to_id, message.thread_id) if id_}
+    return ids.difference(message.id for message in batch.messages.values())
+
+
+def untied(batch: Batch, missing: Set[str]) -> Batch:
+    """The batch without the ids of these messages in answers."""
+    if not missing:
+        return batch
+    messages = {
+        key: message._replace(
+            reply_to_id="" if message.reply_to_id in missing else message.reply_to_id,
+            thread_id="" if message.thread_id in missing else message.thread_id,
+        )
+        for key, message in batch.messages.items()
+    }
+    return replace(batch, messages=messages)
+
+
 def unaddressed(text: str) -> str:
     """What an answer says, without the "@name" that Twitch puts before it."""
     return text.partition(" ")[2] if text.startswith("@") else text

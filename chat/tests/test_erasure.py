@@ -34,6 +34,7 @@ from chat.tests.wholesite import (
     PERSON,
     SHOWN,
     WholeSite,
+    answering,
     found_anywhere,
     frame_of,
     lines_of_theirs,
@@ -157,6 +158,34 @@ def test_what_others_wrote_has_an_ellipsis(site):
     assert set(StreamSegment.objects.values_list("title", flat=True)) == {"… again"}
 
 
+def thread(root: bytes, *, at: float) -> tuple[bytes, bytes]:
+    """Bob answers a message, and carol answers bob."""
+    begun = {"reply_thread_parent_msg_id": tag(root, "id")}
+    by_bob = privmsg(f"bob at {at}", user="bob", at=at, **answering(tag(root, "id")))
+    to_bob = {"reply_parent_msg_id": tag(by_bob, "id"), "reply_parent_user_id": number_of("bob")}
+    return by_bob, privmsg(f"carol at {at}", user="carol", at=at + 1, **to_bob, **begun)
+
+
+def test_no_answer_of_anybody_names_a_message_of_theirs(site, redis_client):
+    root = mine("zebrafish", at=20)
+    site.write(root, *thread(root, at=21))
+    assert Message.objects.get(text="carol at 21").thread_id == tag(root, "id")
+    erased(site)
+    site.write(*thread(root, at=30))
+    assert found_anywhere(redis_client, [tag(root, "id")]) == []
+    for said in Message.objects.filter(text__startswith="carol at"):
+        assert said.reply_to_viewer_id == number_of("bob")
+        assert Message.objects.filter(pk=said.reply_to_id, viewer=number_of("bob")).exists()
+
+
+def test_threads_of_others_stay_as_they_are(site):
+    root = privmsg("to all", user="dave", at=20)
+    site.write(root, *thread(root, at=21))
+    Message.objects.filter(text="bob at 21").update(reply_to_viewer_id=number_of("dave"))
+    erased(site)
+    assert set(Message.objects.filter(text__endswith="at 21").values_list("thread_id", flat=True)) == {tag(root, "id")}
+
+
 def test_gifts_to_them_stay_with_who_gave_them(site):
     before = ViewerTotal.objects.get(viewer__login="alice", channel=site.example).gifts
     gift = ChatEvent.objects.get(recipient_id=PERSON, told_by="")
@@ -256,7 +285,7 @@ class PowerCutError(BaseException):
 def test_killed_anywhere_and_begun_again_it_ends_the_same(site, redis_client):
     asked = choices.ask_to_erase(site.person)
     steps = set()
-    for statements in count(3, 3):
+    for statements in count(3, 2):
         if not is_killed_after(statements, asked):
             break
         asked.refresh_from_db()

@@ -154,6 +154,43 @@ def test_an_answer_to_somebody_else_stays_whole():
     assert Message.objects.values_list("text", "reply_to_viewer_id").get() == ("@Carol yes", "77")
 
 
+def in_a_thread(root: bytes, *, at: float) -> bytes:
+    """What carol answers to bob, in the thread that began with this message."""
+    said: dict[str, Any] = {"reply_parent_msg_id": id_of("message", "of bob"), "reply_parent_user_id": number_of("bob")}
+    return privmsg("@Bob me too", user="carol", at=at, reply_thread_parent_msg_id=tag(root, "id"), **said)
+
+
+@pytest.mark.parametrize("lines_at_once", [1, 3])
+@STOPPED_OR_ERASED
+def test_an_answer_to_somebody_else_does_not_name_the_message_of_theirs_that_the_thread_began_with(
+    choose, lines_at_once
+):
+    choose()
+    root, store = privmsg("first"), Store()
+    lines = [root, privmsg("of bob", user="bob", at=1), in_a_thread(root, at=2)]
+    for start in range(0, len(lines), lines_at_once):
+        store.write(read(*lines[start : start + lines_at_once]))
+    said = Message.objects.get(text="@Bob me too")
+    assert (said.thread_id, said.reply_to_viewer_id) == ("", number_of("bob"))
+    assert tag(root, "id") not in repr(everything())
+
+
+@pytest.mark.parametrize("lines_at_once", [1, 3])
+def test_a_thread_of_others_stays_whole(lines_at_once):
+    choices.stop(viewer())
+    root, store = privmsg("first", user="dave"), Store()
+    answer = privmsg("of bob", user="bob", at=1)
+    lines = [
+        root,
+        answer,
+        in_a_thread(root, at=2).replace(id_of("message", "of bob").encode(), tag(answer, "id").encode()),
+    ]
+    for start in range(0, len(lines), lines_at_once):
+        store.write(read(*lines[start : start + lines_at_once]))
+    said = Message.objects.get(text="@Bob me too")
+    assert (said.thread_id, said.reply_to_id) == (tag(root, "id"), tag(answer, "id"))
+
+
 # Once, however often it is told
 
 
