@@ -2,8 +2,8 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+from streamstats import handler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streamstats.settings")
 os.environ.setdefault("DATABASE_POOL", "true")
-application = get_asgi_application()
+application = handler.application()

@@ -93,10 +93,13 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": env.db_url_config(DATABASE_URL or LAYOUT.database_url)}
-# ASGI runs each request on a thread of its own: `streamstats/asgi.py` switches the pool on, which keeps
-# their connections few and warm. Commands and the ingest hold one connection, and see at once when it breaks.
+# Requests that a process answers at once: see streamstats/handler.py.
+WEB_THREADS = 4
+# Threads of requests come and go: `streamstats/asgi.py` switches the pool on, which keeps their connections few and
+# warm. Commands and the ingest hold one connection, and see at once when it breaks.
 if switch("DATABASE_POOL"):
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 10, "timeout": 10}
+    pool = {"min_size": 1, "max_size": WEB_THREADS + 6, "timeout": 10}  # some for what streams ask for
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = pool
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # after a restart of Postgres, the pool is full of dead ones
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from django.core.asgi import get_asgi_application
+
+from streamstats import handler
 
 PATIENCE_S = 10.0
 
@@ -19,7 +20,7 @@ def serving() -> Iterator[str]:
     listening.bind(("127.0.0.1", 0))
     # Made here, not imported: what it knows of static files and settings has to be of this moment.
     config = uvicorn.Config(
-        get_asgi_application(),
+        handler.application(),
         lifespan="off",
         log_config=None,
         loop="asyncio",

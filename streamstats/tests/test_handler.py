@@ -1,0 +1,76 @@
+"""Requests as the ASGI server hands them over."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from asgiref.testing import ApplicationCommunicator
+from django.db import connection
+from django.http import HttpResponse
+from django.urls import path
+
+from streamstats.handler import FewThreadsHandler
+
+SCOPE = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")], "query_string": b""}
+seen: list[Any] = []
+
+
+def tell_thread(_request):
+    seen.append(threading.current_thread())
+    return HttpResponse(b"yes")
+
+
+def use_database(_request):
+    connection.ensure_connection()
+    seen.append(connection.connection)
+    return HttpResponse(b"yes")
+
+
+async def wait_a_moment(_request):
+    await asyncio.sleep(0)
+    return HttpResponse(b"awaited")
+
+
+urlpatterns = [path("", tell_thread), path("database/", use_database), path("awaits/", wait_a_moment)]
+
+
+@pytest.fixture(autouse=True)
+def few_pages(settings):
+    settings.ROOT_URLCONF, settings.WEB_THREADS = __name__, 2
+    seen.clear()
+
+
+async def get(handler, address="/"):
+    page = ApplicationCommunicator(handler, {**SCOPE, "path": address})
+    await page.send_input({"type": "http.request", "body": b""})
+    began = await page.receive_output(5)
+    body = await page.receive_output(5)
+    await page.wait(5)
+    return began["status"], body["body"]
+
+
+async def get_many(handler, count):
+    return await asyncio.gather(*(get(handler) for _ in range(count)))
+
+
+def test_many_requests_take_few_threads():
+    answers = asyncio.run(get_many(FewThreadsHandler(), 12))
+    assert answers == [(200, b"yes")] * 12
+    assert len(set(seen)) <= 2
+
+
+def test_a_view_that_awaits_is_awaited():
+    assert asyncio.run(get(FewThreadsHandler(), "/awaits/")) == (200, b"awaited")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_leaves_no_connection_behind():
+    asyncio.run(get(FewThreadsHandler(), "/database/"))
+    assert seen[0].closed
+
+
+def test_what_is_no_page_is_refused():
+    page = ApplicationCommunicator(FewThreadsHandler(), {"type": "websocket"})
+    with pytest.raises(ValueError, match="websocket"):
+        asyncio.run(page.wait(5))
