@@ -223,7 +223,7 @@ PARTS = (
         "Every version of the text on your pages. Where `role` is moderator, a moderator wrote it.",
         _by("profile__viewer", in_channels=False),
         "profile number",
-        "author",
+        "author withdrawn_by",
     ),
     Part(
         "texts_written",
@@ -231,7 +231,7 @@ PARTS = (
         "Every version that you wrote yourself, also as a moderator on pages of others.",
         lambda subject: Q(author__in=subject.users),
         "made_at",
-        "author",
+        "author withdrawn_by",
     ),
     Part("consents", "viewers.Consent", "What you agreed to, in which words, and how long.", OF_VIEWER, "given_at"),
     Part(

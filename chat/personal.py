@@ -76,7 +76,7 @@ TABLES: dict[str, Entry] = {
     "viewers.Profile": Entry("pages", {"viewer": OWN, "visibility chosen": OURS, "locked_by": AUTHOR}),
     "viewers.WikiRevision": Entry(
         "versions of the text on your pages",
-        {"profile__viewer": OWN, "text note": MENTION, "author": AUTHOR, "role": OURS},
+        {"profile__viewer": OWN, "text note": MENTION, "author withdrawn_by": AUTHOR, "role withdrawn_as": OURS},
     ),
     "viewers.Consent": Entry("consents", {"viewer": OWN, "kind wording": OURS}),
     "viewers.Export": Entry("exports, with their files", {"viewer": OWN, "state": OURS, "file": OWN}),

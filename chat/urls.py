@@ -46,4 +46,5 @@ urlpatterns = [
     path("c/<channel:channel>/viewers/<viewer:login>/wiki/remove/", wiki.remove, name="wiki_remove"),
     path("c/<channel:channel>/viewers/<viewer:login>/wiki/<int:number>/", wiki.version, name="wiki_version"),
     path("c/<channel:channel>/viewers/<viewer:login>/wiki/<int:number>/restore/", wiki.restore, name="wiki_restore"),
+    path("c/<channel:channel>/viewers/<viewer:login>/wiki/<int:number>/withdraw/", wiki.withdraw, name="wiki_withdraw"),
 ]

@@ -144,8 +144,18 @@ class ProfileAdmin(SearchByName):
 @admin.register(WikiRevision)
 class WikiRevisionAdmin(SearchByName):
     viewer_field = "profile__viewer"
-    list_display = ("made_at", "profile", "number", "role", "author", "note", "restored")
-    list_select_related = ("profile__viewer", "profile__channel", "author")
+    list_display = (
+        "made_at",
+        "profile",
+        "number",
+        "role",
+        "author",
+        "note",
+        "restored",
+        "withdrawn_at",
+        "withdrawn_by",
+    )
+    list_select_related = ("profile__viewer", "profile__channel", "author", "withdrawn_by")
     ordering = ("-pk",)
 
 

@@ -1,7 +1,7 @@
 """The text on a viewer's page: how it is shown, and how its versions come to be.
 
 Whoever may write it is asked in chat/views/wiki.py. Here a version is only ever added, never changed, so that nothing
-anybody wrote is lost.
+anybody wrote is lost; but for words that must not stay, which are withdrawn for good.
 """
 
 import re
@@ -51,6 +51,10 @@ class Changed(Exception):
 
 class Locked(Exception):
     """Only moderators may write this text."""
+
+
+class Withdrawn(Exception):
+    """The words of that version are gone."""
 
 
 class TooOften(Exception):
@@ -197,35 +201,72 @@ def save(
         raise ValueError(f"longer than {LONGEST:,} characters")
     with transaction.atomic():
         profile = _held(channel, viewer)
-        current = versions(profile).first()
+        current = profile.current
         if text == (current.text if current else ""):
             return None
         if current and current.number != based_on:
             raise Changed(current)
-        return _add(profile, current, author, role, text=text, note=cleaned(note).replace("\n", " ")[:LONGEST_NOTE])
+        return _add(profile, author, role, text=text, note=cleaned(note).replace("\n", " ")[:LONGEST_NOTE])
 
 
 def restore(channel: Channel, viewer: Viewer, number: int, author: User, role: str) -> WikiRevision | None:
     """Make a version the newest again; None where the newest says the same.
 
-    Raises WikiRevision.DoesNotExist, Locked, TooOften, Leaving.
+    Raises WikiRevision.DoesNotExist, Withdrawn, Locked, TooOften, Leaving.
     """
     with transaction.atomic():
         profile = _held(channel, viewer)
         wanted = WikiRevision.objects.get(profile=profile, number=number)
-        current = versions(profile).first()
-        if current and current.text == wanted.text:
+        if wanted.withdrawn_at:
+            raise Withdrawn
+        if profile.current and profile.current.text == wanted.text:
             return None
-        return _add(profile, current, author, role, text=wanted.text, restored=number)
+        return _add(profile, author, role, text=wanted.text, restored=number)
 
 
-def _add(profile: Profile, current: WikiRevision | None, author: User, role: str, **said: Any) -> WikiRevision:
+def withdraw(channel: Channel, viewer: Viewer, number: int, user: User, role: str) -> list[int]:
+    """Delete the words of a version for good, wherever else they are the whole text too; the numbers of all of those.
+
+    The last one that still stands before the one that was shown is shown then, or none. Raises
+    WikiRevision.DoesNotExist, Withdrawn, Locked, Leaving.
+    """
+    with transaction.atomic():
+        profile = _held(channel, viewer)
+        if profile.locked_at and role != WikiRevision.Role.MODERATOR:
+            raise Locked
+        wanted = WikiRevision.objects.get(profile=profile, number=number)
+        if wanted.withdrawn_at:
+            raise Withdrawn
+        current, gone = profile.current, [number, *same_words(wanted)]
+        WikiRevision.objects.filter(profile=profile, number__in=gone).update(
+            text="", note="", withdrawn_at=timezone.now(), withdrawn_by=user, withdrawn_as=role
+        )
+        if current and current.number in gone:
+            profile.current = standing(profile).filter(number__lt=current.number).first()
+            profile.save(update_fields=["current", "changed_at"])
+    return sorted(gone)
+
+
+def same_words(revision: WikiRevision) -> list[int]:
+    """The other versions of a page that say exactly the same: it was brought back, or written again."""
+    if not revision.text:
+        return []
+    same = standing(revision.profile).filter(text=revision.text).exclude(pk=revision.pk)
+    return sorted(same.values_list("number", flat=True))
+
+
+def standing(profile: Profile) -> "QuerySet[WikiRevision]":
+    """The versions that were not withdrawn, the newest first."""
+    return versions(profile).filter(withdrawn_at=None)
+
+
+def _add(profile: Profile, author: User, role: str, **said: Any) -> WikiRevision:
     if profile.locked_at and role != WikiRevision.Role.MODERATOR:
         raise Locked
     lately = WikiRevision.objects.filter(author=author, made_at__gt=timezone.now() - timedelta(hours=1))
     if len(lately.values_list("pk")[:EDITS_AN_HOUR]) == EDITS_AN_HOUR:
         raise TooOften
-    number = current.number + 1 if current else 1
+    number = (versions(profile).values_list("number", flat=True).first() or 0) + 1
     profile.current = WikiRevision.objects.create(profile=profile, number=number, author=author, role=role, **said)
     profile.save(update_fields=["current", "changed_at"])
     return profile.current

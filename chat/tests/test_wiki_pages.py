@@ -24,6 +24,7 @@ EDIT = f"{WIKI}edit/"
 LOCK = f"{WIKI}lock/"
 REMOVE = f"{WIKI}remove/"
 RESTORE = f"{WIKI}1/restore/"
+WITHDRAW = f"{WIKI}2/withdraw/"
 ENTRY = "/login/twitch/?next="
 
 
@@ -236,6 +237,155 @@ def test_a_version_that_is_not_there_is_not_found(own, channel, ann, number):
 def test_a_version_of_another_page_is_not_restored(own, channel, ann):
     written(channel, make_viewer(channel, "bob"), "bob's")
     assert own.post(RESTORE).status_code == 404
+
+
+# Withdrawing
+
+
+@pytest.mark.parametrize("who", ["own", "moderator", "owner"])
+def test_the_words_of_a_withdrawn_version_are_nowhere_any_more(request, who, stranger, channel, ann):
+    written(channel, ann, "one", "slander", "three")
+    WikiRevision.objects.filter(number=2).update(note="slander it is")
+    browser = request.getfixturevalue(who)
+    answer = browser.post(WITHDRAW, follow=True)
+    assert "Version 2 is withdrawn. The words are gone." in answer.content.decode()
+    pages = [PAGE, WIKI, EDIT, *(f"{WIKI}{number}/" for number in (1, 2, 3))]
+    found = [reader.get(page).content for reader in (browser, stranger) for page in pages]
+    assert not [page for page in found if b"slander" in page]
+    assert list(WikiRevision.objects.order_by("number").values_list("text", "note")) == [
+        ("one", ""), ("", ""), ("three", "")
+    ]  # fmt: skip
+
+
+def test_a_withdrawn_version_says_whose_it_was_and_who_withdrew_it(moderator, channel, ann):
+    author = written(channel, ann, "one", "slander")
+    made_at = WikiRevision.objects.get(number=2).made_at
+    moderator.post(WITHDRAW)
+    kept = WikiRevision.objects.get(number=2)
+    assert (kept.author, kept.role, kept.made_at) == (author, "viewer", made_at)
+    assert (kept.withdrawn_by, kept.withdrawn_as) == (User.objects.get(username="mo"), "moderator")
+    assert kept.withdrawn_at is not None
+    assert "a moderator (<bdi>mo</bdi>)" in moderator.get(f"{WIKI}2/").content.decode()
+
+
+def test_strangers_are_not_told_which_moderator_withdrew_it(moderator, stranger, channel, ann):
+    written(channel, ann, "one", "slander")
+    moderator.post(WITHDRAW)
+    for page in (WIKI, f"{WIKI}2/"):
+        told = stranger.get(page).content.decode()
+        assert "by a moderator" in told
+        assert "<bdi>mo</bdi>" not in told
+
+
+def test_it_is_asked_first(own, channel, ann):
+    written(channel, ann, "one", "slander")
+    page = own.get(WITHDRAW).content.decode()
+    assert "Withdraw version 2?" in page
+    assert "slander" in page
+    assert texts() == ["one", "slander"]
+    assert WITHDRAW in own.get(f"{WIKI}2/").content.decode()
+
+
+def test_other_versions_that_say_the_same_go_with_it(own, channel, ann):
+    written(channel, ann, "one", "slander", "three", "slander")
+    assert "version 4, so it goes with it" in own.get(WITHDRAW).content.decode()
+    assert "Versions 2, 4 are withdrawn" in own.post(WITHDRAW, follow=True).content.decode()
+    assert texts() == ["one", "", "three", ""]
+    assert Profile.objects.values_list("current__number", flat=True).get(viewer=ann) == 3
+
+
+def test_a_version_that_was_emptied_takes_no_other_with_it(own, channel, ann):
+    written(channel, ann, "one", "", "three", "")
+    own.post(WITHDRAW)
+    assert WikiRevision.objects.exclude(withdrawn_at=None).count() == 1
+
+
+def test_after_the_newest_the_last_one_that_stands_is_shown(own, stranger, channel, ann):
+    written(channel, ann, "one", "two", "three")
+    own.post(WITHDRAW)
+    assert Profile.objects.values_list("current__number", flat=True).get(viewer=ann) == 3
+    own.post(f"{WIKI}3/withdraw/")
+    assert "<p>one</p>" in stranger.get(PAGE).content.decode()
+    own.post(f"{WIKI}1/withdraw/")
+    assert Profile.objects.get(viewer=ann).current is None
+    assert "<p>one</p>" not in stranger.get(PAGE).content.decode()
+
+
+def test_a_version_is_compared_with_the_last_one_that_stands(stranger, own, channel, ann):
+    written(channel, ann, "one", "slander", "one and more")
+    own.post(WITHDRAW)
+    page = stranger.get(f"{WIKI}3/").content.decode()
+    assert "What changed since version 1" in page
+    assert "<ins> and more</ins>" in page
+
+
+def test_a_withdrawn_version_cannot_be_brought_back(own, moderator, channel, ann):
+    written(channel, ann, "one", "two")
+    own.post(f"{WIKI}1/withdraw/")
+    for browser in (own, moderator):
+        answer = browser.post(RESTORE)
+        assert answer.status_code == 409
+        assert "its words are gone" in answer.content.decode()
+        assert RESTORE not in browser.get(f"{WIKI}1/").content.decode()
+    assert texts() == ["", "two"]
+
+
+def test_what_is_withdrawn_cannot_be_withdrawn_again(own, moderator, channel, ann):
+    written(channel, ann, "one", "two")
+    own.post(WITHDRAW)
+    assert [moderator.get(WITHDRAW).status_code, moderator.post(WITHDRAW).status_code] == [409, 409]
+    assert WikiRevision.objects.get(number=2).withdrawn_as == "viewer"
+
+
+def test_the_next_version_has_the_next_number(own, channel, ann):
+    written(channel, ann, "one", "two")
+    own.post(WITHDRAW)
+    write(own, "three", based_on=1)
+    assert texts() == ["one", "", "three"]
+
+
+def test_who_was_editing_what_was_withdrawn_is_told(own, channel, ann):
+    written(channel, ann, "one", "two")
+    own.post(WITHDRAW)
+    assert write(own, "two and more", based_on=2).status_code == 409
+
+
+def test_what_is_locked_is_withdrawn_by_moderators_only(own, moderator, channel, ann):
+    written(channel, ann, "one", "two")
+    moderator.post(LOCK, {"locked": "1"})
+    assert own.post(WITHDRAW).status_code == 403
+    assert texts() == ["one", "two"]
+    assert moderator.post(WITHDRAW).status_code == 302
+
+
+def test_a_text_that_is_locked_while_it_is_withdrawn_stays(own, moderator, channel, ann, monkeypatch):
+    written(channel, ann, "one", "two")
+    whole = wiki.withdraw
+
+    def meanwhile(*args):
+        wiki.lock(channel, ann, User.objects.get(username="mo"))
+        return whole(*args)
+
+    monkeypatch.setattr(wiki, "withdraw", meanwhile)
+    assert own.post(WITHDRAW).status_code == 403
+    assert texts() == ["one", "two"]
+
+
+def test_nobody_else_withdraws_anything(stranger, other, own, channel, ann):
+    written(channel, ann, "one", "two")
+    assert stranger.post(WITHDRAW)["Location"] == f"{ENTRY}{WITHDRAW}"
+    assert [other.get(WITHDRAW).status_code, other.post(WITHDRAW).status_code] == [403, 403]
+    assert "withdraw" not in stranger.get(f"{WIKI}2/").content.decode().lower()
+    assert own.post(f"{WIKI}7/withdraw/").status_code == 404
+    assert texts() == ["one", "two"]
+
+
+def test_nothing_is_withdrawn_from_the_page_of_another_channel(own, channel, ann):
+    elsewhere = make_channel("elsewhere")
+    make_viewer(elsewhere, "bea")
+    written(elsewhere, Viewer.objects.get(login="bea"), "one", "two")
+    assert own.post(WITHDRAW).status_code == 404
+    assert own.post("/c/elsewhere/viewers/bea/wiki/2/withdraw/").status_code == 403
 
 
 # Locking
@@ -555,7 +705,8 @@ def test_pages_of_the_channel_are_forgotten_with_each_change(own, moderator, for
     own.post(RESTORE)
     moderator.post(LOCK, {"locked": "1"})
     moderator.post(LOCK, {"locked": "0"})
-    assert forgotten == ["lantern"] * 5
+    moderator.post(WITHDRAW)
+    assert forgotten == ["lantern"] * 6
 
 
 def test_nothing_is_forgotten_where_nothing_changed(own, other, forgotten):
@@ -588,6 +739,8 @@ def test_a_text_is_saved_while_redis_is_away_and_it_is_said_what_follows(own, mo
         ("own", EDIT, 8),
         ("moderator", WIKI, 12),
         ("moderator", f"{WIKI}2/", 12),
+        ("own", f"{WIKI}2/withdraw/", 9),
+        ("moderator", f"{WIKI}2/withdraw/", 12),
     ],
 )
 def test_a_page_costs_few_queries(request, channel, ann, who, address, most, django_assert_max_num_queries):

@@ -1,4 +1,4 @@
-"""The text on a viewer's page: its versions, and writing, restoring and locking it.
+"""The text on a viewer's page: its versions, and writing, restoring, withdrawing and locking it.
 
 Whoever sees the page may read every version. The viewer and the moderators of the channel write; once it is locked,
 only moderators do.
@@ -32,10 +32,13 @@ from viewers.models import Profile, Viewer, WikiRevision
 HISTORY = "chat:wiki"
 EDIT = "chat:wiki_edit"
 VERSION = "chat:wiki_version"
+WITHDRAW = "chat:wiki_withdraw"
 VERSIONS = 50
+NO_VERSION = "The text about {person} has no version {number}."
 BROKEN = "This link to older versions is broken. Start again from the newest one."
 TOO_OFTEN = f"You have saved {wiki.EDITS_AN_HOUR} versions within the hour. Wait a while, and save then."
 LEAVING = "This account is being erased, so nothing new is kept about it."
+WITHDRAWN = "Version {number} was withdrawn: its words are gone, and nobody can bring them back."
 LOCKED = "A moderator has locked this text, so only moderators write it."
 
 
@@ -92,11 +95,14 @@ def version(request: HttpRequest, channel: str, login: str, number: int) -> Http
     around = wiki.versions(person.profile).filter(number__in=(number - 1, number, number + 1))
     rows = {revision.number: revision for revision in around}
     if number not in rows:
-        raise Http404(f"The text about {person} has no version {number}.")
+        raise Http404(NO_VERSION.format(person=person, number=number))
     revision, before = rows[number], rows.get(number - 1)
+    if before and before.withdrawn_at:
+        before = wiki.standing(before.profile).filter(number__lt=number).first()
     context = {
         "revision": revision,
         "before": before,
+        "previous": rows.get(number - 1),
         "after": rows.get(number + 1),
         "wiki_html": wiki.render(revision.text),
         "lines": wiki.differences(before.text if before else "", revision.text),
@@ -129,7 +135,9 @@ def _authors(person: Person, revisions: Iterable[WikiRevision]) -> dict[int, str
     """The names of who wrote as moderators, by user: for moderators only."""
     if not person.is_moderated:
         return {}
-    users = {row.author_id for row in revisions if row.author_id and row.role == WikiRevision.Role.MODERATOR}
+    moderator = WikiRevision.Role.MODERATOR
+    users = {row.author_id for row in revisions if row.author_id and row.role == moderator}
+    users |= {row.withdrawn_by_id for row in revisions if row.withdrawn_by_id and row.withdrawn_as == moderator}
     names = dict(User.objects.filter(pk__in=users).values_list("pk", "username"))
     accounts = dict(UserSocialAuth.objects.filter(user__in=users, provider=PROVIDER).values_list("user", "uid"))
     viewers = Viewer.objects.in_bulk(accounts.values())
@@ -166,7 +174,9 @@ def restore(request: HttpRequest, channel: str, login: str, number: int) -> Http
     try:
         saved = wiki.restore(asked.person.channel, asked.person.viewer, number, asked.user, asked.role)
     except WikiRevision.DoesNotExist as error:
-        raise Http404(f"The text about {asked.person} has no version {number}.") from error
+        raise Http404(NO_VERSION.format(person=asked.person, number=number)) from error
+    except wiki.Withdrawn:
+        return _refuse(request, asked.person, WITHDRAWN.format(number=number), HTTPStatus.CONFLICT)
     except wiki.Locked:
         return _refuse(request, asked.person, LOCKED)
     except wiki.TooOften:
@@ -178,6 +188,34 @@ def restore(request: HttpRequest, channel: str, login: str, number: int) -> Http
     else:
         _show(request, asked.person.channel, f"Version {number} is back, as version {saved.number}.")
     return redirect(asked.person.address_of(HISTORY))
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def withdraw(request: HttpRequest, channel: str, login: str, number: int) -> HttpResponse:
+    """Say what it means to withdraw a version; POST does it."""
+    asked = _asked(request, channel, login, WITHDRAW, number)
+    if isinstance(asked, HttpResponse):
+        return asked
+    person = asked.person
+    revision = wiki.versions(person.profile).filter(number=number).first()
+    if revision is None:
+        raise Http404(NO_VERSION.format(person=person, number=number))
+    if request.method != "POST" and not revision.withdrawn_at:
+        context = {"revision": revision, "same": wiki.same_words(revision), "wiki_html": wiki.render(revision.text)}
+        context["authors"] = _authors(person, [revision])
+        return render(request, "chat/wiki_withdraw.html", {**_about(person), **context})
+    try:
+        gone = wiki.withdraw(person.channel, person.viewer, number, asked.user, asked.role)
+    except wiki.Withdrawn:
+        return _refuse(request, person, WITHDRAWN.format(number=number), HTTPStatus.CONFLICT)
+    except wiki.Locked:
+        return _refuse(request, person, LOCKED)
+    except wiki.Leaving:
+        return _refuse(request, person, LEAVING, HTTPStatus.CONFLICT)
+    which = f"Version {number} is" if len(gone) == 1 else f"Versions {', '.join(map(str, gone))} are"
+    _show(request, person.channel, f"{which} withdrawn. The words are gone.")
+    return redirect(person.address_of(HISTORY))
 
 
 @never_cache
@@ -222,13 +260,13 @@ def remove(request: HttpRequest, channel: str, login: str) -> HttpResponse:
     return redirect(person.address_of(HISTORY))
 
 
-def _asked(request: HttpRequest, channel: str, login: str, page: str) -> Asked | HttpResponse:
+def _asked(request: HttpRequest, channel: str, login: str, page: str, *more: object) -> Asked | HttpResponse:
     """Whoever wants to write a text, if they may; else what to answer. `page` is where a login leads back to."""
-    person = the_one(request, listed_channel(channel), login, page)
+    person = the_one(request, listed_channel(channel), login, page, *more)
     if isinstance(person, HttpResponse):
         return person
     if not request.user.is_authenticated:
-        return redirect_to_login(person.address_of(page))
+        return redirect_to_login(person.address_of(page, *more))
     role = role_of(person)
     if role is None:
         whose = f"Only {person} and the moderators of {person.channel} write this text."

@@ -49,7 +49,7 @@ class Profile(models.Model):
 
 
 class WikiRevision(models.Model):
-    """One version of the text on a viewer's page. Versions are never changed; an older one is restored as a new one."""
+    """One version of the text on a viewer's page. One is restored as a new one; one that is withdrawn has no words."""
 
     class Role(models.TextChoices):
         VIEWER = "viewer", "the viewer"
@@ -65,6 +65,11 @@ class WikiRevision(models.Model):
     note = models.CharField(max_length=200, blank=True, help_text="What was changed, in its author's words.")
     restored = models.PositiveIntegerField(null=True, blank=True, help_text="The version that this one brought back.")
     made_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True, help_text="When its words were deleted for good.")
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+    withdrawn_as = models.CharField(max_length=16, choices=Role, blank=True, db_default="", help_text="As what.")
 
     class Meta:
         constraints: ClassVar = [

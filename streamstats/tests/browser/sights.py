@@ -56,6 +56,8 @@ SIGHTS = [
     Sight("wiki", f"{V}/viewers/{ANN.login}/wiki/", who="ann"),
     Sight("wiki-stranger", f"{V}/viewers/{ANN.login}/wiki/"),
     Sight("wiki-version", f"{V}/viewers/{ANN.login}/wiki/2/", who="ann"),
+    Sight("wiki-version-withdrawn", f"{V}/viewers/{ANN.login}/wiki/3/", who="ann"),
+    Sight("wiki-withdraw", f"{V}/viewers/{ANN.login}/wiki/2/withdraw/", who="ann"),
     Sight("wiki-edit", f"{V}/viewers/{ANN.login}/wiki/edit/", who="ann"),
     Sight("boards", f"{V}/leaderboards/"),
     Sight("boards-points", f"{V}/leaderboards/?by=points&range=month"),

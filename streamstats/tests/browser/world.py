@@ -123,6 +123,7 @@ def _write_text(channel: Channel, now: datetime) -> None:
         role = WikiRevision.Role.VIEWER
         profile.current = WikiRevision.objects.create(profile=profile, number=number, text=text, role=role, note="more")
     profile.save()
+    WikiRevision.objects.create(profile=profile, number=3, role=role, withdrawn_at=now, withdrawn_as=role)
 
 
 def _make_empty() -> None:
