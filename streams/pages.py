@@ -45,7 +45,13 @@ LARGEST_BYTES = 1_000_000
 GZIP_LEVEL = 3
 # After Redis failed to answer, pages are rendered without asking it for a moment: each would wait in vain.
 PAUSE_SECONDS = 1.0
+# Pages of what goes on now, and parts of them that are asked for every few seconds.
+LIVE_SECONDS = 30
 BRIEFLY_SECONDS = 2
+# What pages may take of Redis in each PAGE_CACHE_SECONDS, so twice that at once. Visitors must not fill it, for the
+# lines of chat wait there.
+MOST_BYTES = 128 << 20
+BYTES = PREFIX + "bytes:"
 # Who comes with one of these may see something of their own.
 PERSONAL_COOKIES = (settings.SESSION_COOKIE_NAME, "messages")
 ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
@@ -95,10 +101,22 @@ class Keeper:
         return generation, page if page and page.generation == generation else None
 
     def keep(self, key: str, page: Page, seconds: int) -> None:
+        stored = page.dumps()
         try:
-            quick_redis().set(key, page.dumps(), ex=seconds)
+            if self._has_room(len(stored)):
+                quick_redis().set(key, stored, ex=seconds)
         except RedisError as error:
             self._pause(error)
+
+    @staticmethod
+    def _has_room(size: int) -> bool:
+        lasts = settings.PAGE_CACHE_SECONDS
+        window = f"{BYTES}{int(time.time() // lasts)}"
+        with quick_redis().pipeline() as pipeline:
+            pipeline.incrby(window, size)
+            pipeline.expire(window, lasts)
+            taken, _ = pipeline.execute()
+        return bool(taken <= MOST_BYTES)
 
     @staticmethod
     def _begin(channel: str) -> bytes | None:
@@ -123,6 +141,17 @@ def kept_ready(view: View) -> View:
     return _kept(view)
 
 
+def kept_live(view: View) -> View:
+    """The same for a page of what goes on now."""
+    return _kept(view, at_most=LIVE_SECONDS)
+
+
+def is_live(response: HttpResponse) -> HttpResponse:
+    """Say of a page that is kept ready that this one is of what goes on now."""
+    response.kept_at_most = LIVE_SECONDS  # type: ignore[attr-defined]
+    return response
+
+
 def kept_briefly(view: View) -> View:
     """The same for a part of a page that those who have it open ask for every few seconds."""
     return _kept(view, at_most=BRIEFLY_SECONDS)
@@ -143,7 +172,8 @@ def _kept(view: View, at_most: float = inf) -> View:
                 response.render()
             if generation and _is_for_everybody(response, request):
                 page = Page.of(response, generation)
-                keeper.keep(key, page, int(min(at_most, settings.PAGE_CACHE_SECONDS)))
+                most = getattr(response, "kept_at_most", at_most)
+                keeper.keep(key, page, int(min(most, settings.PAGE_CACHE_SECONDS)))
             else:
                 return _headed(response)
         return _headed(_told(page, request))

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from streams.access import listed_channel
 from streams.models import Channel, ChannelDay, Stream, StreamSample
-from streams.pages import kept_ready
+from streams.pages import kept_live
 from streamstats.lib.keyset import Place
 from streamstats.lib.methods import read_only
 from streamstats.lib.month import Month, draw
@@ -35,7 +35,7 @@ class Line(NamedTuple):
 
 
 @read_only
-@kept_ready
+@kept_live
 def front(request: HttpRequest) -> HttpResponse:
     channels = list(Channel.objects.front_page()[: CHANNELS + 1])
     shown = channels[:CHANNELS]
@@ -76,7 +76,7 @@ def _lines(channels: Sequence[Channel], live: Mapping[int, Stream], today: date)
 
 
 @read_only
-@kept_ready
+@kept_live
 def stream_list(request: HttpRequest, channel: str) -> HttpResponse:
     found = listed_channel(channel)
     after = request.GET.get("after", "")

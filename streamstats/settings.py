@@ -136,8 +136,8 @@ CONTACT = env.str("CONTACT", default="")
 # Files made for one person, such as exports; served by views that ask who it is, never by address alone.
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(STREAMSTATS_HOME / "media"))).expanduser().resolve()
 
-# How long a page is kept ready for strangers. A viewer's choice empties it at once: see streams/pages.py.
-PAGE_CACHE_SECONDS = env.int("PAGE_CACHE_SECONDS", default=30)
+# How long a page is kept ready for strangers; what goes on now, 30 seconds at most. A viewer's choice empties it at once: see streams/pages.py.
+PAGE_CACHE_SECONDS = env.int("PAGE_CACHE_SECONDS", default=300)
 
 # Our application at Twitch (https://dev.twitch.tv/console). Without it chat is read anonymously, and that is all.
 TWITCH_CLIENT_ID = env.str("TWITCH_CLIENT_ID", default="")

@@ -15,7 +15,7 @@ from chat.models import Message, Redemption
 from chat.models.emote import EmoteCount, label, picture
 from streams.access import listed_channel
 from streams.models import Channel, ChannelDay, Gap, Stream, StreamSample
-from streams.pages import kept_briefly, kept_ready
+from streams.pages import kept_briefly, kept_live
 from streamstats.lib import activity, periods, pulse
 from streamstats.lib.methods import read_only
 from viewers.models import Standing, Viewer
@@ -62,7 +62,7 @@ class Newcomer(NamedTuple):
 
 
 @read_only
-@kept_ready
+@kept_live
 def overview(request: HttpRequest, channel: str) -> HttpResponse:
     found = listed_channel(channel)
     now = timezone.now()

@@ -30,7 +30,7 @@ from chat.models import ChatEvent, ChatMinute, EmoteStream, Redemption
 from chat.views.channel import gaps_within
 from streams.access import listed_channel
 from streams.models import Channel, PresenceSource, Stream, StreamSample
-from streams.pages import kept_ready
+from streams.pages import is_live, kept_ready
 from streamstats.lib import evening
 from streamstats.lib.activity import Gap, Span
 from streamstats.lib.methods import read_only
@@ -84,7 +84,8 @@ def stream_page(request: HttpRequest, channel: str, stream_id: str) -> HttpRespo
     stream = _known(found).filter(pk=stream_id).first()
     if stream is None:
         return _to_whole(found, stream_id)
-    return render(request, "chat/stream.html", _facts(found, stream))
+    page = render(request, "chat/stream.html", _facts(found, stream))
+    return page if stream.ended_at else is_live(page)
 
 
 def _known(channel: Channel) -> QuerySet[Any]:

@@ -19,7 +19,7 @@ from django.test import RequestFactory
 from redis import RedisError
 
 from streams import pages
-from streams.pages import forget, kept_briefly, kept_ready
+from streams.pages import forget, is_live, kept_briefly, kept_live, kept_ready
 from streams.tests.cast import make_channel
 from streams.topics import topic
 
@@ -100,21 +100,43 @@ def test_the_order_of_the_same_parameter_does():
     assert page.get("/?by=streak&by=points", channel="").content == b"page 2"
 
 
+def kept_for(redis_client):
+    """Seconds for which the one page there is stays."""
+    others = pages.GENERATION.encode(), pages.BYTES.encode()
+    (key,) = (key for key in redis_client.keys(f"{pages.PREFIX}*") if not key.startswith(others))
+    return redis_client.ttl(key)
+
+
 def test_a_page_is_kept_no_longer_than_set(redis_client, settings):
     settings.PAGE_CACHE_SECONDS = 7
     Rendered().get()
-    ages = {redis_client.ttl(key) for key in redis_client.keys(f"{pages.PREFIX}*") if b"generation" not in key}
-    assert ages == {7}
+    assert kept_for(redis_client) == 7
 
 
-@pytest.mark.parametrize(("most", "kept"), [(30, 2), (1, 1)])
-def test_a_part_that_moves_is_kept_for_a_moment_only(redis_client, settings, most, kept):
+@pytest.mark.parametrize(
+    ("keep", "most", "kept"), [(kept_live, 300, 30), (kept_live, 1, 1), (kept_briefly, 300, 2), (kept_briefly, 1, 1)]
+)
+def test_what_goes_on_now_is_kept_for_less(redis_client, settings, keep, most, kept):
     settings.PAGE_CACHE_SECONDS = most
     page = Rendered()
-    page.view = kept_briefly(page._render)
+    page.view = keep(page._render)
     page.get()
-    ages = {redis_client.ttl(key) for key in redis_client.keys(f"{pages.PREFIX}*") if b"generation" not in key}
-    assert ages == {kept}
+    assert kept_for(redis_client) == kept
+
+
+def test_a_page_may_turn_out_to_be_of_what_goes_on_now(redis_client, settings):
+    settings.PAGE_CACHE_SECONDS = 300
+    Rendered(lambda request, text: is_live(HttpResponse(text))).get()
+    assert kept_for(redis_client) == 30
+
+
+def test_pages_take_no_more_than_their_share_of_redis(redis_client, monkeypatch):
+    page = Rendered(lambda request, text: HttpResponse(text + os.urandom(1000).hex()))
+    monkeypatch.setattr(pages, "MOST_BYTES", 8000)
+    monkeypatch.setattr(time, "time", lambda: 1e9)  # one share: another one begins after some time
+    for number in range(20):
+        page.get(f"/c/lantern/?page={number}")
+    assert 4000 < sum(len(redis_client.get(key)) for key in redis_client.keys(f"{pages.PREFIX}*")) < 9000
 
 
 def test_a_long_query_is_not_kept(redis_client):
