@@ -26,6 +26,7 @@ from streams import pages
 from streams.locks import lock_channels
 from streams.models import Channel, TwitchGrant
 from streams.quickredis import quick_redis
+from viewers import verdicts
 from viewers.models import Erasure, Export, Progress, Viewer, ViewerName
 
 log = structlog.get_logger(__name__)
@@ -285,7 +286,8 @@ class Eraser:
         """What is counted nowhere else: the register says whose it is."""
         for label in (label for label in _plain_tables() if label not in FOLDED):
             while self._is_any(label, channel):
-                with self._batch([channel]) as (_, removed):
+                with self._batch([channel]) as (cursor, removed):
+                    verdicts.keep(cursor, self.viewer_id)
                     removed.update(self._delete_some(label, channel))
         for label in FOLDED:
             while self._is_any(label, channel):
@@ -318,6 +320,7 @@ class Eraser:
         _throw_pages_away()
         with self._batch() as (cursor, removed):
             list(Viewer.objects.select_for_update().filter(pk=self.viewer_id))  # nobody can refer to it any more
+            verdicts.keep(cursor, self.viewer_id)
             for label in ("viewers.Consent", "viewers.Export", "viewers.Profile"):
                 removed.update(personal.rows_of(label, self.viewer_id).delete()[1])
             removed["viewers.ViewerName"] += ViewerName.objects.filter(viewer=self.viewer_id).delete()[0]

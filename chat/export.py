@@ -273,6 +273,7 @@ PARTS = (
 )
 
 LEFT_OUT = {
+    "viewers.Verdict": "of who was erased, and gone when they come back",
     "viewers.Erasure": "once an erasure is done it names nobody; until then there is no export",
     "sessions.Session": "which browsers are logged in; what is in them is here",
     "social_django.Partial": "logins that were never finished",

@@ -81,6 +81,7 @@ TABLES: dict[str, Entry] = {
     "viewers.Consent": Entry("consents", {"viewer": OWN, "kind wording": OURS}),
     "viewers.Export": Entry("exports, with their files", {"viewer": OWN, "state": OURS, "file": OWN}),
     "viewers.Erasure": Entry("erasures", {"mark receipt viewer_id": MARK, "state step removed": MARK}),
+    "viewers.Verdict": Entry("decisions of moderators about pages of erased accounts", {"mark": MARK}),
     "viewers.AwardRule": Entry("rules", {"achievement version": OURS, "holders": COUNTS}),
     "viewers.PresencePoll": Entry("looks at who is there", {"source": OURS, "problem": MENTION}),
     # What was said and done in chat

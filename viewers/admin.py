@@ -21,6 +21,7 @@ from viewers.models import (
     Profile,
     SessionCorrection,
     Standing,
+    Verdict,
     Viewer,
     ViewerDay,
     ViewerName,
@@ -138,6 +139,14 @@ class ProfileAdmin(SearchByName):
     list_display = ("viewer", "channel", "visibility", "chosen", "current", "locked_at", "locked_by", "changed_at")
     list_filter = (OneChannelFilter,)
     list_select_related = ("viewer", "channel", "current", "locked_by")
+    ordering = ("-pk",)
+
+
+@admin.register(Verdict)
+class VerdictAdmin(FactAdmin):
+    list_display = ("mark", "channel", "is_removed", "locked_at")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("channel",)
     ordering = ("-pk",)
 
 

@@ -24,7 +24,7 @@ from streams import pages
 from streams.locks import lock_channels
 from streams.models import Channel
 from streams.quickredis import quick_redis
-from viewers import presence
+from viewers import presence, verdicts
 from viewers.marks import anonymous_id, mark_of
 from viewers.models import Consent, Erasure, Profile, Progress, Viewer
 from viewers.unkept import LOCK_ALONE
@@ -190,6 +190,7 @@ def allow_again(twitch_id: str) -> bool:
     with _told_to_pages([]), _told_to_the_ingest():
         if _unfinished(mark) is not None:
             raise NotNow(IS_BEING_ERASED)
+        verdicts.hold_again(twitch_id)
         return bool(Erasure.objects.filter(mark=mark, lifted_at=None).update(lifted_at=_now()))
 
 

@@ -45,18 +45,20 @@ from chat.tests.wholesite import (
 from chat.tests.writers import in_thread, waiting
 from streams.locks import LOCK_CHANNELS
 from streams.models import Channel, ChannelDay, JobRun, Stream, StreamSegment, TwitchGrant
-from viewers import choices
+from viewers import choices, wiki
 from viewers.models import (
     Erasure,
     Export,
     Progress,
     SessionCorrection,
+    Verdict,
     Viewer,
     ViewerDay,
     ViewerStream,
     ViewerTotal,
     WikiRevision,
 )
+from viewers.visibility import shown_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -237,6 +239,18 @@ def test_the_login_goes_and_those_of_others_stay(site):
     assert list(Export.objects.values_list("viewer", flat=True)) == [site.bob.pk]
 
 
+def test_what_moderators_decided_about_their_page_stays_without_saying_whose_it_is(site, redis_client):
+    choices.remove_page(site.person, site.example, site.moderator)
+    wiki.lock(site.example, site.person, site.moderator)
+    erased(site)
+    assert found_anywhere(redis_client) == []
+    assert Verdict.objects.filter(mark=choices.mark_of(PERSON), is_removed=True).exclude(locked_at=None).exists()
+    assert choices.allow_again(PERSON)
+    site.write(mine("hello again", at=5000))
+    assert Viewer.objects.get(pk=PERSON).login == LOGIN
+    assert not Viewer.objects.filter(shown_in(site.example, "pk"), pk=PERSON).exists()
+
+
 def test_who_has_a_password_here_keeps_that_without_twitch(site):
     site.user.set_password("secret")
     site.user.username = "operator"
@@ -285,7 +299,7 @@ class PowerCutError(BaseException):
 def test_killed_anywhere_and_begun_again_it_ends_the_same(site, redis_client):
     asked = choices.ask_to_erase(site.person)
     steps = set()
-    for statements in count(3, 2):
+    for statements in count(3):
         if not is_killed_after(statements, asked):
             break
         asked.refresh_from_db()

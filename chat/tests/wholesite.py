@@ -44,6 +44,7 @@ from viewers.models import (
     Profile,
     SessionCorrection,
     Standing,
+    Verdict,
     Viewer,
     ViewSession,
     WikiRevision,
@@ -267,6 +268,7 @@ class WholeSite:
     def _decide(self) -> None:
         """Pages, texts, consents and an export."""
         ChoiceClock.objects.get_or_create(id=1)
+        Verdict.objects.create(channel=self.example, mark="0" * 64, is_removed=True)
         for viewer, text in ((self.person, "I am marmalade"), (self.bob, f"A friend of {LOGIN}, once {FORMER}.")):
             profile = Profile.objects.create(channel=self.example, viewer=viewer, locked_by=None)
             WikiRevision.objects.create(profile=profile, number=1, text=text, role="viewer", note=f"for {SHOWN}")

@@ -2,7 +2,7 @@
 
 from viewers.models.award import Award, AwardRule
 from viewers.models.choice import ChoiceClock, Consent, Erasure, Export, Progress
-from viewers.models.profile import Profile, WikiRevision
+from viewers.models.profile import Profile, Verdict, WikiRevision
 from viewers.models.session import PresencePoll, SessionCorrection, ViewSession
 from viewers.models.standing import Standing
 from viewers.models.viewer import (
@@ -30,6 +30,7 @@ __all__ = [
     "Progress",
     "SessionCorrection",
     "Standing",
+    "Verdict",
     "ViewSession",
     "Viewer",
     "ViewerCounts",

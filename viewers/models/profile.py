@@ -48,6 +48,30 @@ class Profile(models.Model):
         return f"{self.viewer} in {self.channel}"
 
 
+class Verdict(models.Model):
+    """What moderators had decided about the page of somebody who was erased. It holds again if they come back."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_index=False, related_name="+")
+    mark = models.CharField(
+        max_length=64, db_collation="C", help_text="Keyed hash of the Twitch id: see viewers/marks.py."
+    )
+    is_removed = models.BooleanField(help_text="A moderator had hidden the page.")
+    locked_at = models.DateTimeField(null=True, blank=True, help_text="Since when only moderators may write the text.")
+
+    class Meta:
+        constraints: ClassVar = [
+            # One for each page, where an erasure keeps it.
+            models.UniqueConstraint(fields=["channel", "mark"], name="verdict_once"),
+        ]
+        indexes: ClassVar = [
+            # Those about an account that comes back.
+            models.Index(fields=["mark"], name="verdict_by_mark"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mark[:8]} in {self.channel}"
+
+
 class WikiRevision(models.Model):
     """One version of the text on a viewer's page. One is restored as a new one; one that is withdrawn has no words."""
 

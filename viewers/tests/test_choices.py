@@ -14,10 +14,10 @@ from redis.exceptions import RedisError
 from streams import pages
 from streams.models import Channel
 from streams.tests.cast import make_channel
-from viewers import choices
+from viewers import choices, verdicts, wiki
 from viewers.choices import NotNow
 from viewers.marks import mark_of
-from viewers.models import ChoiceClock, Consent, Erasure, Profile, Progress, Viewer, ViewerTotal, ViewSession
+from viewers.models import ChoiceClock, Consent, Erasure, Profile, Progress, Verdict, Viewer, ViewerTotal, ViewSession
 from viewers.tests.cast import make_viewer
 from viewers.tests.presence import Evening
 from viewers.unkept import Unkept
@@ -377,6 +377,44 @@ def test_an_erased_account_is_kept_again_when_it_says_so(ann):
     assert kept().among([ann.pk]) == frozenset()
     assert kept().kept_again_among([ann.pk, "77"]) == {ann.pk}
     assert not choices.allow_again(ann.pk)
+
+
+def come_back(ann):
+    """Erased, as far as choices are concerned, and back under the same id."""
+    choices.ask_to_erase(ann)
+    with connection.cursor() as cursor:
+        verdicts.keep(cursor, ann.pk)
+    Profile.objects.all().delete()
+    Viewer.objects.all().delete()
+    Erasure.objects.update(state=Progress.DONE, viewer_id="")
+    assert choices.allow_again(ann.pk)
+
+
+def test_who_comes_back_after_an_erasure_does_not_undo_what_moderators_did(channel, ann, moderator):
+    choices.remove_page(ann, channel, moderator)
+    wiki.lock(channel, ann, moderator)
+    locked_at = Profile.objects.get().locked_at
+    come_back(ann)
+    page = Profile.objects.get(channel=channel, viewer=ann.pk)
+    assert (page.visibility, page.locked_at, page.locked_by) == (Profile.Visibility.REMOVED, locked_at, None)
+    with pytest.raises(choices.NotNow, match="Only they can show it again"):
+        choices.show(Viewer.objects.get(pk=ann.pk), channel)
+    choices.restore_page(Viewer.objects.get(pk=ann.pk), channel, moderator)
+    assert not Verdict.objects.exists()
+
+
+def test_a_page_that_was_only_locked_is_shown_and_locked_when_its_viewer_comes_back(channel, ann, moderator):
+    wiki.lock(channel, ann, moderator)
+    come_back(ann)
+    page = Profile.objects.get()
+    assert (page.visibility, bool(page.locked_at)) == ("", True)
+
+
+def test_of_whom_moderators_decided_nothing_nothing_is_kept(channel, ann):
+    choices.hide(ann, channel)
+    come_back(ann)
+    assert not Profile.objects.exists()
+    assert not Viewer.objects.exists()
 
 
 def test_an_account_that_was_never_erased_need_not_be_allowed():

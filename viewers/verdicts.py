@@ -1,0 +1,40 @@
+"""What moderators decided about pages outlives an erasure: else one could undo it by being erased and coming back.
+
+Kept is the channel, the mark of the account and what was decided; the id comes back only with whoever it is of.
+"""
+
+from datetime import UTC, datetime
+
+from django.db.backends.utils import CursorWrapper
+
+from viewers.marks import mark_of
+from viewers.models import Profile, Verdict, Viewer
+
+KEEP = """
+INSERT INTO viewers_verdict AS known (channel_id, mark, is_removed, locked_at)
+SELECT channel_id, %(mark)s, visibility = 'removed', locked_at FROM viewers_profile
+WHERE viewer_id = %(viewer)s AND (visibility = 'removed' OR locked_at IS NOT NULL) FOR UPDATE
+ON CONFLICT (channel_id, mark) DO UPDATE SET
+    is_removed = known.is_removed OR excluded.is_removed, locked_at = coalesce(known.locked_at, excluded.locked_at)
+"""
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def keep(cursor: CursorWrapper, viewer_id: str) -> None:
+    """Before the pages of a viewer are deleted, in the same transaction."""
+    cursor.execute(KEEP, {"mark": mark_of(viewer_id), "viewer": viewer_id})
+
+
+def hold_again(viewer_id: str) -> None:
+    """Have them hold for an account that comes back. It is called by its id until somebody hears its name."""
+    kept = Verdict.objects.filter(mark=mark_of(viewer_id))
+    verdicts = list(kept)
+    if verdicts:
+        names = {"login": viewer_id, "display_name": viewer_id, "named_at": LONG_AGO}
+        Viewer.objects.get_or_create(pk=viewer_id, defaults=names)
+    for verdict in verdicts:
+        decided: dict[str, object] = {"locked_at": verdict.locked_at}
+        if verdict.is_removed:
+            decided["visibility"] = Profile.Visibility.REMOVED
+        Profile.objects.update_or_create(channel_id=verdict.channel_id, viewer_id=viewer_id, defaults=decided)
+    kept.delete()
