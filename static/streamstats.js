@@ -191,7 +191,7 @@ function follow(feed) {
   };
   source.onerror = () => {
     wasCut = true;
-    say("connecting again…", false);
+    say(source.readyState === EventSource.CLOSED ? "load the page again for newer numbers" : "connecting again…", false);
   };
   source.addEventListener("refresh", () => now?.fetch(1000));
   source.addEventListener("live", (event) => {

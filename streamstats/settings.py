@@ -138,6 +138,9 @@ MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(STREAMSTATS_HOME / "media"))
 
 # How long a page is kept ready for strangers; what goes on now, 30 seconds at most. A viewer's choice empties it at once: see streams/pages.py.
 PAGE_CACHE_SECONDS = env.int("PAGE_CACHE_SECONDS", default=300)
+# Open pages that are told of news (server-sent events): in one process, and from one address.
+LIVE_PAGES = env.int("LIVE_PAGES", default=2000)
+LIVE_PAGES_PER_ADDRESS = env.int("LIVE_PAGES_PER_ADDRESS", default=30)
 
 # Our application at Twitch (https://dev.twitch.tv/console). Without it chat is read anonymously, and that is all.
 TWITCH_CLIENT_ID = env.str("TWITCH_CLIENT_ID", default="")
