@@ -229,6 +229,34 @@ def test_the_session_has_another_key_afterwards(twitch, client):
     assert not Session.objects.filter(pk=before).exists()
 
 
+def time_left(client):
+    """Of the row, and of the cookie, in seconds."""
+    key = client.cookies["sessionid"]
+    expires = Session.objects.get(pk=key.value).expire_date
+    return round((expires - datetime.now(UTC)).total_seconds(), -2), key["max-age"]
+
+
+def test_whoever_only_begins_to_log_in_has_a_session_for_an_hour(twitch, client):
+    begin(client)
+    assert time_left(client) == (3600, 3600)
+    assert login.forget(datetime.now(UTC) + timedelta(hours=1, minutes=1)).sessions == 1
+
+
+def test_whoever_has_logged_in_stays_so_for_two_weeks(twitch, client, settings):
+    logged_in(client)
+    assert time_left(client) == (settings.SESSION_COOKIE_AGE, settings.SESSION_COOKIE_AGE)
+    begin(client)  # as somebody else, and thinks better of it
+    assert time_left(client) == (settings.SESSION_COOKIE_AGE, settings.SESSION_COOKIE_AGE)
+
+
+def test_staff_who_began_with_twitch_and_log_in_with_a_password_stay_so_as_well(twitch, client, settings):
+    User.objects.create_user("staff", password="secret", is_staff=True)
+    begin(client)
+    client.post("/admin/login/", {"username": "staff", "password": "secret"})
+    assert user_of(client).username == "staff"
+    assert time_left(client) == (settings.SESSION_COOKIE_AGE, settings.SESSION_COOKIE_AGE)
+
+
 def test_the_cookie_is_for_the_server_alone_and_stays_on_this_site(twitch, client, settings):
     logged_in(client)
     cookie = client.cookies[settings.SESSION_COOKIE_NAME]
