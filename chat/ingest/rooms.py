@@ -1,10 +1,13 @@
 """Which of our channels a line belongs to: the room id is the identity, and the login only its present name."""
 
 import re
+from functools import partial
 
 import structlog
 from django.db import IntegrityError, transaction
+from redis.exceptions import RedisError
 
+from streams import pages
 from streams.models import Channel, Gap
 
 log = structlog.get_logger(__name__)
@@ -77,6 +80,7 @@ def _completed(channel: Channel, room_id: str) -> Channel:
 def _merged(known: Channel, namesake: Channel) -> Channel:
     """A channel we know was followed again under its new name: one row stays, with the new name."""
     Gap.objects.filter(channel=namesake).update(channel=known)
+    _passes_on(known.login, namesake.login)
     known.is_followed = known.is_followed or namesake.is_followed
     known.login, known.display_name = namesake.login, namesake.display_name
     namesake.delete()
@@ -90,6 +94,19 @@ def _stranger(holder: Channel, room_id: str, login: str) -> Channel:
     log.warning("channel.name_taken_over", login=login, new_id=room_id, old_id=holder.twitch_id)
     if holder.is_followed:
         return Channel.objects.create(twitch_id=room_id, login=None, display_name=login, is_followed=False)
+    _passes_on(login)
     holder.login = None
     holder.save(update_fields=["login"])
     return Channel.objects.create(twitch_id=room_id, login=login, display_name=login, is_followed=False)
+
+
+def _passes_on(*logins: str | None) -> None:
+    """Have pages under these names forgotten once it is committed: they are of another channel then, or of none."""
+    transaction.on_commit(partial(_forget_pages, [login for login in logins if login]))
+
+
+def _forget_pages(logins: list[str]) -> None:
+    try:
+        pages.forget(logins)
+    except RedisError:
+        log.exception("channel.pages_not_forgotten", channels=logins)  # they end by themselves, in minutes

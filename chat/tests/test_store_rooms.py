@@ -63,6 +63,46 @@ def test_a_renamed_channel_that_is_followed_again_becomes_one():
     assert (Gap.objects.get().channel, Message.objects.get().channel) == (before, before)
 
 
+@pytest.fixture
+def forgotten(monkeypatch):
+    calls: list[list[str]] = []
+    monkeypatch.setattr("streams.pages.forget", lambda logins: calls.append(sorted(logins)))
+    return calls
+
+
+def test_pages_under_the_old_name_of_a_renamed_channel_are_forgotten(forgotten):
+    ChannelFactory.create(login="before", twitch_id=ROOM, is_followed=False)
+    ChannelFactory.create(login="example", twitch_id=None)
+    write(privmsg())
+    assert forgotten == [["before", "example"]]
+
+
+def test_pages_of_a_channel_whose_name_another_took_over_are_forgotten(forgotten):
+    ChannelFactory.create(twitch_id="999", is_followed=False)
+    write(privmsg())
+    assert forgotten == [["example"]]
+
+
+def test_a_page_that_was_kept_is_not_shown_under_the_old_name(redis_client, client, settings):
+    settings.PAGE_CACHE_SECONDS = 60
+    ChannelFactory.create(login="before", twitch_id=ROOM)
+    assert client.get("/c/before/").status_code == 200
+    ChannelFactory.create(login="example", twitch_id=None)
+    write(privmsg())
+    assert client.get("/c/before/").status_code == 404
+
+
+def test_nothing_is_forgotten_where_no_name_passes_on(forgotten):
+    ChannelFactory.create(twitch_id=None)
+    write(privmsg())
+    assert forgotten == []
+
+
+def test_a_channel_is_renamed_while_redis_is_away(settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    test_a_renamed_channel_that_is_followed_again_becomes_one()
+
+
 def test_a_name_that_another_channel_took_over_passes_to_it():
     ChannelFactory.create(twitch_id="999", is_followed=False)
     write(privmsg())
