@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -62,10 +63,16 @@ class Person:
 
     def address_of(self, page: str, *more: object, stretch: str = "") -> str:
         """The address of a page about them; `more` are its other arguments, `stretch` the time it tells of."""
-        address = reverse(page, args=[self.channel.login, self.viewer.login, *more])
+        address = _path(page, self.channel.login, self.viewer.login, *more)
         is_by_id = self.by_id or not ViewerLogin.can_be_in_address(self.viewer.login)
         query = {**({"id": self.viewer.pk} if is_by_id else {}), **({"range": stretch} if stretch else {})}
         return f"{address}?{urlencode(query)}" if query else address
+
+
+@lru_cache(maxsize=64)
+def _path(page: str, *named: object) -> str:
+    """A page about somebody has dozens of links to others about them, which differ in the time they tell of."""
+    return reverse(page, args=named)
 
 
 def find(channel: Channel, login: str, chosen: str, user: User | AnonymousUser) -> list[Person]:

@@ -1,14 +1,20 @@
 """The place of a viewer among the people of a channel who are shown, and their longest streak."""
 
-from typing import Any, NamedTuple
+from json import dumps, loads
+from typing import Any, NamedTuple, cast
 
+import structlog
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Func, IntegerField, OuterRef, Q
+from django.db.models import Func, IntegerField, OuterRef, QuerySet
+from redis.exceptions import RedisError
 
 from chat.portrait.person import Person
+from streams.quickredis import quick_redis
 from streamstats.lib.periods import Period
 from viewers.models import RANKED, Standing
 from viewers.visibility import people_in
+
+log = structlog.get_logger(__name__)
 
 
 class Standings(NamedTuple):
@@ -22,6 +28,11 @@ class Standings(NamedTuple):
     streak: int = 0
 
 
+MEASURES = {"by_time": "watch_seconds", "by_messages": "messages"}
+FLOOR_SECONDS = 300
+FLOOR = "streamstats:floor:{}:{}"
+
+
 class Length(Func):
     """How many a list has."""
 
@@ -31,31 +42,64 @@ class Length(Func):
 
 def of(person: Person, period: Period) -> Standings:
     """As the last fold left it. Who has as much shares a place."""
-    own = Standing.objects.filter(channel=person.channel, viewer=person.viewer, period=period.key)
-    if person.is_shown and not person.viewer.is_bot:
-        own = own.annotate(
-            before_in_time=_ahead(person, period, "watch_seconds"),
-            before_in_messages=_ahead(person, period, "messages"),
-        )
-    found: Any = own.first()
-    if found is None:
+    own = _own(person, period).first()
+    if own is None:
         return Standings()
-    return Standings(
-        _place(found.watch_seconds, getattr(found, "before_in_time", None)),
-        _place(found.messages, getattr(found, "before_in_messages", None)),
-        found.streak,
-    )
+    if not person.is_shown or person.viewer.is_bot:
+        return Standings(streak=own.streak)
+    return Standings(**_places(person, period, own), streak=own.streak)
+
+
+def _own(person: Person, period: Period) -> QuerySet[Standing]:
+    return Standing.objects.filter(channel=person.channel, viewer=person.viewer, period=period.key)
+
+
+def _places(person: Person, period: Period, own: Standing) -> dict[str, int]:
+    """The places they have: most people have none, and nobody is counted for them."""
+    floors = _floors(person, period)
+    near = {place: name for place, name in MEASURES.items() if 0 < getattr(own, name) >= floors[name]}
+    if not near:
+        return {}
+    ahead = {place: _ahead(person, period, name) for place, name in near.items()}
+    counted: Any = _own(person, period).values(**ahead)
+    found = counted.first() or {}
+    return {place: before + 1 for place, before in found.items() if before < RANKED}
+
+
+def _floors(person: Person, period: Period) -> dict[str, int]:
+    """What one needs about as much of as this to have a place: what the last one who has a place had lately."""
+    key = FLOOR.format(person.channel.pk, period.key)
+    try:
+        kept = cast(bytes | None, quick_redis().get(key))
+        floors = loads(kept) if kept else _lowest(person, period)
+        if not kept:
+            quick_redis().set(key, dumps(floors), ex=FLOOR_SECONDS)
+    except RedisError as error:
+        log.warning("places are counted for everybody: redis does not answer", error=str(error))
+        return dict.fromkeys(MEASURES.values(), 0)
+    return cast(dict[str, int], floors)
+
+
+def _lowest(person: Person, period: Period) -> dict[str, int]:
+    """A tenth less than what the last one with a place has, for people may hide, and days be corrected."""
+    lowest: dict[str, int] = {}
+    for name in MEASURES.values():
+        values = _ranked(person, period, name).values_list(name, flat=True)
+        last = values[RANKED - 1 : RANKED].first()
+        lowest[name] = last * 9 // 10 if last else 0
+    return lowest
 
 
 def _ahead(person: Person, period: Period, measure: str) -> Length:
-    """How many are ahead: counted along the index of the measure, no further than places are given.
+    """How many are ahead: counted along the index of the measure, no further than places are given."""
+    rows = _ranked(person, period, measure).filter(**{f"{measure}__gt": OuterRef(measure)})
+    return Length(ArraySubquery(rows.values("pk")[:RANKED]))
+
+
+def _ranked(person: Person, period: Period, measure: str) -> QuerySet[Standing]:
+    """The people of a period, who has most first.
 
     The order, and that it is more than nothing, say which index: how many will be ahead nobody can guess.
     """
-    more = Q(**{f"{measure}__gt": OuterRef(measure)}) & Q(**{f"{measure}__gt": 0})
-    rows = Standing.objects.filter(more, people_in(person.channel), channel=person.channel, period=period.key)
-    return Length(ArraySubquery(rows.order_by(f"-{measure}", "viewer").values("pk")[:RANKED]))
-
-
-def _place(value: int, ahead: int | None) -> int | None:
-    return ahead + 1 if value and ahead is not None and ahead < RANKED else None
+    rows = Standing.objects.filter(people_in(person.channel), channel=person.channel, period=period.key)
+    return rows.filter(**{f"{measure}__gt": 0}).order_by(f"-{measure}", "viewer")

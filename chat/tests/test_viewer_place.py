@@ -2,6 +2,8 @@
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.portrait import place
@@ -9,10 +11,10 @@ from chat.portrait.person import find
 from streams.models import ChannelTotal
 from streams.tests.cast import make_channel
 from streamstats.lib.periods import ALL_TIME
-from viewers.models import Profile, Standing
+from viewers.models import Profile, Standing, Viewer
 from viewers.tests.cast import make_viewer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_client")]
 
 
 @pytest.fixture
@@ -95,3 +97,42 @@ def test_the_place_leads_to_its_board(client, channel):
 def test_the_longest_streak_is_told(client, channel):
     make_standing(channel, "bob", 5, streak=12)
     assert "12 streams</data> in a row" in client.get("/c/lantern/viewers/bob/").content.decode()
+
+
+def ask(channel, login):
+    """What it takes to say somebody's place: questions about who is ahead of them, and the place."""
+    person = find(channel, login, "", AnonymousUser())[0]
+    with CaptureQueriesContext(connection) as queries:
+        found = place.of(person, ALL_TIME)
+    return sum("cardinality" in query["sql"] for query in queries), found.by_messages
+
+
+@pytest.fixture
+def crowd(channel, monkeypatch):
+    """Ten people of whom the first three have places, asked about once."""
+    monkeypatch.setattr(place, "RANKED", 3)
+    for number in range(10):
+        make_standing(channel, f"viewer{number}", 1000 - 100 * number)
+    standings(channel, "viewer0")
+
+
+def test_nobody_is_counted_for_who_is_far_behind(crowd, channel):
+    assert ask(channel, "viewer9") == (0, None)
+
+
+@pytest.mark.parametrize(("login", "expected"), [("viewer0", 1), ("viewer2", 3), ("viewer3", None)])
+def test_who_is_near_is_counted(crowd, channel, login, expected):
+    """Also just behind, for somebody ahead may hide."""
+    Standing.objects.filter(viewer__login="viewer3").update(messages=790)
+    assert ask(channel, login) == (1, expected)
+
+
+def test_who_moves_up_when_somebody_hides_has_their_place(crowd, channel):
+    Standing.objects.filter(viewer__login="viewer3").update(messages=790)
+    Viewer.objects.filter(login="viewer0").update(hidden_at=timezone.now())
+    assert ask(channel, "viewer3") == (1, 3)
+
+
+def test_without_redis_everybody_is_counted(crowd, channel, settings):
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    assert ask(channel, "viewer9") == (1, None)

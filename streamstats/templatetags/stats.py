@@ -1,16 +1,21 @@
-"""Numbers, times and pictures in templates. Each line hands over to `streamstats.lib`."""
+"""Numbers, times and pictures in templates. Each line hands over to `streamstats.lib`.
+
+A page has a hundred of them. They are made of numbers, dates and the template's own words, so nothing in them needs to
+be escaped, which takes five times as long.
+"""
 
 from datetime import UTC, datetime, timedelta
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from streamstats.lib import colors, durations, numbers
 from streamstats.lib.evening import Evening
 
 register = template.Library()
+
+NONE = "&ndash;"
 
 register.filter("grouped", numbers.grouped)
 register.filter("compact", numbers.compact)
@@ -22,29 +27,22 @@ register.filter("ink_on", colors.ink_on)
 @register.simple_tag
 def number(value: int, live: str = "") -> SafeString:
     """A number rounded for reading, the exact one on hover and for machines; `live` names what moves it."""
-    moved = format_html(' data-live="{}"', live) if live else ""
-    return format_html(
-        '<data value="{}" title="{}"{}>{}</data>', value, numbers.grouped(value), moved, numbers.compact(value)
-    )
+    moved = f' data-live="{live}"' if live else ""
+    return SafeString(f'<data value="{value:d}" title="{value:,d}"{moved}>{numbers.compact(value)}</data>')
 
 
 @register.simple_tag
 def count(value: int, singular: str, plural: str = "") -> SafeString:
     """A number with its noun, the exact number on hover."""
     text = numbers.counted(value, singular, plural)
-    return format_html('<data value="{}" title="{}">{}</data>', value, numbers.grouped(value), text)
+    return SafeString(f'<data value="{value:d}" title="{value:,d}">{text}</data>')
 
 
 @register.simple_tag
 def noun(value: int, singular: str, live: str) -> SafeString:
     """The noun of a number that stands elsewhere, and that `live` moves."""
-    return format_html(
-        '<span data-noun="{}" data-one="{}" data-many="{}">{}</span>',
-        live,
-        singular,
-        numbers.noun(2, singular),
-        numbers.noun(value, singular),
-    )
+    many, shown = numbers.noun(2, singular), numbers.noun(value, singular)
+    return SafeString(f'<span data-noun="{live}" data-one="{singular}" data-many="{many}">{shown}</span>')
 
 
 @register.simple_tag
@@ -84,7 +82,7 @@ def spoken(span: timedelta) -> str:
 def lasted(seconds: int) -> SafeString:
     """A length of time as people say it, the exact one on hover."""
     span = timedelta(seconds=seconds)
-    return format_html('<data value="{}" title="{}">{}</data>', seconds, durations.exact(span), durations.spoken(span))
+    return SafeString(f'<data value="{seconds:d}" title="{durations.exact(span)}">{durations.spoken(span)}</data>')
 
 
 @register.simple_tag
@@ -92,24 +90,19 @@ def evening_rows(evening: Evening) -> SafeString:
     """The rows of the table behind the picture of a stream: hundreds, too many for a template."""
     kind, shown = ("short", "%-d %b, %H:%M") if evening.spans_days else ("hour", "%H:%M")
     rows = (
-        (
-            _time(slot.at, kind, f"{slot.at:{shown}}"),
-            "\N{EN DASH}" if slot.viewers is None else numbers.grouped(slot.viewers),
-            "not received" if slot.rate is None else f"{slot.rate:,.1f}".removesuffix(".0"),
-        )
+        f'<tr><th scope="row">{_time(slot.at, kind, f"{slot.at:{shown}}")}</th>'
+        f'<td class="number">{NONE if slot.viewers is None else f"{slot.viewers:,d}"}</td>'
+        f'<td class="number">{_rate(slot.rate)}</td></tr>'
         for slot in evening.slots
     )
-    return format_html_join(
-        "\n", '<tr><th scope="row">{}</th><td class="number">{}</td><td class="number">{}</td></tr>', rows
-    )
+    return SafeString("\n".join(rows))
+
+
+def _rate(rate: float | None) -> str:
+    return "not received" if rate is None else f"{rate:,.1f}".removesuffix(".0")
 
 
 def _time(at: datetime, kind: str, text: str) -> SafeString:
     utc = at.astimezone(UTC)
-    return format_html(
-        '<time datetime="{}" title="{} UTC" data-as="{}">{}</time>',
-        f"{utc:%Y-%m-%dT%H:%M:%SZ}",
-        f"{utc:%-d %b %Y, %H:%M:%S}",
-        kind,
-        text,
-    )
+    machine, exact = f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%-d %b %Y, %H:%M:%S}"
+    return SafeString(f'<time datetime="{machine}" title="{exact} UTC" data-as="{kind}">{text}</time>')
