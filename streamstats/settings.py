@@ -136,7 +136,8 @@ CONTACT = env.str("CONTACT", default="")
 # Files made for one person, such as exports; served by views that ask who it is, never by address alone.
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(STREAMSTATS_HOME / "media"))).expanduser().resolve()
 
-# How long a page is kept ready for strangers; what goes on now, 30 seconds at most. A viewer's choice empties it at once: see streams/pages.py.
+# How long a page is kept ready for strangers; what goes on now, 30 seconds at most. A viewer's choice empties it at
+# once: see streams/pages.py.
 PAGE_CACHE_SECONDS = env.int("PAGE_CACHE_SECONDS", default=300)
 # Open pages that are told of news (server-sent events): in one process, and from one address.
 LIVE_PAGES = env.int("LIVE_PAGES", default=2000)

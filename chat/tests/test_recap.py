@@ -126,7 +126,9 @@ def year(channel, ann):
         ChannelDay.objects.filter(day=day).update(messages=messages, chatters=9, subs=2)
     Stream.objects.filter(pk="s2025030920").update(peak_viewers=321, new_viewers=4, watch_seconds=7200)
     once = date(2025, 3, 3)
-    EmoteYear.objects.create(channel=channel, emote=make_emote("Clap"), year=2025, uses=5, first_day=once, last_day=once)
+    EmoteYear.objects.create(
+        channel=channel, emote=make_emote("Clap"), year=2025, uses=5, first_day=once, last_day=once
+    )
     Standing.objects.create(channel=channel, viewer=ann, period="2025", watch_seconds=5 * 3600)
 
 
