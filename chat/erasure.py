@@ -24,6 +24,7 @@ from chat.cleaning import find_messages, find_rows
 from chat.eraser import MENTION, Eraser, Show, StillOnItsWay, clean_texts, names_of, rows_in, tables_of_others
 from chat.loginerasure import logins_of
 from chat.mentions import Mentions
+from streams.locks import ERASURES
 from streams.models import Channel
 from viewers.models import Erasure, Progress
 
@@ -173,7 +174,7 @@ def _note_failure(erasure: Erasure, error: Exception) -> None:
 def _alone(erasure: Erasure) -> Iterator[None]:
     """Two who erase the same account would do no harm, but count what they removed twice."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(7308336, %s::int)", [erasure.pk])
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s::int)", [ERASURES, erasure.pk])
         if not cursor.fetchone()[0]:
             raise GoesOn
     try:
@@ -181,4 +182,4 @@ def _alone(erasure: Erasure) -> Iterator[None]:
     finally:
         if connection.connection is not None and not connection.connection.closed:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(7308336, %s::int)", [erasure.pk])
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s::int)", [ERASURES, erasure.pk])

@@ -4,7 +4,12 @@ from collections.abc import Iterable
 
 from django.db.backends.utils import CursorWrapper
 
-HOLD = "SELECT pg_advisory_xact_lock(7308335, channel::int) FROM unnest(%s::bigint[]) channel ORDER BY channel"
+from streams.locks import FOLDS
+
+HOLD = (
+    f"SELECT pg_advisory_xact_lock({FOLDS}, channel::int)"  # noqa: S608 (a number of ours)
+    " FROM unnest(%s::bigint[]) channel ORDER BY channel"
+)
 
 
 def hold(cursor: CursorWrapper, channels: Iterable[int]) -> None:

@@ -12,12 +12,12 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
+from streams.locks import PARTITIONS
+
 log = structlog.get_logger(__name__)
 
 PARENT = "chat_message"
 DEFAULT = "chat_message_default"
-# Any number will do, as long as only partition work takes it: one partition is made at a time.
-LOCK = 7_308_332
 # Who waits to change a table makes everybody wait who comes after; not for longer than this.
 PATIENCE = "2s"
 TWITCH_BEGAN = date(2011, 6, 1)
@@ -104,7 +104,7 @@ def _each(months: Iterable[date], deed: Callable[[date], bool]) -> Outcome:
 def _tables_locked(mode: str) -> Iterator[CursorWrapper]:
     """One partition at a time, and all take the table before its partitions, as those do who read and write."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PARTITIONS])
         cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE}'")
         cursor.execute(f"LOCK TABLE ONLY {PARENT} IN {mode} MODE")
         # Rows may not appear in the default partition while another takes over a part of it.

@@ -18,11 +18,11 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import F, Q
 
 from chat.numbers import BY_EMOTE, BY_VIEWER
-from streams.locks import lock_channels
+from streams.locks import COUNTS, lock_channels
 from streams.models import Channel, Stream
 
 # Two who count one stream at once would write over each other what they read at different times.
-LOCK_COUNT = "SELECT pg_advisory_xact_lock(7308334, hashtext(%(stream)s))"
+LOCK_COUNT = f"SELECT pg_advisory_xact_lock({COUNTS}, hashtext(%(stream)s))"
 
 READ_STREAM = """
 SELECT stream.started_at, coalesce(stream.ended_at, 'infinity')::text, stream.twitch_ids,

@@ -10,11 +10,12 @@ from typing import Self
 
 from django.db.backends.utils import CursorWrapper
 
+from streams.locks import CHOICES
 from viewers.marks import mark_of
 
 # Two statements in one go. The second sees what was committed while the first waited; one alone would not.
-_WITH_THE_OTHERS = "SELECT pg_advisory_xact_lock_shared(7308335, 0); {}"
-LOCK_ALONE = "SELECT pg_advisory_xact_lock(7308335, 0)"
+_WITH_THE_OTHERS = f"SELECT pg_advisory_xact_lock_shared({CHOICES}, 0); {{}}"
+LOCK_ALONE = f"SELECT pg_advisory_xact_lock({CHOICES}, 0)"
 
 READ_VERSION = "SELECT coalesce(max(version), 0) FROM viewers_choiceclock"
 READ_UNKEPT = """

@@ -21,6 +21,7 @@ from chat.tests.lines import privmsg
 from chat.tests.lines import read as read_lines
 from chat.tests.patience import PATIENCE, until_in_threads
 from chat.tests.writers import in_thread, waiting
+from streams.locks import PARTITIONS
 from streams.models import Channel
 from viewers.models import Viewer
 
@@ -128,10 +129,10 @@ def test_dropping_a_month_that_is_not_there_is_nothing():
 
 def test_two_who_make_the_same_month_make_it_once():
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [partitions.LOCK])
+        cursor.execute("SELECT pg_advisory_lock(%s)", [PARTITIONS])
         makers = [in_thread(partitions.make, [MAY]) for _ in range(2)]
         until_in_threads(waiting(2))
-        cursor.execute("SELECT pg_advisory_unlock(%s)", [partitions.LOCK])
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [PARTITIONS])
     assert sorted(maker.result().done for maker in makers) == [[], [MAY]]
 
 
