@@ -203,12 +203,6 @@ class Board:
         return Exists(Viewer.objects.filter(people_in(self.channel, "pk"), own))
 
 
-def place_of(channel: Channel, viewer: Viewer, by: str, period: Period) -> int | None:
-    """The place of a viewer among the people of a channel; None beyond the first thousand, and for who has none."""
-    own = Board.of(channel, by, period).own(viewer)
-    return own.place if own else None
-
-
 def _places(found: Iterable[tuple[str, int]], after: Mark | None) -> Iterator[Mark]:
     """Give people their places, in the order of their board, going on from whoever came before."""
     last = after

@@ -11,7 +11,7 @@ from django.utils import timezone
 from social_django.models import UserSocialAuth
 
 from chat import boards
-from chat.boards import MEASURES, Board, Mark, place_of
+from chat.boards import MEASURES, Board, Mark
 from chat.models import Redemption, Reward
 from chat.views.boards import following
 from streams.models import Channel, Stream
@@ -76,6 +76,11 @@ def to_the_end(client, **asked):
 
 def hide(channel, viewer, how=Profile.Visibility.HIDDEN):
     Profile.objects.create(channel=channel, viewer=viewer, visibility=how)
+
+
+def place_of(channel, viewer):
+    own = Board.of(channel, "messages", ALL).own(viewer)
+    return own.place if own else None
 
 
 def log_in(client, viewer):
@@ -444,22 +449,22 @@ def test_a_place_counts_those_ahead_who_are_shown(channel, values, hidden, expec
     channel.page_policy = policy
     for number, viewer in enumerate(viewers):
         hide(channel, viewer, Profile.Visibility.HIDDEN if number in hidden else Profile.Visibility.SHOWN)
-    assert [place_of(channel, viewer, "messages", ALL) for viewer in viewers] == expected
+    assert [place_of(channel, viewer) for viewer in viewers] == expected
 
 
 def test_a_bot_has_no_place(channel):
-    assert place_of(channel, stand(channel, "bot", 9, is_bot=True), "messages", ALL) is None
+    assert place_of(channel, stand(channel, "bot", 9, is_bot=True)) is None
 
 
 def test_who_did_nothing_has_no_place(channel):
-    assert place_of(channel, make_viewer(channel, "ann"), "messages", ALL) is None
+    assert place_of(channel, make_viewer(channel, "ann")) is None
 
 
 @pytest.mark.parametrize(("ranked", "expected"), [(3, 3), (2, None)])
 def test_beyond_the_first_there_is_no_place(channel, monkeypatch, ranked, expected):
     monkeypatch.setattr(boards, "RANKED", ranked)
     *_, last = crowd(channel, 9, 5, 1)
-    assert place_of(channel, last, "messages", ALL) == expected
+    assert place_of(channel, last) == expected
 
 
 def test_where_too_many_ahead_are_hidden_no_place_is_made_up(channel, monkeypatch):
@@ -467,9 +472,9 @@ def test_where_too_many_ahead_are_hidden_no_place_is_made_up(channel, monkeypatc
     first, second, _, last = crowd(channel, 9, 8, 7, 1)
     for viewer in (first, second):
         hide(channel, viewer)
-    assert place_of(channel, last, "messages", ALL) is None
-    assert place_of(channel, second, "messages", ALL) is None
-    assert place_of(channel, first, "messages", ALL) is None
+    assert place_of(channel, last) is None
+    assert place_of(channel, second) is None
+    assert place_of(channel, first) is None
 
 
 # One stream

@@ -224,14 +224,6 @@ class ViewerTotal(ViewerCounts):
     def __str__(self) -> str:
         return f"{self.viewer_id} in {self.channel_id}"
 
-    def rank(self) -> int | None:
-        """The place by messages among the people of the channel; none for bots, and past the first thousand."""
-        if self.viewer.is_bot:
-            return None
-        ahead = ViewerTotal.objects.people().filter(channel=self.channel_id, messages__gt=self.messages)
-        place = ahead[:RANKED].count() + 1
-        return place if place <= RANKED else None
-
 
 class ViewerStream(models.Model):
     """One viewer in one stream: what it adds up to, for the stream's page and for who came when."""
