@@ -1,7 +1,7 @@
 """Who sees a viewer's page, its recap and its picture: whoever is chosen against, at every address."""
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.utils import timezone
 from social_django.models import UserSocialAuth
 
@@ -218,8 +218,24 @@ def test_a_page_of_ones_own_is_for_no_cache_in_between(client, channel, ann):
     assert client.get(f"{BASE}ann/")["Cache-Control"] == "private, no-cache"
 
 
-@pytest.mark.parametrize(("who", "most"), [(self_, 12), (superuser, 12), (streamer, 12)])
+@pytest.mark.parametrize(("who", "most"), [(self_, 12), (superuser, 12), (streamer, 12), (moderator, 12)])
 def test_few_queries_for_who_is_logged_in(client, channel, ann, django_assert_max_num_queries, who, most):
     who(client, ann)
     with django_assert_max_num_queries(most):
         client.get(f"{BASE}ann/")
+
+
+@pytest.mark.parametrize("choice", [hidden_everywhere, removed])
+def test_few_queries_for_moderators_who_see_what_is_hidden(client, channel, ann, django_assert_max_num_queries, choice):
+    choice(channel, ann)
+    moderator(client, ann)
+    with django_assert_max_num_queries(12):
+        assert client.get(f"{BASE}ann/").status_code == 200
+
+
+def test_a_permission_given_to_a_group_of_staff_counts_as_well(client, channel, ann):
+    helpers = Group.objects.create(name="helpers")
+    helpers.permissions.add(Permission.objects.get(codename="change_profile"))
+    log_in(client, is_staff=True).groups.add(helpers)
+    hidden_everywhere(channel, ann)
+    assert client.get(f"{BASE}ann/").status_code == 200

@@ -737,6 +737,7 @@ def test_a_text_is_saved_while_redis_is_away_and_it_is_said_what_follows(own, mo
         ("stranger", f"{WIKI}2/", 4),
         ("own", WIKI, 8),
         ("own", EDIT, 8),
+        ("moderator", PAGE, 12),
         ("moderator", WIKI, 12),
         ("moderator", f"{WIKI}2/", 12),
         ("own", f"{WIKI}2/withdraw/", 9),
