@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection
+from django.db.models import Q
 
 from chat import personal
 from chat.cleaning import find_messages, find_rows
@@ -100,7 +101,9 @@ def would_remove(viewer_id: str) -> dict[str, int]:
 
 
 def _open() -> list[Erasure]:
-    return list(Erasure.objects.exclude(state=Progress.DONE).order_by("asked_at", "pk")[:MOST_TOGETHER])
+    """Those that failed come last, or they would take the places of all others for ever."""
+    unfinished = Erasure.objects.exclude(state=Progress.DONE).alias(has_failed=Q(state=Progress.FAILED))
+    return list(unfinished.order_by("has_failed", "asked_at", "pk")[:MOST_TOGETHER])
 
 
 def _was_just_done() -> bool:

@@ -32,6 +32,7 @@ from viewers.unkept import LOCK_ALONE
 __all__ = [
     "WORDING",
     "NotNow",
+    "TooSoon",
     "agree",
     "allow_again",
     "anonymous_id",
@@ -84,6 +85,10 @@ ON CONFLICT (id) DO UPDATE SET version = known.version + 1
 
 class NotNow(Exception):
     """A choice that is not kept: why, in a sentence for people. Nothing has changed."""
+
+
+class TooSoon(NotNow):
+    """The same, because it was done not long ago."""
 
 
 # Whether there is a page
@@ -152,14 +157,13 @@ def ask_to_erase(viewer: Viewer) -> Erasure:
     """Have a viewer erased, and show and keep nothing of them meanwhile. Raises NotNow.
 
     There is one erasure of an account: asked for again, it is the one that goes on, or it begins anew with a new
-    receipt, a day after it was done at the earliest: each reads all texts there are. While one goes on nothing is done
-    for being asked often.
+    receipt. That raises TooSoon within a day after the last was done, since each reads all texts there are.
     """
     mark = mark_of(viewer.pk)
     if (going_on := _unfinished(mark)) is not None:
         return going_on
     if Erasure.objects.filter(mark=mark, finished_at__gt=_now() - DAY).exists():
-        raise NotNow(ERASED_TODAY)
+        raise TooSoon(ERASED_TODAY)
     with _told_to_pages(_every_channel()), _told_to_the_ingest(viewer):
         if (going_on := _unfinished(mark)) is not None:  # asked twice at once
             return going_on

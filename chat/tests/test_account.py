@@ -424,6 +424,14 @@ def test_with_it_one_is_erased_logged_out_and_given_a_receipt(as_ann, ann, typed
     assert as_ann.get(ACCOUNT).status_code == 302
 
 
+def test_who_was_erased_today_is_told_to_ask_tomorrow(as_ann, ann):
+    now = timezone.now()
+    Erasure.objects.create(mark=mark_of(ann.pk), receipt="earlier", state="done", finished_at=now, lifted_at=now)
+    page = as_ann.post("/account/erase/", {"login": "ann"})
+    assert page.status_code == 429
+    assert "please ask again tomorrow" in words(page)
+
+
 def test_an_erasure_that_cannot_begin_is_told(as_ann, monkeypatch):
     def away(logins):
         raise RedisError("away")

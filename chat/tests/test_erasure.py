@@ -498,6 +498,16 @@ def test_those_for_whom_a_pass_has_no_room_wait_for_the_next(site, monkeypatch):
     assert (first.state, second.state) == (Progress.DONE, Progress.RUNNING)
 
 
+def test_what_failed_takes_nobodys_place(site, monkeypatch):
+    monkeypatch.setattr(erasure, "MOST_TOGETHER", 1)
+    choices.ask_to_erase(site.person)
+    Erasure.objects.update(state=Progress.FAILED)
+    other = choices.ask_to_erase(site.bob)
+    assert erase_accounts() == "1 erased"
+    other.refresh_from_db()
+    assert other.state == Progress.DONE
+
+
 def test_an_account_is_erased_once_a_day(site):
     erased(site)
     choices.allow_again(PERSON)

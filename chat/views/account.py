@@ -277,6 +277,8 @@ def erase(request: HttpRequest) -> HttpResponse:
         return _not_erased(request, viewer, problem, HTTPStatus.BAD_REQUEST)
     try:
         erasure = choices.ask_to_erase(viewer)
+    except choices.TooSoon as refusal:
+        return _not_erased(request, viewer, str(refusal), HTTPStatus.TOO_MANY_REQUESTS)
     except choices.NotNow as refusal:
         return _not_erased(request, viewer, str(refusal), HTTPStatus.SERVICE_UNAVAILABLE)
     logout(request)
