@@ -81,8 +81,9 @@ SELECT viewer_id, stream_id, {columns} FROM ({rows}) counted WINDOW past AS (PAR
 HIGHEST = """
 (SELECT DISTINCT ON (achievement) achievement, level, earned_at, value, stream.id, stream.title
 FROM viewers_award award JOIN chosen USING (viewer_id) LEFT JOIN streams_stream stream ON stream.id = award.stream_id
-WHERE award.channel_id = %(channel)s ORDER BY achievement, level DESC)
+WHERE award.channel_id = %(channel)s {when} ORDER BY achievement, level DESC)
 """
+THEN = "AND earned_at >= %(start)s AND earned_at < %(end)s"
 PRESENT = """
 SELECT measure, NULL, NULL, coalesce(reached, 0), NULL, NULL FROM (SELECT {highest} FROM ({rows}) counted) facts
 CROSS JOIN LATERAL (VALUES {told}) AS told (measure, reached)
@@ -349,18 +350,34 @@ def of_viewer(channel: Channel, viewer: Viewer) -> Cabinet:
     """What a viewer earned in a channel, and what comes next, in one query; nothing at all for bots."""
     if viewer.is_bot:
         return Cabinet([], [])
-    earned: list[Earned] = []
-    standing: dict[str, int] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_of_one(), {"channel": channel.pk, "viewer": viewer.pk})
-        for key, level, earned_at, value, stream_id, title in cursor.fetchall():
-            if level is None:
-                standing[key] = value
-            elif key in BY_KEY:
-                stream = Where(stream_id, title) if stream_id else None
-                earned.append(Earned(BY_KEY[key], level, earned_at, value, stream))
-    earned.sort(key=lambda each: (each.earned_at, each.achievement.key), reverse=True)
+    rows = _asked(_of_one(), {"channel": channel.pk, "viewer": viewer.pk})
+    earned = _earned(row for row in rows if row[1] is not None)
+    standing = {key: value for key, level, _, value, *_ in rows if level is None}
     return Cabinet(earned, _coming({each.achievement.key: each.level for each in earned}, standing))
+
+
+def earned_in(channel: Channel, viewer: Viewer, start: datetime, end: datetime) -> Cabinet:
+    """What a viewer earned in [start, end), of each achievement the highest level; nothing for bots."""
+    if viewer.is_bot:
+        return Cabinet([], [])
+    values = {"channel": channel.pk, "viewer": viewer.pk, "start": start, "end": end}
+    return Cabinet(_earned(_asked(ONE_VIEWER + HIGHEST.format(when=THEN), values)), [])
+
+
+def _asked(question: str, values: dict[str, Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(question, values)
+        return list(cursor.fetchall())
+
+
+def _earned(rows: Iterable[Any]) -> list[Earned]:
+    """The latest first. What rules are no longer there gave is left out."""
+    earned = [
+        Earned(BY_KEY[key], level, earned_at, value, Where(stream_id, title) if stream_id else None)
+        for key, level, earned_at, value, stream_id, title in rows
+        if key in BY_KEY
+    ]
+    return sorted(earned, key=lambda each: (each.earned_at, each.achievement.key), reverse=True)
 
 
 def _coming(levels: dict[str, int], standing: dict[str, int]) -> list[Coming]:
@@ -375,7 +392,7 @@ def _coming(levels: dict[str, int], standing: dict[str, int]) -> list[Coming]:
 
 @cache
 def _of_one() -> str:
-    arms = [HIGHEST]
+    arms = [HIGHEST.format(when="")]
     for scan in SCANS:
         of = {name: "max" if measure.is_peak else "sum" for name, measure in scan.measures.items()}
         highest = ", ".join(f"{function}({name})::bigint AS {name}" for name, function in of.items())

@@ -1,5 +1,8 @@
 """Achievements as people see them: on the page of a viewer, and all of a channel."""
 
+import re
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib.auth.models import User
 from social_django.models import UserSocialAuth
@@ -10,7 +13,7 @@ from chat.tests.deeds import Deeds
 from streams.models import Stream
 from streams.tests.cast import make_channel
 from viewers.access import PROVIDER
-from viewers.models import Viewer
+from viewers.models import Award, Viewer
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -93,11 +96,32 @@ def test_bots_earn_none(client, channel, ann):
     assert "Bots earn none." in words(client, ANN)
 
 
-def test_they_are_of_all_time_whatever_the_range(client, channel, ann):
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("2026-03", "achievements in March 2026"),
+        ("2025", "Achievements in 2025 None was earned then."),
+        ("2026-W10", "achievements in the week of 2 Mar 2026"),
+    ],
+)
+def test_a_range_tells_what_was_earned_in_it(client, channel, ann, asked, expected):
     ann.days(3, messages=45)
     award(channel, None)
-    assert "achievements of all time" in words(client, f"{ANN}?range=2025")
-    assert "of all time" not in section(client)
+    assert expected in words(client, f"{ANN}?range={asked}")
+
+
+def test_of_one_achievement_a_range_tells_the_highest_level_of_that_time(client, channel, ann):
+    viewer = Viewer.objects.get(login="ann")
+    for level, month in ((1, 1), (2, 3), (3, 5)):
+        Award.objects.create(
+            channel=channel,
+            viewer=viewer,
+            achievement="messages",
+            level=level,
+            earned_at=datetime(2026, month, 1, tzinfo=UTC),
+            value=1,
+        )
+    assert re.findall(r"level \d", words(client, f"{ANN}?range=2026-03")) == ["level 2"]
 
 
 # All of a channel

@@ -85,11 +85,18 @@ def _of_period(person: Person, told: Stretch) -> dict[str, object]:
         "week": week.draw(listed.hours),
         "emotes": facts.favourites(person, told),
         "attended": facts.attended(person, told),
-        "achievements": awards.of_viewer(person.channel, person.viewer),
+        "achievements": _achievements(person, told),
         "standings": place.of(person, period),
         "streak_now": listed.streak_now if told.is_all and not person.viewer.is_bot else 0,
         "picker": _periods(person, told),
     }
+
+
+def _achievements(person: Person, told: Stretch) -> awards.Cabinet:
+    """All of them, and what comes next; of a shorter period what was earned in it."""
+    if told.started_at is None or told.ended_at is None:
+        return awards.of_viewer(person.channel, person.viewer)
+    return awards.earned_in(person.channel, person.viewer, told.started_at, told.ended_at)
 
 
 def _of_stream(person: Person, told: Stretch, stream: Stream) -> dict[str, object]:
