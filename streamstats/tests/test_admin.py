@@ -62,6 +62,7 @@ from viewers.models import (
     Profile,
     SessionCorrection,
     Standing,
+    Verdict,
     Viewer,
     ViewerDay,
     ViewerStream,
@@ -79,6 +80,7 @@ LARGE += ["ViewSession", "Redemption"]
 OF_ONE_CHANNEL = [
     *LARGE,
     "Profile",
+    "Verdict",
     "Award",
     "AwardRule",
     "Standing",
@@ -120,6 +122,7 @@ def world():
             started_before=now, ended_before=now, started_after=now, ended_after=now,
         )  # fmt: skip
         profile = Profile.objects.create(channel=channel, viewer=viewer)
+        Verdict.objects.create(channel=channel, mark=name, is_removed=True)
         WikiRevision.objects.create(profile=profile, number=1, text="words", role=WikiRevision.Role.VIEWER)
         Award.objects.create(channel=channel, viewer=viewer, achievement="days", level=1, earned_at=now, stream=stream)
         AwardRule.objects.create(channel=channel, achievement="days", version="1")
