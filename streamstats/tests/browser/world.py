@@ -169,7 +169,13 @@ def _make_hostile(now: datetime) -> None:
 def _erase_somebody(now: datetime) -> None:
     removed = {"messages": 12_345, "days": 31}
     Erasure.objects.create(
-        mark="0" * 64, receipt=RECEIPT, state="done", removed=removed, steps=9, steps_done=9, finished_at=now
+        mark="0" * 64,
+        receipt=RECEIPT,
+        state="done",
+        removed=removed,
+        steps=9,
+        steps_done=9,
+        finished_at=now - timedelta(hours=1),
     )
 
 
