@@ -103,7 +103,8 @@ class Eraser:
 
     def leave(self) -> None:
         """Take out what is theirs. Raises StillOnItsWay."""
-        self._forget_pages()
+        if not self.erasure.step:  # the first time: who waits for the ingest is tried again every few minutes
+            self._forget_pages()
         for step, deed in self._first:
             if self.enters(step):
                 deed()

@@ -48,7 +48,6 @@ from streams.models import Channel, ChannelDay, JobRun, Stream, StreamSegment, T
 from viewers import choices, wiki
 from viewers.models import (
     Erasure,
-    Export,
     Progress,
     SessionCorrection,
     Verdict,
@@ -235,8 +234,6 @@ def test_the_login_goes_and_those_of_others_stay(site):
     erased(site)
     assert list(User.objects.values_list("username", flat=True)) == ["moderator"]
     assert list(Session.objects.values_list("pk", flat=True)) == [site.sessions[2]]
-    assert {path.name for path in site.files.values() if path.exists()} == {site.files[site.bob.pk].name}
-    assert list(Export.objects.values_list("viewer", flat=True)) == [site.bob.pk]
 
 
 def test_what_moderators_decided_about_their_page_stays_without_saying_whose_it_is(site, redis_client):
@@ -386,6 +383,15 @@ def test_it_waits_for_lines_from_before_that_the_ingest_still_holds(site, redis_
     redis_client.xdel(STREAM, entry)
     assert erasure.erase(asked)
     assert found_anywhere(redis_client) == []
+
+
+def test_pages_are_forgotten_once_however_long_it_waits(site, redis_client, monkeypatch):
+    redis_client.xadd(STREAM, {"source": "r", "at": 1, "lines": ""}, id="1-1")
+    asked = choices.ask_to_erase(site.person)
+    forgotten: list[list[str]] = []
+    monkeypatch.setattr("streams.pages.forget", lambda logins: forgotten.append(sorted(logins)))
+    assert [erasure.erase(asked) for _ in range(3)] == [False] * 3
+    assert forgotten == [["another", "example"]]
 
 
 def test_counted_again_they_begin_at_nothing(site):
