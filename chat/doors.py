@@ -5,13 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
-from django.http import HttpRequest
-
-NEAR = 64
-"""Bits of an IPv6 address that name one connection to the Internet; the rest its owner chooses."""
 
 
 class Full(Exception):
@@ -52,20 +47,3 @@ class Doors:
                 self._inside[visitor] -= 1
                 if not self._inside[visitor]:
                     del self._inside[visitor]
-
-
-def visitor_of(request: HttpRequest) -> str:
-    """Where a request comes from; empty where that may be many people: a proxy, or a network of one's own.
-
-    Of what a proxy writes down only the last address is its own word.
-    """
-    told = request.META.get("REMOTE_ADDR", "")
-    if settings.TRUST_PROXY:
-        told = request.headers.get("X-Forwarded-For", told).rpartition(",")[2].strip()
-    try:
-        address = ip_address(told)
-    except ValueError:  # a socket file has no address
-        return ""
-    if not address.is_global:
-        return ""
-    return str(ip_network((address, NEAR), strict=False)) if isinstance(address, IPv6Address) else str(address)

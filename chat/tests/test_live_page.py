@@ -5,10 +5,11 @@ from asgiref.sync import async_to_sync
 from django.test import AsyncClient, RequestFactory
 from django.utils import timezone
 
-from chat.doors import Doors, visitor_of
+from chat.doors import Doors
 from chat.tests.crowd import make_emote, make_message
 from chat.views import live
 from streams.tests.cast import make_channel
+from streams.visitors import visitor_of
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -116,8 +117,13 @@ def test_many_who_come_at_the_same_moment_are_not_let_in_beyond_it(redis_client,
         (False, ONE, "9.9.9.9", ONE),
         (True, "10.0.0.1", "1.2.3.4, 9.9.9.9", "9.9.9.9"),
         (True, ONE, None, ONE),
+        (True, "10.0.0.1", "8.8.8.8:4711", ONE),
+        (True, "10.0.0.1", "[2606:4700:1:2:3:4:5:6]:4711", "2606:4700:1:2::/64"),
+        (True, "10.0.0.1", "[2606:4700:1:2:3:4:5:6]", "2606:4700:1:2::/64"),
         (True, "10.0.0.1", "made up", ""),
         (False, "2606:4700:1:2:3:4:5:6", None, "2606:4700:1:2::/64"),
+        (False, "::ffff:8.8.8.8", None, ONE),
+        (False, "::ffff:10.0.0.1", None, ""),
         (False, "127.0.0.1", None, ""),
         (False, "192.168.1.7", None, ""),
         (False, "", None, ""),

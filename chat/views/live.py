@@ -14,12 +14,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 from redis.asyncio import Redis
 
-from chat.doors import Doors, Full, visitor_of
+from chat.doors import Doors, Full
 from chat.livefeed import LiveEmote, LiveFeed, events
 from chat.views.channel import emotes_lately
 from streams.access import listed_channel
 from streams.models import Channel
 from streams.views import CHANNELS
+from streams.visitors import visitor_of
 
 feed = LiveFeed(lambda: Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5))
 doors = Doors()
