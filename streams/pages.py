@@ -39,8 +39,9 @@ SITE = ""
 # by another, so that nothing old comes back.
 GENERATION_SECONDS = 3600
 LONGEST_QUERY = 300
-# What pages are asked with. With anything else they are rendered, but not kept: there is no end of it.
-ASKED_WITH = frozenset({"after", "before", "by", "id", "page", "provider", "q", "range", "show"})
+# What pages are asked with. With anything else, such as what somebody searches for, they are rendered and not kept:
+# there is no end of it.
+ASKED_WITH = frozenset({"after", "before", "by", "id", "page", "provider", "range", "show"})
 LARGEST_BYTES = 1_000_000
 GZIP_LEVEL = 3
 # After Redis failed to answer, pages are rendered without asking it for a moment: each would wait in vain.
@@ -49,7 +50,8 @@ PAUSE_SECONDS = 1.0
 LIVE_SECONDS = 30
 BRIEFLY_SECONDS = 2
 # What pages may take of Redis in each PAGE_CACHE_SECONDS, so twice that at once. Visitors must not fill it, for the
-# lines of chat wait there.
+# lines of chat wait there. What is kept briefly is gone before it could: written again and again, it would only use up
+# the share of the others.
 MOST_BYTES = 128 << 20
 BYTES = PREFIX + "bytes:"
 # Who comes with one of these may see something of their own.
@@ -103,7 +105,7 @@ class Keeper:
     def keep(self, key: str, page: Page, seconds: int) -> None:
         stored = page.dumps()
         try:
-            if self._has_room(len(stored)):
+            if seconds <= BRIEFLY_SECONDS or self._has_room(len(stored)):
                 quick_redis().set(key, stored, ex=seconds)
         except RedisError as error:
             self._pause(error)

@@ -139,8 +139,17 @@ def test_pages_take_no_more_than_their_share_of_redis(redis_client, monkeypatch)
     assert 4000 < sum(len(redis_client.get(key)) for key in redis_client.keys(f"{pages.PREFIX}*")) < 9000
 
 
-def test_a_long_query_is_not_kept(redis_client):
-    Rendered().get("/?q=" + "x" * 300, channel="")
+def test_what_is_gone_in_two_seconds_takes_nothing_of_that_share(redis_client, monkeypatch):
+    monkeypatch.setattr(pages, "MOST_BYTES", 0)
+    page = Rendered()
+    page.view = kept_briefly(page._render)
+    assert [page.get().content, page.get().content] == [b"page 1", b"page 1"]
+    assert redis_client.keys(f"{pages.BYTES}*") == []
+
+
+@pytest.mark.parametrize("query", ["range=" + "x" * 300, "q=ann", "q=", "range=all&q=ann"])
+def test_a_long_query_or_a_search_is_not_kept(redis_client, query):
+    Rendered().get(f"/?{query}", channel="")
     assert redis_client.keys() == []
 
 
