@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from django.db.models import Count, DurationField, ExpressionWrapper, F, Max, Q, Sum
@@ -13,6 +13,7 @@ from chat.portrait.facts import Favourite, most_used
 from chat.portrait.recap import Change, year_named
 from chat.portrait.stretch import Stretch
 from streams.models import Channel, Gap, Stream, StreamSegment
+from streams.models.stream import TIME_ON_AIR
 from streamstats.lib import activity
 from streamstats.lib import year as years
 from viewers.models import Standing
@@ -129,7 +130,6 @@ def _added_up(days: Iterable[Day]) -> ChatSums:
 
 def _streams(channel: Channel, year: int) -> tuple[StreamSums, StreamSums]:
     """The streams that began in this year, and in the one before."""
-    lasted = ExpressionWrapper(Coalesce("ended_at", Now()) - F("started_at"), output_field=DurationField())
     rows = Stream.objects.filter(channel=channel, started_at__gte=datetime(year - 1, 1, 1, tzinfo=UTC))
     rows = rows.filter(started_at__lt=datetime(year + 1, 1, 1, tzinfo=UTC))
     found: dict[str, Any] = {}
@@ -137,7 +137,7 @@ def _streams(channel: Channel, year: int) -> tuple[StreamSums, StreamSums]:
         own = Q(started_at__year=key)
         found |= {
             f"count_{key}": Count("pk", filter=own),
-            f"lasted_{key}": Sum(lasted, filter=own),
+            f"on_air_{key}": Sum(TIME_ON_AIR, filter=own, default=timedelta()),
             f"watch_{key}": Sum("watch_seconds", filter=own, default=0),
             f"new_{key}": Sum("new_viewers", filter=own, default=0),
             f"peak_{key}": Max("peak_viewers", filter=own, default=0),
@@ -146,7 +146,7 @@ def _streams(channel: Channel, year: int) -> tuple[StreamSums, StreamSums]:
     this, before = (
         StreamSums(
             told[f"count_{key}"],
-            round(told[f"lasted_{key}"].total_seconds()) if told[f"lasted_{key}"] else 0,
+            round(told[f"on_air_{key}"].total_seconds()),
             told[f"watch_{key}"],
             told[f"new_{key}"],
             told[f"peak_{key}"],

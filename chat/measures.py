@@ -72,8 +72,7 @@ STREAMS = Scan(
     SELECT viewer_id, stream.started_at AS at, stream.ended_at AS ends_at, stream.id AS stream_id, stream.n AS tie,
         1 AS streams, visit.streak, visit.messages AS messages_of_a_stream,
         coalesce(
-            visit.watch_seconds >= 0.9 * extract(epoch FROM stream.ended_at - stream.started_at)
-            AND stream.ended_at - stream.started_at >= interval '30 minutes', false
+            visit.watch_seconds >= 0.9 * stream.seconds_on_air AND stream.seconds_on_air >= 1800, false
         )::int AS whole_streams,
         (stream.category <> '' AND row_number() OVER (
             PARTITION BY viewer_id, stream.category ORDER BY stream.n
@@ -83,6 +82,7 @@ STREAMS = Scan(
         (stream.n = 1)::int AS first_streams
     FROM (
         SELECT id, started_at, ended_at, (started_at AT TIME ZONE 'UTC')::date AS day,
+            extract(epoch FROM ended_at - started_at) - off_air_seconds AS seconds_on_air,
             CASE WHEN ended_at IS NULL THEN '' ELSE category_id END AS category,
             row_number() OVER (ORDER BY started_at, id) AS n
         FROM streams_stream WHERE channel_id = %(channel)s AND presence_at IS NOT NULL

@@ -4,7 +4,7 @@ Everything is counted from the rows, so a count may be repeated at any time. The
 the channel; only while the result is written do they wait. Messages and emotes are those of the time on air: what
 was written in a drop-out, before or after, is of no stream. Bots count as chatters, as they do for days, but watch
 nothing and are neither new nor returning. The average of the viewers is the plain mean of what the polls showed,
-which come once a minute.
+which come once a minute. How long the drop-outs were is counted again with the rest.
 """
 
 import time
@@ -18,6 +18,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import F, Q
 
 from chat.numbers import BY_EMOTE, BY_VIEWER
+from streams.broadcasts import OFF_AIR
 from streams.locks import COUNTS, lock_channels
 from streams.models import Channel, Stream
 
@@ -107,15 +108,16 @@ WRITE_EMOTES = (
     )
     """,
 )
-WRITE_STREAM = """
+WRITE_STREAM = f"""
 UPDATE streams_stream known SET messages = told.messages, chatters = told.chatters, watched_by = told.watched_by,
     watch_seconds = told.seconds, new_viewers = told.new, returning_viewers = told.returning,
-    peak_viewers = told.peak, average_viewers = told.average
+    peak_viewers = told.peak, average_viewers = told.average, off_air_seconds = told.off_air
 FROM (
     SELECT
         CASE WHEN %(has_messages)s THEN seen.messages ELSE stream.messages END AS messages,
         CASE WHEN %(has_messages)s THEN seen.chatters ELSE stream.chatters END AS chatters,
-        seen.watched_by, seen.seconds, seen.new, seen.returning, samples.peak, samples.average
+        seen.watched_by, seen.seconds, seen.new, seen.returning, samples.peak, samples.average,
+        {OFF_AIR} AS off_air
     FROM streams_stream stream, (
         SELECT coalesce(sum(messages), 0) AS messages,
             count(*) FILTER (WHERE messages > 0 AND viewer_id <> '') AS chatters,
@@ -130,11 +132,12 @@ FROM (
 ) told
 WHERE known.id = %(stream)s AND (
     known.messages, known.chatters, known.watched_by, known.watch_seconds, known.new_viewers, known.returning_viewers,
-    known.peak_viewers, known.average_viewers
+    known.peak_viewers, known.average_viewers, known.off_air_seconds
 ) <> (
-    told.messages, told.chatters, told.watched_by, told.seconds, told.new, told.returning, told.peak, told.average
+    told.messages, told.chatters, told.watched_by, told.seconds, told.new, told.returning, told.peak, told.average,
+    told.off_air
 )
-"""
+"""  # noqa: S608 (ours)
 
 PART_SPENT = 100
 """A live stream is counted again after a hundredth of its time, so that the longest ones cost no more than others."""

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
@@ -184,7 +185,7 @@ class StreamAdmin(FactAdmin):
     list_select_related = ("channel",)
     ordering = ("-started_at", "pk")
     fieldsets = (
-        (None, {"fields": ("channel", "started_at", "ended_at", "title", "category", "language", "history")}),
+        (None, {"fields": ("channel", "started_at", "ended_at", "on_air", "title", "category", "language", "history")}),
         ("How many watched", {"fields": ("peak_viewers", "average_viewers", "viewer_counts")}),
         (
             "What was counted",
@@ -208,6 +209,11 @@ class StreamAdmin(FactAdmin):
     @admin.display(description="watched")
     def watched(self, stream: Stream) -> str:
         return spoken(timedelta(seconds=stream.watch_seconds))
+
+    @admin.display(description="on air")
+    def on_air(self, stream: Stream) -> str:
+        lasted = spoken(stream.on_air_until(timezone.now()))
+        return lasted if stream.ended_at else f"{lasted} so far"
 
     @admin.display(description="titles")
     def history(self, stream: Stream) -> str:

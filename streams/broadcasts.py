@@ -289,6 +289,16 @@ def _write_reports(news: Iterable[StreamReport]) -> None:
 _STREAM = ["twitch_ids", "started_at", "ended_at", "title", "category_id", "category", "language", "seen_at"]
 _SEGMENT = ["ended_at", "title", "category_id", "category"]
 
+# Seconds of a `stream` that are in none of its segments; of a live one, up to where its last segment begins. Without
+# segments nothing is known of drop-outs.
+OFF_AIR = """(
+    SELECT greatest(0, extract(
+        epoch FROM coalesce(stream.ended_at, max(coalesce(segment.ended_at, segment.started_at))) - stream.started_at
+            - sum(coalesce(segment.ended_at, stream.ended_at, segment.started_at) - segment.started_at)
+    ))::integer FROM streams_streamsegment segment WHERE segment.stream_id = stream.id
+)"""
+_WRITE_OFF_AIR = f"UPDATE streams_stream stream SET off_air_seconds = {OFF_AIR} WHERE id = ANY(%s)"  # noqa: S608 (ours)
+
 
 class _Changes:
     """What has to be written so that the rows say what was told; of many channels at once."""
@@ -363,6 +373,8 @@ class _Changes:
             self.segments, update_conflicts=True, unique_fields=["stream", "started_at"], update_fields=_SEGMENT
         )
         if self.touched_streams:
+            with connection.cursor() as cursor:
+                cursor.execute(_WRITE_OFF_AIR, [sorted(self.touched_streams)])
             # What was counted of them is of other times than theirs now. Live ones are counted soon anyway.
             past = Stream.objects.filter(pk__in=self.touched_streams, ended_at__isnull=False)
             past.exclude(counted_at=None).update(counted_at=None)

@@ -232,6 +232,6 @@ def _streams_of(person: Person) -> QuerySet[ViewerStream]:
 
 
 def _share(row: ViewerStream, now: datetime) -> int:
-    """Percent of a stream that was watched, at most all of it: the last proof may be newer than what was counted."""
-    lasted = (row.stream.ended_at or now) - row.stream.started_at
-    return min(100, round(100 * row.watch_seconds / max(lasted.total_seconds(), 1)))
+    """Percent of a stream's time on air that was watched, at most all: the last proof may be newer than the count."""
+    on_air = row.stream.on_air_until(now)
+    return min(100, round(100 * row.watch_seconds / max(on_air.total_seconds(), 1)))

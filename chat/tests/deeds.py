@@ -33,7 +33,7 @@ class Deeds:
     def stream(self, start: datetime = NOON, hours: float = 2, *, came: bool = True, **fields: Any) -> Stream:
         """A stream of the channel, to which the viewer came."""
         end = start + timedelta(hours=hours) if hours else None
-        known = {name: fields.pop(name) for name in ("category_id", "presence_at") if name in fields}
+        known = {name: fields.pop(name) for name in ("category_id", "presence_at", "off_air_seconds") if name in fields}
         stream = Stream.objects.create(
             id=f"s{next(numbers)}", channel=self.channel, started_at=start, ended_at=end,
             **{"presence_at": end or start, **known},

@@ -134,6 +134,7 @@ MISSED = {
         d.stream(watch_seconds=6479),
         d.stream(NOON + DAY, 0.4, watch_seconds=1440),
         d.stream(NOON + 2 * DAY, 0, watch_seconds=99999),
+        d.stream(NOON + 3 * DAY, 0.6, watch_seconds=1740, off_air_seconds=420),
     ],
     "streak": lambda d: [d.stream(NOON + n * DAY, streak=n % 3) for n in range(6)],
     "categories": lambda d: [
@@ -212,6 +213,13 @@ def test_it_is_earned_with_the_date_and_the_number(channel, deeds, only, key):
     rows = list(Award.objects.filter(achievement=key).order_by("level"))
     assert [row.level for row in rows] == list(range(1, level + 1))
     assert (rows[-1].viewer, rows[-1].earned_at, rows[-1].value) == (deeds.viewer, earned_at, value)
+
+
+def test_who_watched_all_that_was_on_air_has_the_whole_story(channel, deeds, only):
+    only("whole-streams")
+    deeds.stream(hours=3, watch_seconds=153 * 60, off_air_seconds=27 * 60)
+    award(channel, None)
+    assert Award.objects.count() == 1
 
 
 @pytest.mark.parametrize("key", BY_KEY)

@@ -84,6 +84,12 @@ def test_who_only_watched_was_silent(client, channel):
     assert "Silent all year" in words(client, 2025)
 
 
+def test_a_channel_was_on_air_without_its_drop_outs(client, channel, ann):
+    assert recap(client, 2025, CHANNEL).streams.seconds == 8 * 3600
+    Stream.objects.filter(started_at__year=2025).update(off_air_seconds=1620)
+    assert "7 h 6 m on air in 2 streams" in words(client, 2025, CHANNEL)
+
+
 @pytest.mark.parametrize("year", [2022, 2023, 2026, 2099, 0, 1, 9999, 99999999999999999999])
 @pytest.mark.parametrize("base", [CHANNEL, ANN])
 @pytest.mark.parametrize("page", ["", "picture.png"])

@@ -210,6 +210,13 @@ def test_a_count_that_is_right_changes_nothing(channel, stream):
     assert not +count(stream)
 
 
+def test_a_count_mends_the_time_off_air(channel, stream):
+    """Code that does not know the column may have told a drop-out."""
+    Stream.objects.update(off_air_seconds=0)
+    assert count(stream)["streams"] == 1
+    assert Stream.objects.get().off_air_seconds == 5 * 60
+
+
 def test_what_is_gone_is_no_longer_counted(channel, stream):
     kept, gone = viewer(channel, "kept", 0), viewer(channel, "gone", 0)
     emotes = [make_emote("Kept").pk, make_emote("Gone").pk]

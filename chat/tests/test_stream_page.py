@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -248,6 +249,13 @@ def test_a_drop_out_is_a_break_and_is_told(client, stream):
         )
     assert [(stretch.x, stretch.width) for stretch in picture(client).breaks] == [(50, 5)]
     assert "Off air for 6 m" in text(client)
+
+
+def test_its_length_is_the_time_on_air(client, stream):
+    for start, end in ((0, 40), (49, 80), (89, 120)):
+        StreamSegment.objects.create(stream=stream, started_at=at(start), ended_at=at(end))
+    Stream.objects.update(off_air_seconds=18 * 60)
+    assert "1 h 42 m on air, with 2 drop-outs, " in re.sub("<[^>]*>", "", text(client))
 
 
 def test_without_segments_the_stream_is_one(client, stream):

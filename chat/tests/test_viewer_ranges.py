@@ -93,6 +93,12 @@ def test_a_stream_tells_what_was_counted_of_it(client, channel, ann):
     assert (sums.watch_seconds, sums.messages, context["attendance"].share) == (3 * 3600, 40, 75)
 
 
+def test_a_share_is_of_the_time_on_air(client, channel, ann):
+    """Nobody can watch a drop-out."""
+    channel.streams.filter(pk="s2025110520").update(off_air_seconds=3600)
+    assert told(client, "stream-s2025110520")["attendance"].share == 100
+
+
 def test_a_part_that_had_a_number_of_its_own_leads_to_its_stream(client, channel, ann):
     stream = channel.streams.get(pk="s2025110520")
     stream.twitch_ids = ["s2025110520", "later"]

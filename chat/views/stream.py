@@ -124,7 +124,7 @@ def _facts(channel: Channel, stream: Any) -> dict[str, object]:
     return {
         "channel": channel,
         "stream": stream,
-        "lasted": ended_at - stream.started_at,
+        "on_air": stream.on_air_until(ended_at),
         "viewers_now": viewers[max(viewers)] if viewers and not stream.ended_at else None,
         "evening": evening.draw(span, viewers, _messages(channel, span), segments, raids=raids, gaps=gaps),
         "moments": _moments(stream, segments, raids, gaps),

@@ -1,11 +1,12 @@
 """Broadcasts: when a channel was on air, with what title, and how many watched."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.functions import Coalesce, Now
 
 from streams.models.channel import Channel
 
@@ -27,7 +28,10 @@ class StreamQuerySet(models.QuerySet["Stream"]):
 
 
 class Stream(models.Model):
-    """One broadcast: [started_at, ended_at). Short drop-outs do not end it; its segments say when it was on air."""
+    """One broadcast: [started_at, ended_at). Short drop-outs do not end it; its segments say when it was on air.
+
+    How long it was on air is the time between, without `off_air_seconds`: `on_air_until` and TIME_ON_AIR say it.
+    """
 
     id = models.CharField(
         max_length=32, primary_key=True, db_collation="C", help_text="Twitch's id of it, the first where it had more."
@@ -41,6 +45,9 @@ class Stream(models.Model):
     )
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    off_air_seconds = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="How long its drop-outs were, together."
+    )
     title = models.CharField(max_length=255, blank=True, help_text="The latest one.")
     category_id = models.CharField(max_length=32, blank=True, db_default="")
     category = models.CharField(max_length=128, blank=True, db_default="", help_text="The latest one.")
@@ -89,10 +96,25 @@ class Stream(models.Model):
     def __str__(self) -> str:
         return f"{self.channel} {self.started_at:%Y-%m-%d %H:%M}"
 
+    def on_air_until(self, now: datetime) -> timedelta:
+        """How long it was on air; if it still is, up to now."""
+        return max(timedelta(), (self.ended_at or now) - self.started_at - timedelta(seconds=self.off_air_seconds))
+
     @property
     def lasted(self) -> timedelta | None:
-        """How long it was; None while it is live."""
-        return self.ended_at - self.started_at if self.ended_at else None
+        """How long it was on air; None while it is live."""
+        return self.on_air_until(self.ended_at) if self.ended_at else None
+
+
+TIME_ON_AIR = models.ExpressionWrapper(
+    Coalesce("ended_at", Now())
+    - models.F("started_at")
+    - models.ExpressionWrapper(
+        models.F("off_air_seconds") * models.Value(timedelta(seconds=1)), output_field=models.DurationField()
+    ),
+    output_field=models.DurationField(),
+)
+"""The same for a question about many streams."""
 
 
 class StreamSegment(models.Model):

@@ -3,13 +3,16 @@
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from itertools import permutations
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from streams.broadcasts import Live, changed, observe, on_air, went_offline, went_online
 from streams.models import Channel, Stream, StreamReport, StreamSample, StreamSegment
+from streams.models.stream import TIME_ON_AIR
 from streams.tests.cast import make_channel
 
 pytestmark = pytest.mark.django_db
@@ -101,6 +104,51 @@ def test_a_short_drop_out_does_not_end_it():
     assert streams() == [(["1", "2"], 0, None)]
     assert on_air(Stream.objects.get()) == [(at(0), at(60)), (at(69), None)]
     assert went_online(channel, "2", at(69), at(69)).pk == "1"
+
+
+def test_its_drop_outs_are_no_time_on_air():
+    happen(on("1", 0), off(40), on("2", 49), named("B", 55), off(80), on("3", 89), off(120))
+    stream = Stream.objects.get()
+    assert (stream.off_air_seconds, stream.lasted) == (18 * 60, timedelta(minutes=102))
+
+
+def test_a_live_stream_was_on_air_up_to_now_but_for_its_drop_outs():
+    happen(on("1", 0), off(40), on("2", 49))
+    stream = Stream.objects.get()
+    assert (stream.lasted, stream.on_air_until(at(60))) == (None, timedelta(minutes=51))
+
+
+def test_a_drop_out_that_becomes_known_late_is_taken_off():
+    channel = happen(on("1", 0), off(120))
+    happen(on("2", 49), off(40), channel=channel)
+    assert Stream.objects.get().off_air_seconds == 9 * 60
+
+
+@pytest.mark.parametrize(
+    "deeds",
+    [[on("1", 0), on("2", 5), off(65)], [on("1", 0), off(60), on("2", 65), on("3", 700)], [on("1", 0), off(60)]],
+)
+def test_it_was_on_air_for_as_long_as_its_segments(deeds):
+    """Also where its first part, or its last, is known by its beginning alone."""
+    happen(*deeds)
+    stream = Stream.objects.get(pk="1")
+    assert stream.lasted == sum((end - start for start, end in on_air(stream) if end), timedelta()) == at(60) - TEN
+
+
+def test_what_a_question_says_of_the_time_on_air_is_what_a_stream_says():
+    happen(on("1", 0), off(40), on("2", 49), off(80))
+    assert Stream.objects.values_list(TIME_ON_AIR).get() == (timedelta(minutes=71),)
+    assert Stream.objects.get().lasted == timedelta(minutes=71)
+
+
+def test_streams_from_before_that_was_kept_are_filled_from_their_segments():
+    happen(
+        on("1", 0), off(40), on("2", 49), named("B", 55), off(80), on("3", 89), off(100), on("9", 700), named("C", 710)
+    )
+    Stream.objects.update(off_air_seconds=0)
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("streams.migrations.0010_time_off_air").FILL)
+    assert dict(Stream.objects.values_list("pk", "off_air_seconds")) == {"1": 18 * 60, "9": 0}
 
 
 def test_a_long_break_does():

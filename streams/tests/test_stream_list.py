@@ -61,6 +61,11 @@ def test_a_stream_is_told_in_numbers(client, channel):
     assert 'title="not known"' not in page
 
 
+def test_the_length_of_a_stream_is_its_time_on_air(client, channel):
+    make_stream(channel, off_air_seconds=1620)
+    assert " · 2 h 33 m" in client.get(LIST).content.decode()
+
+
 def test_what_nobody_could_ask_is_not_known(client, channel):
     make_stream(channel)
     assert text(client).count('title="not known"') == 2
