@@ -164,8 +164,16 @@ def test_a_stream_without_samples_claims_no_viewers(client, stream):
     assert "1,234" not in page
 
 
-def test_a_stream_that_nobody_counted_yet_says_so(client, stream):
+def test_a_stream_that_waits_to_be_counted_again_keeps_its_numbers(client, stream):
+    """Else whoever was erased would leave a gap in each evening they came to."""
     Stream.objects.update(counted_at=None)
+    page = text(client)
+    assert "4,321" in page
+    assert "Its numbers follow" not in page
+
+
+def test_a_stream_that_nobody_counted_yet_says_so(client, stream):
+    Stream.objects.update(counted_at=None, messages=0, peak_viewers=0, watched_by=0)
     assert "Its numbers follow within minutes" in text(client)
 
 

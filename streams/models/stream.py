@@ -96,6 +96,11 @@ class Stream(models.Model):
     def __str__(self) -> str:
         return f"{self.channel} {self.started_at:%Y-%m-%d %H:%M}"
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether it was counted; also while it waits to be counted again, for a session was put right, say."""
+        return self.counted_at is not None or any((self.messages, self.peak_viewers, self.watched_by))
+
     def on_air_until(self, now: datetime) -> timedelta:
         """How long it was on air; if it still is, up to now."""
         return max(timedelta(), (self.ended_at or now) - self.started_at - timedelta(seconds=self.off_air_seconds))
