@@ -9,7 +9,23 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.db import close_old_connections
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+FULL = "Too many people are here at once. Try again in some seconds.\n"
+TRY_AGAIN_S = 5
+
+
+class Lane:
+    """Some threads, the addresses they answer (by how those begin), and who waits for one of them."""
+
+    def __init__(self, name: str, threads: int, *addresses: str) -> None:
+        self.addresses = addresses
+        self.threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self.inside = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.inside >= settings.WEB_WAITING
 
 
 class FewThreadsHandler(ASGIHandler):
@@ -18,11 +34,18 @@ class FewThreadsHandler(ASGIHandler):
     Django's own starts a thread for each request, and goes there from the loop and back for each middleware: that took
     3 of the 3.9 ms of a page that was kept ready. Thirty pages rendered at once are all late; four at a time, the
     first ones are not. Streams go out from the loop, and take no thread.
+
+    Logins wait for Twitch, and whoever asks whether we live must hear it however many pages are wanted: they have
+    threads of their own.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="request")
+        self._lanes = (
+            Lane("check", 2, "/healthz", "/readyz", "/metrics"),
+            Lane("login", settings.WEB_THREADS, "/login/", "/complete/"),
+            Lane("page", settings.WEB_THREADS, ""),
+        )
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
@@ -35,7 +58,14 @@ class FewThreadsHandler(ASGIHandler):
         await self.handle(scope, receive, send)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        return await sync_to_async(self._answer, thread_sensitive=False, executor=self._threads)(request)
+        lane = next(lane for lane in self._lanes if request.path_info.startswith(lane.addresses))
+        if lane.is_full:  # whoever waits that long has left
+            return HttpResponse(FULL, status=503, content_type="text/plain", headers={"Retry-After": str(TRY_AGAIN_S)})
+        lane.inside += 1
+        try:
+            return await sync_to_async(self._answer, thread_sensitive=False, executor=lane.threads)(request)
+        finally:
+            lane.inside -= 1
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         try:

@@ -93,12 +93,14 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": env.db_url_config(DATABASE_URL or LAYOUT.database_url)}
-# Requests that a process answers at once: see streamstats/handler.py.
+# Requests that a process answers at once, and most that it has taken in: see streamstats/handler.py.
 WEB_THREADS = 4
+WEB_WAITING = 500
 # Threads of requests come and go: `streamstats/asgi.py` switches the pool on, which keeps their connections few and
 # warm. Commands and the ingest hold one connection, and see at once when it breaks.
 if switch("DATABASE_POOL"):
-    pool = {"min_size": 1, "max_size": WEB_THREADS + 6, "timeout": 10}  # some for what streams ask for
+    # Some more than threads of requests, for streams of events ask too.
+    pool = {"min_size": 1, "max_size": 2 * WEB_THREADS + 6, "timeout": 10}
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = pool
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # after a restart of Postgres, the pool is full of dead ones
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -10,6 +10,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.urls import path
 
+from chat.tests.patience import until
 from streamstats.handler import FewThreadsHandler
 
 SCOPE = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")], "query_string": b""}
@@ -32,13 +33,28 @@ async def wait_a_moment(_request):
     return HttpResponse(b"awaited")
 
 
-urlpatterns = [path("", tell_thread), path("database/", use_database), path("awaits/", wait_a_moment)]
+def wait_to_be_let_go(_request):
+    seen.append("waits")
+    assert let_go.wait(10)
+    return HttpResponse(b"late")
+
+
+let_go = threading.Event()
+urlpatterns = [
+    path("", tell_thread),
+    path("healthz", tell_thread),
+    path("database/", use_database),
+    path("awaits/", wait_a_moment),
+    path("slow/", wait_to_be_let_go),
+    path("complete/twitch/", wait_to_be_let_go),
+]
 
 
 @pytest.fixture(autouse=True)
 def few_pages(settings):
     settings.ROOT_URLCONF, settings.WEB_THREADS = __name__, 2
     seen.clear()
+    let_go.clear()
 
 
 async def get(handler, address="/"):
@@ -58,6 +74,39 @@ def test_many_requests_take_few_threads():
     answers = asyncio.run(get_many(FewThreadsHandler(), 12))
     assert answers == [(200, b"yes")] * 12
     assert len(set(seen)) <= 2
+
+
+@pytest.mark.parametrize(
+    ("slow", "other"), [("/slow/", "/healthz"), ("/complete/twitch/", "/healthz"), ("/complete/twitch/", "/")]
+)
+def test_what_waits_for_others_keeps_nobody_else(slow, other):
+    async def scenario():
+        handler = FewThreadsHandler()
+        waiting = [asyncio.create_task(get(handler, slow)) for _ in range(4)]
+        try:
+            return await get(handler, other)
+        finally:
+            let_go.set()
+            await asyncio.gather(*waiting)
+
+    assert asyncio.run(scenario()) == (200, b"yes")
+
+
+def test_who_would_wait_too_long_is_told_so_at_once(settings):
+    settings.WEB_WAITING = 3
+
+    async def scenario():
+        handler = FewThreadsHandler()
+        waiting = [asyncio.create_task(get(handler, "/slow/")) for _ in range(3)]
+        await until(lambda: len(seen) == 2)
+        try:
+            return await get(handler)
+        finally:
+            let_go.set()
+            await asyncio.gather(*waiting)
+
+    status, body = asyncio.run(scenario())
+    assert (status, b"Try again" in body) == (503, True)
 
 
 def test_a_view_that_awaits_is_awaited():
