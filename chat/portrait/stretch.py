@@ -1,4 +1,4 @@
-"""The time a viewer's page tells of: all of it, a year, a month, a week, or one stream."""
+"""The time a page tells of, a viewer's, a board or emotes: all of it, a year, a month, a week, or one stream."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -33,6 +33,10 @@ class Stretch:
         if self.stream:
             return f"{OF_STREAM}{self.stream.pk}"
         return "" if self.is_all else self.period.key
+
+    @property
+    def span(self) -> Period | Stream:
+        return self.stream or self.period
 
     @property
     def is_all(self) -> bool:
@@ -74,9 +78,7 @@ def read(channel: Channel, text: str) -> Stretch:
     try:
         period = periods.read(text or periods.ALL, today)
     except ValueError as error:
-        raise Http404(
-            "There is no such span of time. Try all, 2026, 2026-11, 2026-W47, year, month or week."
-        ) from error
+        raise Http404(f"There is no such span of time. {TRY}") from error
     if period.first and period.first > today:
         raise Http404(f"Nothing can be told of {period} yet: it lies ahead.")
     return Stretch(period, today)

@@ -114,6 +114,18 @@ def test_a_stream_of_another_channel_cannot(client, channel):
     assert client.get(LIST, {"range": "stream-41"}).status_code == 404
 
 
+def test_a_part_that_had_a_number_of_its_own_leads_to_its_stream(client, channel):
+    stream = Stream.objects.create(pk="41", twitch_ids=["41", "42"], channel=channel, started_at=timezone.now())
+    EmoteStream.objects.create(channel=channel, stream=stream, emote=make_emote("Kappa"), uses=7)
+    assert told(client, range="stream-42") == [("Kappa", 7)]
+    assert "range=stream-41&amp;provider=" in text(client, range="stream-42")
+
+
+def test_what_lies_ahead_is_not_found_in_words(client, channel):
+    page = client.get(LIST, {"range": "2100-12"})
+    assert (page.status_code, "it lies ahead" in page.content.decode()) == (404, True)
+
+
 def test_a_provider_can_be_chosen(client, use):
     use(make_emote("Kappa"), 1)
     use(make_emote("Clap", provider="bttv"), 3)

@@ -60,7 +60,7 @@ def board(request: HttpRequest, channel: str) -> HttpResponse:
         raise Http404(f"There is no such leaderboard: take one of {', '.join(MEASURES)}.")
     told = stretch.read(found, request.GET.get("range", ""))
     after = _mark(request.GET.get("after", ""))
-    ranking = Board.of(found, by, told.stream or told.period)
+    ranking = Board.of(found, by, told.span)
     page = ranking.page(after)
     me = viewer_of(request.user)
     lines = _lines(ranking, page.lines, me)

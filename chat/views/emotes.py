@@ -13,6 +13,8 @@ from django.utils import timezone
 from chat import stays
 from chat.models import Emote, EmoteDay, EmoteSetEntry, EmoteStream, EmoteTotal, EmoteYear, ViewerEmote
 from chat.models.emote import Provider
+from chat.portrait import stretch
+from chat.portrait.stretch import Stretch
 from chat.views.channel import gaps_within
 from streams.access import listed_channel
 from streams.models import Channel, Stream
@@ -28,26 +30,21 @@ NAMES = 100
 UNUSED_DAYS = (30, 90)
 GONE = "gone"
 SHOWS = ("", *(f"unused-{days}" for days in UNUSED_DAYS), GONE)
-STREAM = "stream-"
 
 
 class Asked(NamedTuple):
-    """What a link to the emotes of a channel asks for. `span` is a period, or one stream."""
+    """What a link to the emotes of a channel asks for."""
 
     show: str
     provider: str
-    span: periods.Period | Stream
+    told: Stretch
     page: int
-
-    @property
-    def range(self) -> str:
-        return f"{STREAM}{self.span.pk}" if isinstance(self.span, Stream) else self.span.key
 
     def link(self, **changed: object) -> str:
         """The address of the same with something changed; what goes without saying is left out."""
-        asked = {"show": self.show, "range": self.range, "provider": self.provider, "page": 1, **changed}
-        plain = {"show": "", "range": periods.ALL, "provider": "", "page": 1}
-        return "?" + urlencode({name: value for name, value in asked.items() if value != plain[name]})
+        asked = {"show": self.show, "range": self.told.key, "provider": self.provider, "page": 1, **changed}
+        plain: dict[str, list[object]] = {"show": [""], "range": ["", periods.ALL], "provider": [""], "page": [1]}
+        return "?" + urlencode({name: value for name, value in asked.items() if value not in plain[name]})
 
 
 class Link(NamedTuple):
@@ -93,13 +90,13 @@ class SumOver(Func):
 @kept_ready
 def emote_list(request: HttpRequest, channel: str) -> HttpResponse:
     found = listed_channel(channel)
-    today = timezone.now().date()
-    asked = _asked(request, found, today)
-    listed = _listed(found, asked, today)
+    asked = _asked(request, found)
+    told = asked.told
+    listed = _listed(found, asked)
     if asked.page > 1 and not listed.rows:
         raise Http404("The list of emotes ends before this page. Start again from the first one.")
     days = _days(asked)
-    period = asked.span if isinstance(asked.span, periods.Period) else None
+    period = None if told.stream else told.period
     return render(
         request,
         "chat/emotes.html",
@@ -108,12 +105,12 @@ def emote_list(request: HttpRequest, channel: str) -> HttpResponse:
             "asked": asked,
             "listed": listed,
             "days": days,
-            "stream": asked.span if isinstance(asked.span, Stream) else None,
-            "counted_since": _counted_since(found, today, days) if days else None,
+            "stream": told.stream,
+            "counted_since": _counted_since(found, told.today, days) if days else None,
             "shows": [Link(asked.link(show=show), _title(show), show == asked.show) for show in SHOWS],
-            "ranges": _ranges(asked, today) if not asked.show else [],
-            "earlier": None if asked.show or not period else _step(asked, period.before(), today),
-            "later": None if asked.show or not period else _step(asked, period.after(), today),
+            "ranges": _ranges(asked) if not asked.show else [],
+            "earlier": None if asked.show or not period else _step(asked, period.before()),
+            "later": None if asked.show or not period else _step(asked, period.after()),
             "providers": _providers(asked),
             "everywhere": asked.link(provider=""),
             "before": asked.link(page=asked.page - 1) if asked.page > 1 else "",
@@ -125,27 +122,14 @@ def emote_list(request: HttpRequest, channel: str) -> HttpResponse:
 # What is asked for.
 
 
-def _asked(request: HttpRequest, channel: Channel, today: date) -> Asked:
+def _asked(request: HttpRequest, channel: Channel) -> Asked:
     show, provider = request.GET.get("show", ""), request.GET.get("provider", "")
     if show not in SHOWS:
         raise Http404("There is no such list of emotes: take all, unused-30, unused-90 or gone.")
     if provider and provider not in Provider:
         raise Http404(f"No emotes come from there: take one of {', '.join(Provider.values)}.")
-    span = _span(channel, request.GET.get("range") or periods.ALL, today)
-    return Asked(show, provider, span, _page(request.GET.get("page") or "1"))
-
-
-def _span(channel: Channel, text: str, today: date) -> periods.Period | Stream:
-    if text.startswith(STREAM):
-        number = text.removeprefix(STREAM)
-        stream = channel.streams.filter(pk=number).first() if number.isprintable() else None
-        if stream is None:
-            raise Http404(f"No such stream of {channel} is known here.")
-        return stream
-    try:
-        return periods.read(text, today)
-    except ValueError as error:
-        raise Http404("There is no such range: take all, year, month, week, 2026, 2026-11 or 2026-W47.") from error
+    told = stretch.read(channel, request.GET.get("range", ""))
+    return Asked(show, provider, told, _page(request.GET.get("page") or "1"))
 
 
 def _page(text: str) -> int:
@@ -167,17 +151,18 @@ def _title(show: str) -> str:
     return {"": "Used", GONE: "Gone"}.get(show) or f"Unused for {show.removeprefix('unused-')} days"
 
 
-def _ranges(asked: Asked, today: date) -> list[Link]:
+def _ranges(asked: Asked) -> list[Link]:
     """One of each kind of period: the one that is looked at, else the present one."""
-    present = {kind: periods.of(kind, today) for kind in periods.KINDS}
-    if isinstance(asked.span, periods.Period):
-        present[asked.span.kind] = asked.span
-    return [Link(asked.link(range=each.key), str(each), each == asked.span) for each in present.values()]
+    told = asked.told
+    present = {kind: periods.of(kind, told.today) for kind in periods.KINDS}
+    if not told.stream:
+        present[told.period.kind] = told.period
+    return [Link(asked.link(range=each.key), str(each), each == told.span) for each in present.values()]
 
 
-def _step(asked: Asked, period: periods.Period | None, today: date) -> Link | None:
+def _step(asked: Asked, period: periods.Period | None) -> Link | None:
     """The period before or after the one that is looked at, unless it is still to come."""
-    if period is None or period.first is None or period.first > today:
+    if period is None or period.first is None or period.first > asked.told.today:
         return None
     return Link(asked.link(range=period.key), str(period), False)
 
@@ -192,20 +177,20 @@ def _providers(asked: Asked) -> list[Link]:
 # What is listed.
 
 
-def _listed(channel: Channel, asked: Asked, today: date) -> Listed:
+def _listed(channel: Channel, asked: Asked) -> Listed:
     skip = (asked.page - 1) * PAGE
     if not asked.show:
         return _used(channel, asked, skip)
     if asked.show == GONE:
         found, known = stays.gone(channel, asked.provider, most=PAGE, skip=skip)
     else:
-        found, known = stays.unused(channel, asked.provider, _days(asked), today, most=PAGE, skip=skip)
+        found, known = stays.unused(channel, asked.provider, _days(asked), asked.told.today, most=PAGE, skip=skip)
     emotes = Emote.objects.in_bulk([stay.emote for stay in found])
     return Listed([(stay, emotes[stay.emote]) for stay in found], known)
 
 
 def _used(channel: Channel, asked: Asked, skip: int) -> Listed:
-    counted = _counted(channel, asked.span)
+    counted = _counted(channel, asked.told.span)
     if asked.provider:
         counted = counted.filter(emote__provider=asked.provider)
     # The names are looked up afterwards, for one page: joined, all that is summed would be sorted with them.
