@@ -52,6 +52,7 @@ WORDS = {
     "words": "your name in messages of others",
     "texts": "your name in other texts",
     "dead": "lines that could not be used",
+    "copies": "exports of others, which may name you",
     "last": "your account",
 }
 """The steps in their order, as the receipt calls them."""
@@ -358,6 +359,7 @@ def steps_of_texts(channels: Sequence[Channel]) -> list[tuple[Step, Callable[[li
         *((Step("words", channel.pk), partial(_clean_messages, channel.pk)) for channel in channels),
         *((Step("texts", number), partial(_clean, label)) for number, label in enumerate(tables_of_others())),
         (Step("dead"), _delete_dead),
+        (Step("copies"), _withdraw_exports),
     ]
 
 
@@ -371,6 +373,11 @@ def _clean(label: str, erasers: Sequence[Eraser]) -> None:
 
 def _delete_dead(erasers: Sequence[Eraser]) -> None:
     delete_dead([eraser.person(DEAD) for eraser in erasers])
+
+
+def _withdraw_exports(_erasers: Sequence[Eraser]) -> None:
+    """After the texts: what is written into an export from now on names none of them."""
+    export.withdraw_all(datetime.now(UTC))
 
 
 LAST = Step("last")

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from django.apps import apps
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, ForeignKey, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, F, ForeignKey, OuterRef, Q, QuerySet, Value, When
 from social_django.models import UserSocialAuth
 
 from chat.models import Message
@@ -41,8 +41,8 @@ class TooSoon(Exception):
     """No export is made now; the text says why, and what to do."""
 
 
-class Gone(Exception):
-    """The viewer was erased meanwhile."""
+class Overtaken(Exception):
+    """What is written so far is not wanted any more: its viewer was erased, or somebody else, whom it may name."""
 
 
 @dataclass(frozen=True)
@@ -302,7 +302,7 @@ def why_not(last: Export | None, now: datetime) -> str:
     """Why no other export is made after this one yet; empty where one may be asked for."""
     if last and last.state in OPEN:
         return BEING_MADE
-    if last and last.finished_at and last.finished_at > now - PAUSE:
+    if last and not last.withdrawn_at and last.finished_at and last.finished_at > now - PAUSE:
         return "Your last export is less than an hour old. Fetch that one, or ask again in an hour."
     return ""
 
@@ -315,27 +315,48 @@ def _last(viewer: Viewer) -> Export | None:
 
 
 def make(export_id: int) -> str:
-    """Write the file of an export, and delete those before it. What it says names nobody: it stands in a log."""
+    """Write the file of an export, and delete those before it. What it says names nobody: it stands in a log.
+
+    Where somebody is erased meanwhile, it begins again.
+    """
     export = Export.objects.filter(pk=export_id, state__in=OPEN).first()
-    if export is None:
-        return "not wanted any more"
-    _note(export, state=Progress.RUNNING, parts=len(PARTS), parts_done=0, rows=0)
-    path = place(f"{FOLDER}/{secrets.token_urlsafe(24)}.json.gz")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    while export is not None:
+        try:
+            return _made(export)
+        except Overtaken:
+            export = Export.objects.filter(pk=export_id, state=Progress.WAITING).first()
+    return "not wanted any more"
+
+
+def _made(export: Export) -> str:
+    path = _begun(export)
     try:
         rows = _write(export, path)
         now = datetime.now(UTC)
-        done = {"file": f"{FOLDER}/{path.name}", "size": path.stat().st_size, "rows": rows, "parts_done": len(PARTS)}
+        done = {"size": path.stat().st_size, "rows": rows, "parts_done": len(PARTS)}
         _note(export, state=Progress.DONE, finished_at=now, expires_at=now + KEPT_FOR, **done)
-    except Gone:
+    except Overtaken:
         path.unlink(missing_ok=True)
-        return "the viewer was erased meanwhile"
+        raise
     except BaseException:
         path.unlink(missing_ok=True)
-        Export.objects.filter(pk=export.pk).update(state=Progress.FAILED)
+        Export.objects.filter(pk=export.pk, file=export.file).update(state=Progress.FAILED, file="")
         raise
     discard(Export.objects.filter(viewer=export.viewer_id, state=Progress.DONE).exclude(pk=export.pk))
     return f"{rows:,} rows, {done['size']:,} bytes"
+
+
+def _begun(export: Export) -> Path:
+    """Where to write it. The row names the file before it is there, so that it can be deleted whoever is killed."""
+    if export.file:
+        place(export.file).unlink(missing_ok=True)
+    begun = {"file": f"{FOLDER}/{secrets.token_urlsafe(24)}.json.gz", "parts": len(PARTS), "parts_done": 0, "rows": 0}
+    if not Export.objects.filter(pk=export.pk, state__in=OPEN).update(state=Progress.RUNNING, **begun):
+        raise Overtaken
+    export.file = str(begun["file"])
+    path = place(export.file)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
 
 
 def place(name: str) -> Path:
@@ -348,6 +369,24 @@ def discard(exports: QuerySet[Export]) -> int:
     for name in exports.exclude(file="").values_list("file", flat=True):
         place(name).unlink(missing_ok=True)
     return exports.delete()[0]
+
+
+def withdraw_all(now: datetime) -> None:
+    """Withdraw every export that was written so far, and have those begin again that are being written.
+
+    For when somebody was erased: exports of others name who was given something, and who was written about. Their
+    rows stay, to say what became of them. Killed in between, it is to be done again: files go before their names do.
+    """
+    is_done = Q(state=Progress.DONE)
+    Export.objects.filter(is_done & Q(withdrawn_at=None) | Q(state=Progress.RUNNING)).update(
+        state=Case(When(is_done, then=F("state")), default=Value(Progress.WAITING)),
+        withdrawn_at=Case(When(is_done, then=Value(now))),
+    )
+    unwanted = Export.objects.filter(Q(state=Progress.WAITING) | Q(withdrawn_at__isnull=False)).exclude(file="")
+    names = list(unwanted.values_list("file", flat=True))
+    for name in names:
+        place(name).unlink(missing_ok=True)
+    Export.objects.filter(file__in=names).update(file="")
 
 
 def forget(now: datetime) -> int:
@@ -369,8 +408,8 @@ def unfinished() -> list[int]:
 
 
 def _note(export: Export, **fields: Any) -> None:
-    if not Export.objects.filter(pk=export.pk).update(**fields):
-        raise Gone
+    if not Export.objects.filter(pk=export.pk, state=Progress.RUNNING, file=export.file).update(**fields):
+        raise Overtaken
 
 
 def _write(export: Export, path: Path) -> int:

@@ -203,7 +203,10 @@ class ConsentAdmin(SearchByName):
 class ExportAdmin(SearchByName):
     """How far exports are. The files are for who asked for them alone."""
 
-    list_display = ("viewer", "state", "asked_at", "parts_done", "parts", "rows", "size", "finished_at", "expires_at")
+    list_display = (
+        *("viewer", "state", "asked_at", "parts_done", "parts", "rows", "size"),
+        *("finished_at", "withdrawn_at", "expires_at"),
+    )
     list_select_related = ("viewer",)
     ordering = ("-pk",)
 

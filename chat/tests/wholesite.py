@@ -16,7 +16,7 @@ from django.db import connection
 from redis import Redis
 from social_django.models import Association, Code, Nonce, Partial, UserSocialAuth
 
-from chat import streamnumbers
+from chat import export, streamnumbers
 from chat.ingest.batch import Line
 from chat.ingest.store import Store
 from chat.models import Badge, Cheermote, DeadLetter, EmoteSet, EmoteTotal, EmoteYear, Replay, Reward, ViewerEmote
@@ -40,7 +40,6 @@ from viewers.models import (
     AwardRule,
     ChoiceClock,
     Consent,
-    Export,
     Profile,
     SessionCorrection,
     Standing,
@@ -176,6 +175,7 @@ class WholeSite:
         self._decide()
         self._log_in()
         streamnumbers.count_due(datetime.now(UTC))
+        self.exports = {viewer.login: exported(viewer) for viewer in Viewer.objects.all()}
 
     def write(self, *raws: bytes, kind: str = "irc") -> None:
         self.store.write(self.lines(*raws, kind=kind))
@@ -266,7 +266,7 @@ class WholeSite:
         EmoteYear.objects.create(channel=self.example, emote=emote, year=NOON.year, uses=4, **days)
 
     def _decide(self) -> None:
-        """Pages, texts, consents and an export."""
+        """Pages, texts and consents."""
         ChoiceClock.objects.get_or_create(id=1)
         Verdict.objects.create(channel=self.example, mark="0" * 64, is_removed=True)
         for viewer, text in ((self.person, "I am marmalade"), (self.bob, f"A friend of {LOGIN}, once {FORMER}.")):
@@ -275,13 +275,6 @@ class WholeSite:
             last = WikiRevision.objects.create(profile=profile, number=2, text=f"{text} 2", role="moderator")
             Profile.objects.filter(pk=profile.pk).update(current=last)
             Consent.objects.create(viewer=viewer, kind="summary", wording="words")
-        folder = Path(settings.MEDIA_ROOT) / "exports"
-        folder.mkdir(parents=True, exist_ok=True)
-        self.files: dict[str, Path] = {}
-        for viewer in (self.person, self.bob):
-            self.files[viewer.pk] = folder / f"file-{len(self.files)}.json.gz"
-            self.files[viewer.pk].write_bytes(gzip.compress(f"{viewer.pk} {viewer.login}".encode()))
-            Export.objects.create(viewer=viewer, state="done", file=f"exports/{self.files[viewer.pk].name}")
 
     def _log_in(self) -> None:
         """The login of the person, who wrote about others as well, and what the administration notes of them."""
@@ -311,6 +304,14 @@ class WholeSite:
                 action_flag=CHANGE,
                 change_message=json.dumps([{"changed": {"name": LOGIN}}]),
             )
+
+
+def exported(viewer: Viewer) -> Path:
+    """The file of an export, made as the job makes it."""
+    wanted = export.ask(viewer, datetime.now(UTC))
+    export.make(wanted.pk)
+    wanted.refresh_from_db()
+    return export.place(wanted.file)
 
 
 def session(**values: Any) -> str:

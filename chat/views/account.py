@@ -337,10 +337,11 @@ def export_page(request: HttpRequest) -> HttpResponse:
 def export_file(request: HttpRequest, export_id: int) -> HttpResponseBase:
     """The file of an export, for whom it is about. For anybody else there is nothing here."""
     viewer = viewer_of(request.user)
-    found = Export.objects.filter(pk=export_id, viewer=viewer, state=Progress.DONE).first() if viewer else None
+    ready = Export.objects.filter(state=Progress.DONE, withdrawn_at=None)
+    found = ready.filter(pk=export_id, viewer=viewer).first() if viewer else None
     path = export.place(found.file) if found else None
     if viewer is None or found is None or path is None or not path.is_file():
-        raise Http404("There is no such export. It may be older than a week: ask for another one.")
+        raise Http404("There is no such export. It may be older than a week, or withdrawn: ask for another one.")
     response = StreamingHttpResponse(_read(path), content_type="application/gzip")
     name = f"streamstats-{viewer.login}-{found.asked_at:%Y-%m-%d}.json.gz"
     response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name)

@@ -62,6 +62,9 @@ class Export(models.Model):
     file = models.CharField(max_length=100, blank=True, help_text="Its name below the media folder.")
     size = models.PositiveBigIntegerField(default=0, help_text="Bytes.")
     finished_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its file was deleted, for it may have named somebody who was erased."
+    )
     expires_at = models.DateTimeField(null=True, blank=True, help_text="When the file is deleted.")
 
     class Meta:
@@ -82,7 +85,7 @@ class Erasure(models.Model):
     """Proof that an account was erased, and the mark by which it is known again: no personal data, once it is done."""
 
     mark = models.CharField(
-        max_length=64, unique=True, db_collation="C", help_text="Keyed hash of the Twitch id: see viewers/choices.py."
+        max_length=64, unique=True, db_collation="C", help_text="Keyed hash of the Twitch id: see viewers/marks.py."
     )
     receipt = models.CharField(max_length=32, unique=True, db_collation="C", help_text="In the address of the receipt.")
     viewer_id = models.CharField(max_length=32, blank=True, help_text="Twitch id, until it is done.")
