@@ -8,8 +8,9 @@ stored only now. See docs/decisions/page-cache.md.
 import gzip
 import re
 import time
-from collections.abc import Callable, Iterable
-from functools import wraps
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial, wraps
 from hashlib import blake2b
 from json import dumps, loads
 from math import inf
@@ -19,6 +20,7 @@ from urllib.parse import parse_qsl
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.template.response import SimpleTemplateResponse
 from django.utils.cache import patch_vary_headers
@@ -58,7 +60,13 @@ BYTES = PREFIX + "bytes:"
 PERSONAL_COOKIES = (settings.SESSION_COOKIE_NAME, "messages")
 ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 
+AWAY = "This could not be kept just now, and nothing was changed. Please try again in a minute."
+
 View = Callable[..., HttpResponseBase]
+
+
+class NotNow(Exception):
+    """A change that is not kept: why, in a sentence for people. Nothing has changed."""
 
 
 class Page(NamedTuple):
@@ -186,8 +194,7 @@ def _kept(view: View, at_most: float = inf) -> View:
 def forget(channels: Iterable[str]) -> None:
     """Let no page of these channels (their logins) be served that was rendered before, and have open ones look again.
 
-    Raises RedisError, and then nothing was forgotten. Call it before a choice is stored, to know that it can be kept,
-    and again after the commit: pages that were rendered in between do not know it yet.
+    Raises RedisError, and then nothing was forgotten. Whoever changes something says so by `forgetting`.
     """
     logins = set(channels)
     topics = [topic(pk) for pk in Channel.objects.filter(login__in=logins).values_list("pk", flat=True)]
@@ -197,6 +204,34 @@ def forget(channels: Iterable[str]) -> None:
         for name in topics:
             pipeline.publish(name, dumps({"refresh": True}))
         pipeline.execute()
+
+
+@contextmanager
+def forgetting(channels: Iterable[str | None]) -> Iterator[None]:
+    """Change, within a transaction, what strangers may see of these channels (their logins).
+
+    Their pages are forgotten before, or it could not be said that it holds: raises NotNow where that cannot be. They
+    are forgotten again after the commit, for what was rendered in between does not know of it.
+    """
+    logins = [login for login in channels if login]
+    try:
+        forget(logins)
+    except RedisError as error:
+        raise NotNow(AWAY) from error
+    yield
+    forget_once_committed(logins)
+
+
+def forget_once_committed(channels: Iterable[str | None]) -> None:
+    """Forget pages of what changes in this transaction, where it may be seen some minutes late if Redis is away."""
+    transaction.on_commit(partial(_forget_or_log, [login for login in channels if login]))
+
+
+def _forget_or_log(logins: list[str]) -> None:
+    try:
+        forget(logins)
+    except RedisError:
+        log.exception("pages.not_forgotten", channels=logins)  # they end by themselves, after PAGE_CACHE_SECONDS
 
 
 def _may_be_kept(request: HttpRequest) -> bool:

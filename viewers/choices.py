@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import structlog
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import OperationalError, connection, transaction
 from django.db.models import Value
@@ -20,9 +19,9 @@ from django.db.models.functions import Coalesce
 from psycopg.errors import LockNotAvailable
 from redis.exceptions import RedisError
 
-from streams import pages
 from streams.locks import lock_channels
 from streams.models import Channel
+from streams.pages import AWAY, NotNow, forgetting
 from streams.quickredis import quick_redis
 from viewers import presence, verdicts
 from viewers.marks import anonymous_id, mark_of
@@ -30,6 +29,7 @@ from viewers.models import Consent, Erasure, Profile, Progress, Viewer
 from viewers.unkept import LOCK_ALONE
 
 __all__ = [
+    "AWAY",
     "WORDING",
     "NotNow",
     "TooSoon",
@@ -47,8 +47,6 @@ __all__ = [
     "withdraw",
 ]
 
-log = structlog.get_logger(__name__)
-
 WORDING = {
     Consent.Kind.SUMMARY: (
         "StreamStats may give what I wrote in the chats that it follows to a language model, which makes a short"
@@ -65,7 +63,6 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 COUNTER = "streamstats:choices:"
 
-AWAY = "Your choice could not be kept just now, and nothing was changed. Please try again in a minute."
 TOO_OFTEN = "You decided this many times within the last hour. Nothing was changed: please try again in an hour."
 REMOVED = "Moderators of {channel} have hidden your page there. Only they can show it again: please ask them."
 IS_BEING_ERASED = "Your account is being erased. Nothing can be changed before that is done."
@@ -83,12 +80,8 @@ ON CONFLICT (id) DO UPDATE SET version = known.version + 1
 """
 
 
-class NotNow(Exception):
-    """A choice that is not kept: why, in a sentence for people. Nothing has changed."""
-
-
 class TooSoon(NotNow):
-    """The same, because it was done not long ago."""
+    """A choice that is not kept, because it was made not long ago."""
 
 
 # Whether there is a page
@@ -226,32 +219,21 @@ def withdraw(viewer: Viewer, kind: str) -> bool:
 @contextmanager
 def _chosen_by(viewer: Viewer, channel: Channel | None = None) -> Iterator[None]:
     _refuse_too_often(mark_of(viewer.pk), MOST_IN_AN_HOUR)
-    with _told_to_pages(_every_channel() if channel is None else [channel.login or ""]):
+    with _told_to_pages(_every_channel() if channel is None else [channel.login]):
         yield
 
 
 @contextmanager
 def _moderated_by(moderator: AbstractBaseUser, channel: Channel) -> Iterator[None]:
     _refuse_too_often(f"user-{moderator.pk}", MOST_OF_A_MODERATOR)
-    with _told_to_pages([channel.login or ""]):
+    with _told_to_pages([channel.login]):
         yield
 
 
 @contextmanager
-def _told_to_pages(logins: Iterable[str]) -> Iterator[None]:
-    """A transaction, before and after which pages are forgotten: what was rendered meanwhile does not know of it."""
-    logins = [login for login in logins if login]
-    try:
-        pages.forget(logins)
-    except RedisError as error:
-        raise NotNow(AWAY) from error
-    with transaction.atomic(durable=True):
+def _told_to_pages(logins: Iterable[str | None]) -> Iterator[None]:
+    with transaction.atomic(durable=True), forgetting(logins):
         yield
-    try:
-        pages.forget(logins)
-    except RedisError:
-        # Only what was rendered in these milliseconds can be served, if Redis is back while it still has that.
-        log.exception("choice.pages_not_forgotten", channels=logins)
 
 
 @contextmanager
@@ -298,9 +280,9 @@ def _unfinished(mark: str) -> Erasure | None:
     return Erasure.objects.filter(mark=mark).exclude(state=Progress.DONE).first()
 
 
-def _every_channel() -> list[str]:
+def _every_channel() -> list[str | None]:
     """A viewer may be named where nothing was counted of them, such as by a raid: a choice is known everywhere."""
-    return [login or "" for login in Channel.objects.listed().values_list("login", flat=True)]
+    return list(Channel.objects.listed().values_list("login", flat=True))
 
 
 def _of(viewer: Viewer) -> Any:

@@ -26,6 +26,7 @@ from markdown_it.rules_block.table import table
 from markdown_it.token import Token
 
 from streams.models import Channel
+from streams.pages import forgetting
 from viewers.marks import mark_of
 from viewers.models import Erasure, Profile, Progress, Viewer, WikiRevision
 
@@ -194,7 +195,7 @@ def save(
     """Keep a text as the newest version, and show it; None where it says what is there already.
 
     `based_on` is the number of the version that the author had before their eyes, 0 for none. Raises Changed where it
-    is no longer the newest, Locked, TooOften, Leaving, and ValueError where the text is too long.
+    is no longer the newest, Locked, TooOften, Leaving, NotNow, and ValueError where the text is too long.
     """
     text = cleaned(text)
     if len(text) > LONGEST:
@@ -206,13 +207,14 @@ def save(
             return None
         if current and current.number != based_on:
             raise Changed(current)
-        return _add(profile, author, role, text=text, note=cleaned(note).replace("\n", " ")[:LONGEST_NOTE])
+        note = cleaned(note).replace("\n", " ")[:LONGEST_NOTE]
+        return _add(channel, profile, author, role, text=text, note=note)
 
 
 def restore(channel: Channel, viewer: Viewer, number: int, author: User, role: str) -> WikiRevision | None:
     """Make a version the newest again; None where the newest says the same.
 
-    Raises WikiRevision.DoesNotExist, Withdrawn, Locked, TooOften, Leaving.
+    Raises WikiRevision.DoesNotExist, Withdrawn, Locked, TooOften, Leaving, NotNow.
     """
     with transaction.atomic():
         profile = _held(channel, viewer)
@@ -221,14 +223,14 @@ def restore(channel: Channel, viewer: Viewer, number: int, author: User, role: s
             raise Withdrawn
         if profile.current and profile.current.text == wanted.text:
             return None
-        return _add(profile, author, role, text=wanted.text, restored=number)
+        return _add(channel, profile, author, role, text=wanted.text, restored=number)
 
 
 def withdraw(channel: Channel, viewer: Viewer, number: int, user: User, role: str) -> list[int]:
     """Delete the words of a version for good, wherever else they are the whole text too; the numbers of all of those.
 
     The last one that still stands before the one that was shown is shown then, or none. Raises
-    WikiRevision.DoesNotExist, Withdrawn, Locked, Leaving.
+    WikiRevision.DoesNotExist, Withdrawn, Locked, Leaving, NotNow.
     """
     with transaction.atomic():
         profile = _held(channel, viewer)
@@ -238,12 +240,13 @@ def withdraw(channel: Channel, viewer: Viewer, number: int, user: User, role: st
         if wanted.withdrawn_at:
             raise Withdrawn
         current, gone = profile.current, [number, *same_words(wanted)]
-        WikiRevision.objects.filter(profile=profile, number__in=gone).update(
-            text="", note="", withdrawn_at=timezone.now(), withdrawn_by=user, withdrawn_as=role
-        )
-        if current and current.number in gone:
-            profile.current = standing(profile).filter(number__lt=current.number).first()
-            profile.save(update_fields=["current", "changed_at"])
+        with forgetting([channel.login]):
+            WikiRevision.objects.filter(profile=profile, number__in=gone).update(
+                text="", note="", withdrawn_at=timezone.now(), withdrawn_by=user, withdrawn_as=role
+            )
+            if current and current.number in gone:
+                profile.current = standing(profile).filter(number__lt=current.number).first()
+                profile.save(update_fields=["current", "changed_at"])
     return sorted(gone)
 
 
@@ -260,30 +263,34 @@ def standing(profile: Profile) -> "QuerySet[WikiRevision]":
     return versions(profile).filter(withdrawn_at=None)
 
 
-def _add(profile: Profile, author: User, role: str, **said: Any) -> WikiRevision:
+def _add(channel: Channel, profile: Profile, author: User, role: str, **said: Any) -> WikiRevision:
     if profile.locked_at and role != WikiRevision.Role.MODERATOR:
         raise Locked
     lately = WikiRevision.objects.filter(author=author, made_at__gt=timezone.now() - timedelta(hours=1))
     if len(lately.values_list("pk")[:EDITS_AN_HOUR]) == EDITS_AN_HOUR:
         raise TooOften
     number = (versions(profile).values_list("number", flat=True).first() or 0) + 1
-    profile.current = WikiRevision.objects.create(profile=profile, number=number, author=author, role=role, **said)
-    profile.save(update_fields=["current", "changed_at"])
+    with forgetting([channel.login]):
+        profile.current = WikiRevision.objects.create(profile=profile, number=number, author=author, role=role, **said)
+        profile.save(update_fields=["current", "changed_at"])
     return profile.current
 
 
 def lock(channel: Channel, viewer: Viewer, moderator: User) -> None:
-    """From now on only moderators write the text. Raises Leaving."""
+    """From now on only moderators write the text. Raises Leaving, NotNow."""
     with transaction.atomic():
         profile = _held(channel, viewer)
-        if profile.locked_at is None:
+        if profile.locked_at is not None:
+            return
+        with forgetting([channel.login]):
             profile.locked_at, profile.locked_by = timezone.now(), moderator
             profile.save(update_fields=["locked_at", "locked_by", "changed_at"])
 
 
 def unlock(channel: Channel, viewer: Viewer) -> None:
-    """The viewer may write again."""
-    Profile.objects.filter(channel=channel, viewer=viewer).update(locked_at=None, locked_by=None)
+    """The viewer may write again. Raises NotNow."""
+    with forgetting([channel.login]):
+        Profile.objects.filter(channel=channel, viewer=viewer).update(locked_at=None, locked_by=None)
 
 
 # Differences

@@ -1,11 +1,9 @@
 """Which of our channels a line belongs to: the room id is the identity, and the login only its present name."""
 
 import re
-from functools import partial
 
 import structlog
 from django.db import IntegrityError, transaction
-from redis.exceptions import RedisError
 
 from streams import pages
 from streams.models import Channel, Gap
@@ -102,11 +100,4 @@ def _stranger(holder: Channel, room_id: str, login: str) -> Channel:
 
 def _passes_on(*logins: str | None) -> None:
     """Have pages under these names forgotten once it is committed: they are of another channel then, or of none."""
-    transaction.on_commit(partial(_forget_pages, [login for login in logins if login]))
-
-
-def _forget_pages(logins: list[str]) -> None:
-    try:
-        pages.forget(logins)
-    except RedisError:
-        log.exception("channel.pages_not_forgotten", channels=logins)  # they end by themselves, in minutes
+    pages.forget_once_committed(logins)

@@ -355,10 +355,11 @@ def test_an_owner_decides_who_has_a_page_though_they_never_wrote(as_owner, chann
     assert not channel.is_open
 
 
-def test_pages_kept_ready_are_forgotten_before_and_after(as_owner, monkeypatch):
+def test_pages_kept_ready_are_forgotten_before_and_after(as_owner, monkeypatch, django_capture_on_commit_callbacks):
     told = []
     monkeypatch.setattr(pages, "forget", lambda logins: told.append((list(logins), Channel.objects.get().page_policy)))
-    as_owner.post("/account/channel/", {"pages": "opt-in"})
+    with django_capture_on_commit_callbacks(execute=True):
+        as_owner.post("/account/channel/", {"pages": "opt-in"})
     assert told == [(["lantern"], "open"), (["lantern"], "opt-in")]
 
 

@@ -337,6 +337,15 @@ def test_what_is_withdrawn_cannot_be_withdrawn_again(own, moderator, channel, an
     assert WikiRevision.objects.get(number=2).withdrawn_as == "viewer"
 
 
+def test_looking_at_what_is_withdrawn_withdraws_nothing(own, channel, ann, monkeypatch):
+    written(channel, ann, "one", "two")
+    own.post(WITHDRAW)
+    monkeypatch.setattr(wiki, "withdraw", lambda *_: pytest.fail("a look withdraws"))
+    answer = own.get(WITHDRAW)
+    assert answer.status_code == 409
+    assert "its words are gone" in answer.content.decode()
+
+
 def test_the_next_version_has_the_next_number(own, channel, ann):
     written(channel, ann, "one", "two")
     own.post(WITHDRAW)
@@ -695,18 +704,22 @@ def test_nothing_can_be_changed_where_nothing_is_seen(stranger, other, channel, 
 @pytest.fixture
 def forgotten(monkeypatch):
     calls: list[str] = []
-    monkeypatch.setattr("chat.views.wiki.forget", calls.extend)
+    monkeypatch.setattr("streams.pages.forget", calls.extend)
     return calls
 
 
-def test_pages_of_the_channel_are_forgotten_with_each_change(own, moderator, forgotten):
-    write(own, "one")
-    write(own, "two", based_on=1)
-    own.post(RESTORE)
-    moderator.post(LOCK, {"locked": "1"})
-    moderator.post(LOCK, {"locked": "0"})
-    moderator.post(WITHDRAW)
-    assert forgotten == ["lantern"] * 6
+def test_pages_of_the_channel_are_forgotten_before_and_after_each_change(
+    own, moderator, forgotten, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        write(own, "one")
+        write(own, "two", based_on=1)
+        own.post(RESTORE)
+        moderator.post(LOCK, {"locked": "1"})
+        moderator.post(LOCK, {"locked": "0"})
+        moderator.post(WITHDRAW)
+        assert forgotten == ["lantern"] * 6
+    assert forgotten == ["lantern"] * 12
 
 
 def test_nothing_is_forgotten_where_nothing_changed(own, other, forgotten):
@@ -717,14 +730,34 @@ def test_nothing_is_forgotten_where_nothing_changed(own, other, forgotten):
     assert forgotten == []
 
 
-def test_a_text_is_saved_while_redis_is_away_and_it_is_said_what_follows(own, monkeypatch):
+@pytest.fixture
+def redis_away(channel, ann, monkeypatch):
+    """Two versions, and then no Redis that could be told of another."""
+    written(channel, ann, "one", "two")
+
     def away(logins):
         raise RedisAway("away")
 
-    monkeypatch.setattr("chat.views.wiki.forget", away)
-    page = own.post(EDIT, {"text": "one", "based_on": 0}, follow=True).content.decode()
-    assert texts() == ["one"]
-    assert "will show it within a minute" in page
+    monkeypatch.setattr("streams.pages.forget", away)
+
+
+AWAY = "This could not be kept just now, and nothing was changed."
+
+
+@pytest.mark.parametrize("address", [RESTORE, WITHDRAW, LOCK])
+@pytest.mark.parametrize("locked", ["0", "1"])
+def test_what_pages_kept_ready_cannot_be_told_of_is_refused(redis_away, moderator, address, locked):
+    before = list(Profile.objects.values()), list(WikiRevision.objects.values())
+    page = moderator.post(address, {"locked": locked})
+    assert (page.status_code, AWAY in page.content.decode()) == (503, True)
+    assert (list(Profile.objects.values()), list(WikiRevision.objects.values())) == before
+
+
+def test_a_text_that_cannot_be_saved_is_still_in_the_form(redis_away, own):
+    page = write(own, "three", based_on=2)
+    assert (page.status_code, texts()) == (503, ["one", "two"])
+    assert AWAY in page.content.decode()
+    assert "\nthree</textarea>" in page.content.decode()
 
 
 # What it costs

@@ -17,13 +17,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
-from redis.exceptions import RedisError
 from social_django.models import UserSocialAuth
 
 from chat.portrait.person import PAGE, Person, the_one
 from streams.access import listed_channel
-from streams.models import Channel
-from streams.pages import forget, kept_ready
+from streams.pages import AWAY, NotNow, kept_ready
 from streamstats.lib.methods import read_only
 from viewers import choices, wiki
 from viewers.access import PROVIDER
@@ -40,6 +38,13 @@ TOO_OFTEN = f"You have saved {wiki.EDITS_AN_HOUR} versions within the hour. Wait
 LEAVING = "This account is being erased, so nothing new is kept about it."
 WITHDRAWN = "Version {number} was withdrawn: its words are gone, and nobody can bring them back."
 LOCKED = "A moderator has locked this text, so only moderators write it."
+PROBLEMS: dict[type[Exception], tuple[str, HTTPStatus]] = {
+    wiki.Locked: (LOCKED, HTTPStatus.FORBIDDEN),
+    wiki.TooOften: (TOO_OFTEN, HTTPStatus.TOO_MANY_REQUESTS),
+    wiki.Leaving: (LEAVING, HTTPStatus.CONFLICT),
+    NotNow: (AWAY, HTTPStatus.SERVICE_UNAVAILABLE),
+}
+ANY_PROBLEM = tuple(PROBLEMS)
 
 
 class Asked(NamedTuple):
@@ -177,16 +182,12 @@ def restore(request: HttpRequest, channel: str, login: str, number: int) -> Http
         raise Http404(NO_VERSION.format(person=asked.person, number=number)) from error
     except wiki.Withdrawn:
         return _refuse(request, asked.person, WITHDRAWN.format(number=number), HTTPStatus.CONFLICT)
-    except wiki.Locked:
-        return _refuse(request, asked.person, LOCKED)
-    except wiki.TooOften:
-        return _refuse(request, asked.person, TOO_OFTEN, HTTPStatus.TOO_MANY_REQUESTS)
-    except wiki.Leaving:
-        return _refuse(request, asked.person, LEAVING, HTTPStatus.CONFLICT)
+    except ANY_PROBLEM as error:
+        return _refuse(request, asked.person, *PROBLEMS[type(error)])
     if saved is None:
         messages.info(request, f"Version {number} says what the newest one says already.")
     else:
-        _show(request, asked.person.channel, f"Version {number} is back, as version {saved.number}.")
+        messages.success(request, f"Version {number} is back, as version {saved.number}.")
     return redirect(asked.person.address_of(HISTORY))
 
 
@@ -209,12 +210,10 @@ def withdraw(request: HttpRequest, channel: str, login: str, number: int) -> Htt
         gone = wiki.withdraw(person.channel, person.viewer, number, asked.user, asked.role)
     except wiki.Withdrawn:
         return _refuse(request, person, WITHDRAWN.format(number=number), HTTPStatus.CONFLICT)
-    except wiki.Locked:
-        return _refuse(request, person, LOCKED)
-    except wiki.Leaving:
-        return _refuse(request, person, LEAVING, HTTPStatus.CONFLICT)
+    except ANY_PROBLEM as error:
+        return _refuse(request, person, *PROBLEMS[type(error)])
     which = f"Version {number} is" if len(gone) == 1 else f"Versions {', '.join(map(str, gone))} are"
-    _show(request, person.channel, f"{which} withdrawn. The words are gone.")
+    messages.success(request, f"{which} withdrawn. The words are gone.")
     return redirect(person.address_of(HISTORY))
 
 
@@ -226,16 +225,16 @@ def lock(request: HttpRequest, channel: str, login: str) -> HttpResponse:
     if isinstance(asked, HttpResponse):
         return asked
     person = asked.person
-    if request.POST.get("locked") == "1":
-        try:
+    try:
+        if request.POST.get("locked") == "1":
             wiki.lock(person.channel, person.viewer, asked.user)
-        except wiki.Leaving:
-            return _refuse(request, person, LEAVING, HTTPStatus.CONFLICT)
-        told = "The text is locked: only moderators write it now."
-    else:
-        wiki.unlock(person.channel, person.viewer)
-        told = f"The text is open: {person} may write it again."
-    _show(request, person.channel, told)
+            told = "The text is locked: only moderators write it now."
+        else:
+            wiki.unlock(person.channel, person.viewer)
+            told = f"The text is open: {person} may write it again."
+    except ANY_PROBLEM as error:
+        return _refuse(request, person, *PROBLEMS[type(error)])
+    messages.success(request, told)
     return redirect(person.address_of(HISTORY))
 
 
@@ -254,7 +253,7 @@ def remove(request: HttpRequest, channel: str, login: str) -> HttpResponse:
         else:
             choices.restore_page(person.viewer, person.channel, asked.user)
             told = f"The page is no longer hidden by moderators. What {person} chose holds again."
-    except choices.NotNow as error:
+    except NotNow as error:
         return _refuse(request, person, str(error), HTTPStatus.SERVICE_UNAVAILABLE)
     messages.success(request, told)
     return redirect(person.address_of(HISTORY))
@@ -303,16 +302,13 @@ def _save(request: HttpRequest, asked: Asked, form: TextForm) -> HttpResponse:
         )  # fmt: skip
     except wiki.Changed as changed:
         return _form(request, asked, form, status=HTTPStatus.CONFLICT, other=changed.current)
-    except wiki.Locked:
-        return _form(request, asked, form, status=HTTPStatus.FORBIDDEN, problem=LOCKED)
-    except wiki.TooOften:
-        return _form(request, asked, form, status=HTTPStatus.TOO_MANY_REQUESTS, problem=TOO_OFTEN)
-    except wiki.Leaving:
-        return _form(request, asked, form, status=HTTPStatus.CONFLICT, problem=LEAVING)
+    except ANY_PROBLEM as error:
+        problem, status = PROBLEMS[type(error)]
+        return _form(request, asked, form, status=status, problem=problem)
     if saved is None:
         messages.info(request, "Nothing was saved: the text is the same as before.")
     else:
-        _show(request, person.channel, f"Saved as version {saved.number}.")
+        messages.success(request, f"Saved as version {saved.number}.")
     return redirect(person.address_of(PAGE))
 
 
@@ -352,13 +348,3 @@ def _refuse(
 ) -> HttpResponse:
     context = {"channel": person.channel, "person": person, "words": words}
     return render(request, "chat/wiki_refused.html", context, status=status)
-
-
-def _show(request: HttpRequest, channel: Channel, told: str) -> None:
-    """Have strangers see at once what was saved, and say so; if that cannot be, say when they will."""
-    try:
-        forget([channel.login or ""])
-    except RedisError:
-        messages.warning(request, f"{told} Pages that are kept ready will show it within a minute.")
-    else:
-        messages.success(request, told)

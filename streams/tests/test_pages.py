@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.db import transaction
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.middleware.csrf import get_token
 from django.template import engines
@@ -19,7 +20,7 @@ from django.test import RequestFactory
 from redis import RedisError
 
 from streams import pages
-from streams.pages import forget, is_live, kept_briefly, kept_live, kept_ready
+from streams.pages import NotNow, forget, forgetting, is_live, kept_briefly, kept_live, kept_ready
 from streams.tests.cast import make_channel
 from streams.topics import topic
 
@@ -410,6 +411,26 @@ def test_open_pages_are_told_to_look_again(redis_client):
     assert json.loads(told["data"]) == {"refresh": True}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_change_that_strangers_see_forgets_before_it_and_after_its_commit():
+    page = Rendered()
+    page.get()
+    with transaction.atomic():
+        with forgetting(["lantern", None]):
+            assert page.get().content == b"page 2"
+        assert page.get().content == b"page 2"
+    assert page.get().content == b"page 3"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_that_was_not_made_empties_nothing_more():
+    page = Rendered()
+    with transaction.atomic(), forgetting(["lantern"]):
+        page.get()
+        transaction.set_rollback(True)
+    assert page.get().content == b"page 1"
+
+
 @pytest.mark.django_db
 def test_forgetting_asks_the_database_once(django_assert_num_queries):
     for login in ("lantern", "harbour"):
@@ -437,6 +458,12 @@ def test_without_redis_the_log_says_so_once_a_moment(redis_away, caplog):
 def test_without_redis_forgetting_fails_aloud(redis_away):
     with pytest.raises(RedisError):
         forget(["lantern"])
+
+
+@pytest.mark.django_db
+def test_without_redis_what_strangers_see_is_not_changed(redis_away):
+    with pytest.raises(NotNow, match="could not be kept just now, and nothing was changed"), forgetting(["lantern"]):
+        raise AssertionError("it was changed")
 
 
 def test_pages_are_kept_again_as_soon_as_redis_is_back(redis_away, settings, monkeypatch):

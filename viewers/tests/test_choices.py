@@ -181,15 +181,21 @@ def test_restoring_a_page_that_its_viewer_hid_shows_nothing(channel, ann, modera
 # Pages that were kept ready
 
 
-def test_pages_of_every_channel_are_forgotten_before_and_after(forgotten, channel, ann):
+def test_pages_of_every_channel_are_forgotten_before_and_after(
+    forgotten, channel, ann, django_capture_on_commit_callbacks
+):
     """Also where nothing is counted of the viewer: a raid names who came, and adds to no total."""
     make_channel("harbour", twitch_id="c2")
-    choices.hide(ann)
+    with django_capture_on_commit_callbacks(execute=True):
+        choices.hide(ann)
     assert forgotten == [(["harbour", "lantern"], False), (["harbour", "lantern"], True)]
 
 
-def test_a_choice_about_one_channel_forgets_its_pages_alone(forgotten, channel, ann):
-    choices.hide(ann, make_channel("harbour", twitch_id="c2"))
+def test_a_choice_about_one_channel_forgets_its_pages_alone(
+    forgotten, channel, ann, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        choices.hide(ann, make_channel("harbour", twitch_id="c2"))
     assert [logins for logins, _ in forgotten] == [["harbour"], ["harbour"]]
 
 
@@ -222,7 +228,9 @@ def test_without_redis_a_choice_is_refused_and_nothing_has_changed(settings, cha
     assert decided() == before
 
 
-def test_a_choice_holds_though_redis_goes_away_at_the_end(monkeypatch, channel, ann):
+def test_a_choice_holds_though_redis_goes_away_at_the_end(
+    monkeypatch, channel, ann, django_capture_on_commit_callbacks
+):
     told: list[Any] = []
 
     def forget(logins: Any) -> None:
@@ -231,7 +239,8 @@ def test_a_choice_holds_though_redis_goes_away_at_the_end(monkeypatch, channel, 
             raise RedisError("gone")
 
     monkeypatch.setattr(pages, "forget", forget)
-    choices.hide(ann)
+    with django_capture_on_commit_callbacks(execute=True):
+        choices.hide(ann)
     assert (is_shown(ann, channel), len(told)) == (False, 2)
 
 
