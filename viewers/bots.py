@@ -7,11 +7,14 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import Exists, OuterRef
 
 from streams.locks import lock_channels
 from streams.logins import login_of
+from streams.models import Channel
+from streams.pages import forget_once_committed
 from viewers.credit import recredit
-from viewers.models import BotSource, Viewer, ViewSession
+from viewers.models import BotSource, Viewer, ViewerTotal, ViewSession
 
 LIST = Path(__file__).with_name("bots.txt")
 
@@ -79,6 +82,7 @@ def mark(logins: Iterable[str], source: BotSource, *, are_all: bool = False) -> 
             bots = _ids(cursor, _SET, {"viewers": bots, "is_bot": True, "source": source})
             people = _ids(cursor, _SET, {"viewers": people, "is_bot": False, "source": ""})
             recredit([*bots, *people])
+            _forget_pages([*bots, *people])
     return Marked(bots, people)
 
 
@@ -93,11 +97,18 @@ def say(viewer_id: str, *, is_bot: bool) -> None:
         lock_channels(cursor, _channels_of([viewer_id]))
         Viewer.objects.filter(pk=viewer_id).update(is_bot=is_bot, bot_source=BotSource.MODERATOR)
         recredit([viewer_id])
+        _forget_pages([viewer_id])
 
 
 def _ids(cursor: CursorWrapper, statement: str, values: dict[str, Any]) -> list[str]:
     cursor.execute(statement, values)
     return [viewer_id for (viewer_id,) in cursor.fetchall()]
+
+
+def _forget_pages(viewers: list[str]) -> None:
+    """Bots are in no list and on no board, wherever they were seen."""
+    seen = ViewerTotal.objects.filter(channel=OuterRef("pk"), viewer__in=viewers)
+    forget_once_committed(Channel.objects.listed().filter(Exists(seen)).values_list("login", flat=True))
 
 
 def _channels_of(viewers: list[str]) -> list[int]:

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from redis.exceptions import RedisError
 
 from streams.logins import login_of
 from streams.models import Stream, StreamSegment
@@ -139,3 +140,59 @@ def test_it_takes_as_many_queries_for_many(channel):
 def test_the_job_marks_those_on_the_list(channel, redis_client):
     make_viewer(channel, "nightbot")
     assert mark_bots() == "1 marked as bots, 0 no longer"
+
+
+# What strangers see of it
+
+
+@pytest.fixture
+def forgotten(monkeypatch):
+    """The channels whose pages were forgotten, each time."""
+    calls: list[list[str]] = []
+    monkeypatch.setattr("streams.pages.forget", lambda logins: calls.append(sorted(logins)))
+    return calls
+
+
+@pytest.fixture
+def elsewhere():
+    """A channel in which nobody was seen."""
+    return make_channel("elsewhere")
+
+
+@pytest.mark.parametrize("is_bot", [True, False])
+def test_what_a_moderator_says_is_seen_at_once_wherever_they_were(
+    channel, elsewhere, forgotten, django_capture_on_commit_callbacks, is_bot
+):
+    ann = make_viewer(channel, "ann")
+    with django_capture_on_commit_callbacks(execute=True):
+        bots.say(ann.pk, is_bot=is_bot)
+        assert forgotten == []  # what is rendered before the commit does not know of it
+    assert forgotten == [["lantern"]]
+
+
+def test_what_a_list_says_is_seen_at_once(channel, elsewhere, forgotten, django_capture_on_commit_callbacks):
+    make_viewer(channel, "nightbot")
+    for logins in (["nightbot"], []):
+        with django_capture_on_commit_callbacks(execute=True):
+            bots.mark(logins, BotSource.LIST, are_all=True)
+    assert forgotten == [["lantern"], ["lantern"]]
+
+
+def test_a_list_that_says_nothing_new_empties_nothing(channel, forgotten, django_capture_on_commit_callbacks):
+    make_viewer(channel, "nightbot")
+    bots.mark(["nightbot"], BotSource.LIST)
+    with django_capture_on_commit_callbacks(execute=True):
+        bots.mark(["nightbot", "stranger"], BotSource.LIST, are_all=True)
+    assert forgotten == []
+
+
+def test_without_redis_a_bot_is_marked_all_the_same(channel, monkeypatch, django_capture_on_commit_callbacks, caplog):
+    def away(logins):
+        raise RedisError("away")
+
+    monkeypatch.setattr("streams.pages.forget", away)
+    ann = make_viewer(channel, "ann")
+    with django_capture_on_commit_callbacks(execute=True):
+        bots.say(ann.pk, is_bot=True)
+    assert said_of(ann) == (True, BotSource.MODERATOR)
+    assert "pages.not_forgotten" in caplog.text
