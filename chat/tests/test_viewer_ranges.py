@@ -11,7 +11,7 @@ from chat.tests.crowd import make_emote, make_message
 from chat.tests.portraits import at, make_day, make_redemption, make_stream, make_uses, make_visit
 from streams.models import ChannelDay, StreamSegment
 from streams.tests.cast import make_channel
-from viewers.models import ViewerStream, ViewerTotal, ViewSession
+from viewers.models import Standing, ViewerStream, ViewerTotal, ViewSession
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -78,6 +78,52 @@ def test_the_present_periods_are_named_by_their_kind(client, channel, ann):
     make_day(ann, channel, today, messages=3)
     for span in ("year", "month", "week"):
         assert told(client, span)["sums"].messages == 3
+
+
+def box(client, span=""):
+    """The rows of the box, and those below the line."""
+    page = client.get(PAGE, {"range": span} if span else {}).content.decode()
+    rows = page.split('class="infobox"')[1].split("</table>")[0]
+    return rows.split("Of all time")
+
+
+def test_the_busiest_day_lies_in_the_range(client, ann):
+    assert "9 Mar 2025" not in box(client, "2025")[0]
+    assert "Busiest day" in box(client, "2025-03")[0]
+    assert "3 Mar 2025, " in box(client, "2025-03")[0]
+
+
+def test_a_range_without_anything_has_no_busiest_day(client, ann):
+    assert "Busiest day" not in "".join(box(client, "2025-04"))
+
+
+def test_what_is_not_of_the_range_stands_below_a_line(client, ann):
+    of_range, of_all = box(client, "2025-03")
+    assert "First seen" not in of_range
+    assert "First seen" in of_all
+    assert len(box(client)) == 1
+
+
+def test_a_month_is_outlined_in_its_year(client, ann):
+    assert 'class="outline"' in client.get(PAGE, {"range": "2025-03"}).content.decode()
+    assert 'class="outline"' not in client.get(PAGE, {"range": "2025"}).content.decode()
+
+
+def place_told(client, **fields):
+    Standing.objects.create(
+        channel_id=ViewerTotal.objects.get().channel_id, viewer_id=ViewerTotal.objects.get().viewer_id, period="all",
+        **fields,
+    )  # fmt: skip
+    return client.get(PAGE).content.decode().split('class="sentence">')[1].split("</p>")[0].strip()
+
+
+def test_whoever_watched_has_their_place_by_time(client, ann):
+    assert place_told(client, watch_seconds=9 * 3600, messages=100).endswith("1st by time watched")
+
+
+def test_whoever_never_watched_has_their_place_by_messages(client, ann):
+    ViewerTotal.objects.update(watch_seconds=0)
+    assert place_told(client, messages=100).endswith("1st by messages")
 
 
 def test_a_range_without_anything_says_so(client, ann):

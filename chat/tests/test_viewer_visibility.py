@@ -239,3 +239,27 @@ def test_a_permission_given_to_a_group_of_staff_counts_as_well(client, channel, 
     log_in(client, is_staff=True).groups.add(helpers)
     hidden_everywhere(channel, ann)
     assert client.get(f"{BASE}ann/").status_code == 200
+
+
+@pytest.mark.parametrize("who", [streamer, superuser, moderator])
+def test_moderators_find_their_tools_on_the_page(client, ann, who):
+    who(client, ann)
+    page = client.get(f"{BASE}ann/").content.decode()
+    assert f'href="{BASE}ann/wiki/#moderate">lock it<' in page
+    assert f'href="{BASE}ann/wiki/#moderate">hide this page<' in page
+    assert 'id="moderate"' in client.get(f"{BASE}ann/wiki/").content.decode()
+
+
+@pytest.mark.parametrize("who", [*OUTSIDERS, self_])
+def test_nobody_else_sees_tools_of_moderators(client, ann, who):
+    who(client, ann)
+    assert "For moderators" not in client.get(f"{BASE}ann/").content.decode()
+
+
+def test_whose_page_a_moderator_hid_is_told_whom_to_ask(client, channel, ann):
+    removed(channel, ann)
+    self_(client, ann)
+    page = client.get(f"{BASE}ann/").content.decode()
+    assert "you and moderators can see this page" in page
+    assert "Ask the moderators of Lantern or its owner" in page
+    assert "Change this in your account" not in page

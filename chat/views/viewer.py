@@ -1,5 +1,6 @@
 """The page of one viewer in one channel, over any stretch of time."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
@@ -77,11 +78,14 @@ def _of_period(person: Person, told: Stretch) -> dict[str, object]:
     days = facts.days_of(person, first, end)
     listed = _lists(person, told)
     period = told.period
+    calendar = facts.calendar(days, told, listed.known_since, listed.gaps)
     inside = [row for row in days if period.first and period.end and period.first <= row.day < period.end]
     return {
+        "busiest": calendar.busiest if told.is_all else _busiest(inside, shows_time=calendar.shows_time),
+        "outline": _outline(calendar, period),
         "sums": facts.all_time(person) if told.is_all else facts.added_up(inside),
         "lists": listed,
-        "calendar": facts.calendar(days, told, listed.known_since, listed.gaps),
+        "calendar": calendar,
         "week": week.draw(listed.hours),
         "emotes": facts.favourites(person, told),
         "attended": facts.attended(person, told),
@@ -90,6 +94,19 @@ def _of_period(person: Person, told: Stretch) -> dict[str, object]:
         "streak_now": listed.streak_now if told.is_all and not person.viewer.is_bot else 0,
         "picker": _periods(person, told),
     }
+
+
+def _busiest(days: Iterable[facts.Day], *, shows_time: bool) -> facts.Day | None:
+    """The day with most of what the calendar shows; of days that share this, the newest."""
+    most = max(days, key=lambda row: row.watch_seconds if shows_time else row.messages, default=None)
+    return most if most and (most.watch_seconds if shows_time else most.messages) else None
+
+
+def _outline(calendar: facts.Calendar, period: periods.Period) -> str:
+    """A line around a month or a week in its year; a year fills the calendar, and needs none."""
+    if period.first is None or period.end is None or period.kind == "year":
+        return ""
+    return year.outline(calendar.year, period.first, period.end)
 
 
 def _achievements(person: Person, told: Stretch) -> awards.Cabinet:

@@ -84,6 +84,19 @@ def _outline(day: date, first: date) -> str:
     return f"M{x} {y}h{CELL}v{CELL}h-{CELL}z"
 
 
+def outline(year: Year, first: date, end: date) -> str:
+    """A line around the days [first, end): one week, or some that follow each other and are longer than one."""
+    first, last = max(first, year.first), min(end - timedelta(days=1), year.last)
+    (left, top), (right, bottom) = _place(first, year.first), _place(last, year.first)
+    far, low, floor = right + STEP, bottom + STEP, TOP + 7 * STEP
+    if left == right:
+        corners = [(left, top), (far, top), (far, low), (left, low)]
+    else:
+        head = [(left, top), (left + STEP, top), (left + STEP, TOP), (far, TOP)]
+        corners = [*head, (far, low), (right, low), (right, floor), (left, floor)]
+    return f"M{'L'.join(f'{x - GAP / 2} {y - GAP / 2}' for x, y in corners)}z"
+
+
 def _months(days: list[date], first: date) -> list[Label]:
     """A name over the week in which a month begins; none where the next name would touch it."""
     starts = [day for day in days if day.day == 1]

@@ -2,7 +2,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from streamstats.lib.year import CELL, LEFT, STEP, TOP, draw, first_day, quartiles
+from streamstats.lib.year import CELL, LEFT, STEP, TOP, draw, first_day, outline, quartiles
 
 SUNDAY = date(2026, 5, 31)
 
@@ -50,6 +50,26 @@ def test_levels_use_the_whole_ramp():
 def test_equal_days_are_equally_light():
     values = {SUNDAY - timedelta(days=back): 5 for back in range(3)}
     assert {square.level for square in draw(values, SUNDAY).squares} == {1}
+
+
+def test_a_week_is_outlined_as_a_column():
+    corners = outline(draw({}, SUNDAY), SUNDAY - timedelta(days=6), SUNDAY + timedelta(days=1))
+    left, right = LEFT + 52 * STEP - 1.5, LEFT + 53 * STEP - 1.5
+    top, low = TOP - 1.5, TOP + 7 * STEP - 1.5
+    assert corners == f"M{left} {top}L{right} {top}L{right} {low}L{left} {low}z"
+
+
+def test_a_month_is_outlined_along_its_first_and_last_week():
+    """May 2026 begins on a Friday and ends on a Sunday."""
+    corners = outline(draw({}, SUNDAY), date(2026, 5, 1), date(2026, 6, 1))
+    left, friday = LEFT + 48 * STEP - 1.5, TOP + 4 * STEP - 1.5
+    assert corners.startswith(f"M{left} {friday}L{left + STEP} {friday}L{left + STEP} {TOP - 1.5}L")
+
+
+def test_what_lies_outside_of_the_year_is_not_outlined():
+    first = first_day(SUNDAY)
+    whole = outline(draw({}, SUNDAY), first, first + timedelta(days=7))
+    assert outline(draw({}, SUNDAY), first - timedelta(days=9), first + timedelta(days=7)) == whole
 
 
 def test_every_month_has_its_name_once():
