@@ -34,10 +34,11 @@ class NamedUserAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[type-arg]  # n
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """All names in the question for the users: one for each would be fifty more."""
         logins = UserSocialAuth.objects.filter(user=OuterRef("pk"), provider=PROVIDER).values("uid")[:1]
-        users = super().get_queryset(request).annotate(twitch_id=Subquery(logins))
+        users: Any = super().get_queryset(request).annotate(twitch_id=Subquery(logins))
         known = Viewer.objects.filter(pk=OuterRef("twitch_id"))
         names = {name: Subquery(known.values(name)[:1]) for name in ("login", "display_name")}
-        return users.annotate(twitch_login=names["login"], twitch_name=names["display_name"])
+        named: QuerySet[User] = users.annotate(twitch_login=names["login"], twitch_name=names["display_name"])
+        return named
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
