@@ -27,6 +27,14 @@ function localise(part) {
 }
 
 localise(document);
+
+// Where a row of links is wider than the screen, the link of this page is in sight.
+for (const current of document.querySelectorAll(":is(.trail, .ranges ul, .choice) [aria-current]")) {
+  const row = current.closest(".trail, ul, .choice");
+  const beyond = current.getBoundingClientRect().right - row.getBoundingClientRect().right;
+  if (beyond > 0) row.scrollLeft += beyond;
+}
+
 for (const note of document.querySelectorAll("[data-zone]")) note.textContent = "Times are yours; the exact UTC is under the pointer.";
 
 function show(element, number) {
