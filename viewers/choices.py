@@ -191,13 +191,14 @@ def allow_again(twitch_id: str) -> bool:
         return bool(Erasure.objects.filter(mark=mark, lifted_at=None).update(lifted_at=_now()))
 
 
-# What was agreed to
+# What was agreed to: no page shows it yet
 
 
 def agree(viewer: Viewer, kind: str) -> Consent:
     """Write down that a viewer agrees to the words of this kind as they are today. Raises NotNow."""
     kind = Consent.Kind(kind)
-    with _chosen_by(viewer):
+    _refuse_too_often(mark_of(viewer.pk), MOST_IN_AN_HOUR)
+    with transaction.atomic():
         _refuse_while_erased(viewer)
         present = Consent.objects.select_for_update().filter(viewer=viewer, kind=kind, withdrawn_at=None)
         present.exclude(wording=WORDING[kind]).update(withdrawn_at=_now())
@@ -209,8 +210,8 @@ def agree(viewer: Viewer, kind: str) -> Consent:
 def withdraw(viewer: Viewer, kind: str) -> bool:
     """Write down that a viewer no longer agrees; whether they did. Raises NotNow."""
     present = Consent.objects.filter(viewer=viewer, kind=Consent.Kind(kind), withdrawn_at=None)
-    with _chosen_by(viewer):
-        return bool(present.update(withdrawn_at=_now()))
+    _refuse_too_often(mark_of(viewer.pk), MOST_IN_AN_HOUR)
+    return bool(present.update(withdrawn_at=_now()))
 
 
 # How a choice is made

@@ -199,6 +199,12 @@ def test_a_choice_about_one_channel_forgets_its_pages_alone(
     assert [logins for logins, _ in forgotten] == [["harbour"], ["harbour"]]
 
 
+def test_what_is_agreed_to_empties_nothing(forgotten, ann):
+    choices.agree(ann, SUMMARY)
+    choices.withdraw(ann, SUMMARY)
+    assert forgotten == []
+
+
 EVERY = {
     "hide": lambda ann, channel, user: choices.hide(ann),
     "hide here": lambda ann, channel, user: choices.hide(ann, channel),
