@@ -6,7 +6,7 @@ anybody wrote is lost; but for words that must not stay, which are withdrawn for
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from difflib import SequenceMatcher
 from itertools import chain, zip_longest
@@ -256,6 +256,13 @@ def same_words(revision: WikiRevision) -> list[int]:
         return []
     same = standing(revision.profile).filter(text=revision.text).exclude(pk=revision.pk)
     return sorted(same.values_list("number", flat=True))
+
+
+def shown_without(profile: Profile, gone: Collection[int]) -> WikiRevision | None:
+    """What is shown once these versions are withdrawn: the last one that still stands before the one shown now."""
+    if profile.current is None or profile.current.number not in gone:
+        return profile.current
+    return standing(profile).filter(number__lt=profile.current.number).exclude(number__in=gone).first()
 
 
 def standing(profile: Profile) -> "QuerySet[WikiRevision]":
