@@ -140,7 +140,7 @@ def test_it_says_how_many_have_each(client, channel, ann):
     ann.days(3, messages=45)
     bob.days(30, messages=45)
     award(channel, None)
-    told = "100 2 viewers 1,000 1 viewer 5,000 nobody yet"
+    told = "100 messages: 2 viewers 1,000 messages: 1 viewer 5,000 messages: nobody yet"
     assert f"Chatterbox Wrote … messages here. {told}" in words(client, PAGE)
 
 
@@ -168,7 +168,7 @@ def test_own_levels_are_marked(client, channel, ann):
     assert "yours" not in words(client, PAGE)
     client.force_login(user, "django.contrib.auth.backends.ModelBackend")
     text = words(client, PAGE)
-    assert "Chatterbox Wrote … messages here. 100 1 viewer yours 1,000 nobody yet" in text
+    assert "Chatterbox Wrote … messages here. 100 messages: 1 viewer yours 1,000 messages: nobody yet" in text
 
 
 def test_it_is_only_read(client, channel):

@@ -136,7 +136,7 @@ def test_a_stream_alone_has_no_neighbours(client, stream):
 def test_it_is_told_as_a_sentence(client, stream, sample):
     sample(5, 1234)
     sentence = text(client).split('class="sentence">')[1].split("</p>")[0]
-    for part in ("2 h on air", "1,234", "at most", "4,321 messages", "77 chatters"):
+    for part in ("2 h on air", "1,234", "at the peak", "4,321 messages", "77 chatters"):
         assert part in sentence
 
 

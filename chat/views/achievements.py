@@ -65,7 +65,7 @@ def _groups(holders: dict[str, dict[str, int]], own: dict[str, int]) -> list[Gro
 
 def _honour(achievement: Achievement, holders: dict[str, int], own: dict[str, int]) -> Honour:
     levels = [
-        Level(achievement.number(wanted), holders.get(str(level), 0), own.get(achievement.key, 0) >= level)
+        Level(achievement.amount(wanted), holders.get(str(level), 0), own.get(achievement.key, 0) >= level)
         for level, wanted in enumerate(achievement.levels, 1)
     ]
     return Honour(achievement, levels)
