@@ -18,8 +18,8 @@ from django.utils import timezone
 from chat.models import Redemption
 from streams.models import Channel, Stream
 from streamstats.lib.periods import Period
-from viewers.models import RANKED, Profile, Standing, Viewer, ViewerStream
-from viewers.visibility import people_in
+from viewers.models import RANKED, Standing, Viewer, ViewerStream
+from viewers.visibility import is_sparse, people_in
 
 MEASURES = {
     "watched": "watch_seconds",
@@ -35,8 +35,6 @@ STRIDES = (PAGE + 14, 256, 2048)
 """How many rows of an index are looked at for one page: nearly all are shown, or many are not, or nearly none are."""
 FIRST = RANKED + 200
 """How many rows hold the first thousand who are shown, unless very many are not."""
-FEW = 2000
-"""Up to so many pages that were asked for, an opt-in channel's boards are sorted from them."""
 LONGEST = 100
 DIGITS = 18
 """Of a number that fits a bigint column."""
@@ -95,12 +93,11 @@ class Board:
     by: str
     span: Period | Stream
     is_sparse: bool
-    """Whether so few asked for a page that they are sorted, for the index would have mostly others: see FEW."""
+    """Whether so few asked for a page that they are sorted."""
 
     @classmethod
     def of(cls, channel: Channel, by: str, span: Period | Stream) -> Self:
-        asked = Profile.objects.filter(channel=channel, visibility=Profile.Visibility.SHOWN)
-        return cls(channel, by, span, not channel.is_open and asked[: FEW + 1].count() <= FEW)
+        return cls(channel, by, span, is_sparse(channel))
 
     def over(self, span: Period) -> Self:
         """The same of another time."""

@@ -9,6 +9,8 @@ from django.db.models import Exists, OuterRef, Q
 from streams.models import Channel
 from viewers.models import Profile
 
+FEW = 2000
+"""Up to so many pages that were asked for, who is shown in an opt-in channel is sorted, not looked for in an index."""
 HIDDEN = (Profile.Visibility.HIDDEN, Profile.Visibility.REMOVED)
 
 
@@ -31,3 +33,11 @@ def people_in(channel: Channel, viewer: str = "viewer") -> Q:
     """As `shown_in`, without bots: for boards, lists of people and what newcomers there are."""
     prefix = "" if viewer == "pk" else f"{viewer}__"
     return Q(**{f"{prefix}is_bot": False}) & shown_in(channel, viewer)
+
+
+def is_sparse(channel: Channel) -> bool:
+    """Whether so few asked for a page in an opt-in channel that an index would have mostly others."""
+    if channel.is_open:
+        return False
+    asked = Profile.objects.filter(channel=channel, visibility=Profile.Visibility.SHOWN)
+    return asked[: FEW + 1].count() <= FEW

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple, cast
 
 import structlog
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Func, IntegerField, OuterRef, QuerySet
+from django.db.models import F, Func, IntegerField, OuterRef, QuerySet
 from redis.exceptions import RedisError
 
 from chat.portrait.person import Person
 from streams.quickredis import quick_redis
 from streamstats.lib.periods import Period
 from viewers.models import RANKED, Standing
-from viewers.visibility import people_in
+from viewers.visibility import is_sparse, people_in
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +29,9 @@ class Standings(NamedTuple):
 
 
 MEASURES = {"by_time": "watch_seconds", "by_messages": "messages"}
+LOOKED = 4096
+"""In a channel whose pages are opt-in, who is further back than so many people, shown or not, has no place."""
+SPARSE = "is_sparse"
 FLOOR_SECONDS = 300
 FLOOR = "streamstats:floor:{}:{}"
 
@@ -60,14 +63,17 @@ def _places(person: Person, period: Period, own: Standing) -> dict[str, int]:
     near = {place: name for place, name in MEASURES.items() if 0 < getattr(own, name) >= floors[name]}
     if not near:
         return {}
-    ahead = {place: _ahead(person, period, name) for place, name in near.items()}
+    ahead = {place: _ahead(_ranked(person, period, name, floors[SPARSE]), name) for place, name in near.items()}
     counted: Any = _own(person, period).values(**ahead)
     found = counted.first() or {}
     return {place: before + 1 for place, before in found.items() if before < RANKED}
 
 
 def _floors(person: Person, period: Period) -> dict[str, int]:
-    """What one needs about as much of as this to have a place: what the last one who has a place had lately."""
+    """What one needs about as much of as this to have a place: what the last one who has a place had lately.
+
+    And whether few are shown at all, as 0 or 1.
+    """
     key = FLOOR.format(person.channel.pk, period.key)
     try:
         kept = cast(bytes | None, quick_redis().get(key))
@@ -76,30 +82,45 @@ def _floors(person: Person, period: Period) -> dict[str, int]:
             quick_redis().set(key, dumps(floors), ex=FLOOR_SECONDS)
     except RedisError as error:
         log.warning("places are counted for everybody: redis does not answer", error=str(error))
-        return dict.fromkeys(MEASURES.values(), 0)
+        return (
+            _lowest(person, period)
+            if not person.channel.is_open
+            else {**dict.fromkeys(MEASURES.values(), 0), SPARSE: 0}
+        )
     return cast(dict[str, int], floors)
 
 
 def _lowest(person: Person, period: Period) -> dict[str, int]:
     """A tenth less than what the last one with a place has, for people may hide, and days be corrected."""
-    lowest: dict[str, int] = {}
+    sparse = int(is_sparse(person.channel))
+    lowest = {SPARSE: sparse}
     for name in MEASURES.values():
-        values = _ranked(person, period, name).values_list(name, flat=True)
+        floor = 0 if person.channel.is_open or sparse else _looked_at(person, period, name)
+        values = _ranked(person, period, name, sparse, floor).values_list(name, flat=True)
         last = values[RANKED - 1 : RANKED].first()
-        lowest[name] = last * 9 // 10 if last else 0
+        lowest[name] = max(floor + 1, last * 9 // 10) if last else floor + 1
     return lowest
 
 
-def _ahead(person: Person, period: Period, measure: str) -> Length:
+def _looked_at(person: Person, period: Period, measure: str) -> int:
+    """What everybody has more of than this who is looked at: else all would be, where none of the first are shown."""
+    everybody = Standing.objects.filter(channel=person.channel, period=period.key, **{f"{measure}__gt": 0})
+    ranked = everybody.order_by(f"-{measure}", "viewer").values_list(measure, flat=True)
+    return ranked[LOOKED : LOOKED + 1].first() or 0
+
+
+def _ahead(ranked: QuerySet[Standing], measure: str) -> Length:
     """How many are ahead: counted along the index of the measure, no further than places are given."""
-    rows = _ranked(person, period, measure).filter(**{f"{measure}__gt": OuterRef(measure)})
+    rows = ranked.filter(**{f"{measure}__gt": OuterRef(measure)})
     return Length(ArraySubquery(rows.values("pk")[:RANKED]))
 
 
-def _ranked(person: Person, period: Period, measure: str) -> QuerySet[Standing]:
-    """The people of a period, who has most first.
+def _ranked(person: Person, period: Period, measure: str, sparse: int, floor: int = 0) -> QuerySet[Standing]:
+    """The people of a period who have more than `floor`, who has most first.
 
-    The order, and that it is more than nothing, say which index: how many will be ahead nobody can guess.
+    The order, and that it is more than nothing, say which index: how many will be ahead nobody can guess. Where few are
+    shown, the order is no index's: one that were would be read to its end.
     """
     rows = Standing.objects.filter(people_in(person.channel), channel=person.channel, period=period.key)
-    return rows.filter(**{f"{measure}__gt": 0}).order_by(f"-{measure}", "viewer")
+    rows = rows.filter(**{f"{measure}__gt": floor})
+    return rows.order_by((F(measure) + 0).desc() if sparse else f"-{measure}", "viewer")

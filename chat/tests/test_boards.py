@@ -18,6 +18,7 @@ from streams.models import Channel, Stream
 from streams.sealed import unseal
 from streams.tests.cast import make_channel
 from streamstats.lib import periods
+from viewers import visibility
 from viewers.models import Profile, Standing, Viewer, ViewerStream
 from viewers.tests.cast import make_viewer
 
@@ -176,7 +177,7 @@ def test_an_opt_in_channel_shows_who_asked_for_it(client, channel):
 
 
 def test_an_opt_in_channel_where_many_asked_is_walked_through(client, channel, monkeypatch):
-    monkeypatch.setattr(boards, "FEW", 1)
+    monkeypatch.setattr(visibility, "FEW", 1)
     first, second, _ = crowd(channel, 9, 5, 1)
     Channel.objects.update(page_policy="opt-in")
     for viewer in (first, second):
@@ -579,7 +580,7 @@ def test_a_page_costs_few_queries(client, channel, stream, few, asked, is_known,
 
 @pytest.mark.parametrize("policy", ["open", "opt-in"])
 def test_where_very_many_are_hidden_a_page_costs_twelve_queries_at_most(client, channel, few, monkeypatch, policy):
-    monkeypatch.setattr(boards, "FEW", 1)
+    monkeypatch.setattr(visibility, "FEW", 1)
     viewers = crowd(channel, *range(40, 0, -1), period=APRIL)
     crowd(channel, *range(40, 0, -1), period=MARCH)
     Channel.objects.update(page_policy=policy)

@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from chat.portrait import place
 from chat.portrait.person import find
-from streams.models import ChannelTotal
+from streams.models import Channel, ChannelTotal
 from streams.tests.cast import make_channel
 from streamstats.lib.periods import ALL_TIME
+from viewers import visibility
 from viewers.models import Profile, Standing, Viewer
 from viewers.tests.cast import make_viewer
 
@@ -136,3 +137,36 @@ def test_who_moves_up_when_somebody_hides_has_their_place(crowd, channel):
 def test_without_redis_everybody_is_counted(crowd, channel, settings):
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     assert ask(channel, "viewer9") == (1, None)
+
+
+@pytest.fixture
+def opt_in(channel, monkeypatch):
+    """Ten people in an opt-in channel, of whom the last four asked for a page."""
+    monkeypatch.setattr(visibility, "FEW", 3)
+    Channel.objects.update(page_policy=Channel.PagePolicy.OPT_IN)
+    channel.refresh_from_db()
+    for number in range(10):
+        viewer = make_standing(channel, f"viewer{number}", 1000 - 100 * number)
+        if number > 5:
+            Profile.objects.create(channel=channel, viewer=viewer, visibility=Profile.Visibility.SHOWN)
+
+
+def test_where_many_asked_no_more_than_the_first_are_looked_at(opt_in, channel, monkeypatch):
+    monkeypatch.setattr(place, "LOOKED", 8)
+    assert [ask(channel, f"viewer{number}") for number in (6, 7, 8, 9)] == [(1, 1), (1, 2), (0, None), (0, None)]
+
+
+def test_who_is_among_the_first_has_a_place_where_many_asked(opt_in, channel):
+    assert ask(channel, "viewer9") == (1, 4)
+
+
+def test_where_few_asked_each_of_them_has_a_place(opt_in, channel, monkeypatch):
+    monkeypatch.setattr(visibility, "FEW", 4)
+    monkeypatch.setattr(place, "LOOKED", 2)
+    assert ask(channel, "viewer9") == (1, 4)
+
+
+def test_without_redis_no_more_are_looked_at_where_many_asked(opt_in, channel, monkeypatch, settings):
+    monkeypatch.setattr(place, "LOOKED", 8)
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    assert ask(channel, "viewer9") == (0, None)

@@ -2,10 +2,11 @@ import re
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from streams.models import Channel
 from streams.tests.cast import make_channel
-from viewers import views
+from viewers import views, visibility
 from viewers.models import Profile, Viewer, ViewerName, ViewerTotal
 from viewers.tests.cast import LATELY, make_viewer
 
@@ -295,3 +296,69 @@ def test_a_channel_of_opt_in_pages_says_so(client, channel):
     page = client.get(LIST)
     assert logins(page) == []
     assert "shows only viewers who asked for a page" in page.content.decode()
+
+
+@pytest.fixture
+def many_asked(channel, monkeypatch):
+    """An opt-in channel of 20 in which every second asked for a page, and where four rows are looked at for one."""
+    monkeypatch.setattr(views, "PAGE", 3)
+    monkeypatch.setattr(views, "LOOKED", 4)
+    monkeypatch.setattr(visibility, "FEW", 1)
+    Channel.objects.update(page_policy=Channel.PagePolicy.OPT_IN)
+    for number in range(20):
+        viewer = make_viewer(channel, f"v{number:02}", messages=max(1, 15 - number))
+        if number % 2 or number > 11:
+            Profile.objects.create(channel=channel, viewer=viewer, visibility=Profile.Visibility.SHOWN)
+
+
+def test_where_many_asked_pages_hold_each_of_them_once(client, many_asked):
+    expected = [f"v{number:02}" for number in range(20) if number % 2 or number > 11]
+    assert all_pages(client, LIST) == expected
+
+
+def test_where_none_of_the_next_is_shown_the_list_goes_on(client, many_asked):
+    Profile.objects.filter(viewer__login__lt="v09").delete()
+    page = client.get(LIST)
+    assert logins(page) == []
+    assert "The list goes on" in page.content.decode()
+    assert len(all_pages(client, LIST)) == 10
+
+
+def test_where_the_list_goes_on_tells_of_nobody(client, many_asked):
+    Profile.objects.filter(viewer__login__lt="v09").delete()
+    last = Viewer.objects.get(login="v03")
+    assert f"-{last.pk}" not in client.get(LIST).content.decode()
+    assert client.get(LIST, {"after": f"12-{last.pk}"}).status_code == 404
+
+
+def test_where_many_asked_a_page_costs_few_queries(client, many_asked, django_assert_num_queries):
+    with django_assert_num_queries(4):
+        following = client.get(LIST).context["following"]
+    with django_assert_num_queries(5):
+        client.get(LIST, {"after": following})
+
+
+def test_where_few_asked_pages_hold_each_of_them_once(client, many_asked, monkeypatch):
+    monkeypatch.setattr(visibility, "FEW", 100)
+    assert len(all_pages(client, LIST)) == 14
+
+
+def test_where_the_least_active_asked_no_more_is_looked_at(client, channel, monkeypatch):
+    """Else all of a large channel would be, for each page."""
+    monkeypatch.setattr(visibility, "FEW", 10)
+    Channel.objects.update(page_policy=Channel.PagePolicy.OPT_IN)
+    people = [Viewer(twitch_id=f"n{n}", login=f"v{n}", display_name=f"v{n}", named_at=LATELY) for n in range(6000)]
+    Viewer.objects.bulk_create(people)
+    seen = {"channel": channel, "first_seen_at": LATELY, "last_seen_at": LATELY}
+    ViewerTotal.objects.bulk_create(ViewerTotal(**seen, viewer=each, messages=n) for n, each in enumerate(people))
+    shown = Profile.Visibility.SHOWN
+    Profile.objects.bulk_create(Profile(channel=channel, viewer=each, visibility=shown) for each in people[:900])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE viewers_viewer, viewers_viewertotal, viewers_profile")
+    with CaptureQueriesContext(connection) as queries:
+        assert logins(client.get(LIST)) == []
+    asked = next(query["sql"] for query in queries if "is_shown" in query["sql"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF) {asked}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert max(int(rows) for rows in re.findall(r"viewertotal.*actual rows=(\d+)", plan)) <= views.LOOKED
