@@ -63,7 +63,7 @@ def _places(person: Person, period: Period, own: Standing) -> dict[str, int]:
     near = {place: name for place, name in MEASURES.items() if 0 < getattr(own, name) >= floors[name]}
     if not near:
         return {}
-    ahead = {place: _ahead(_ranked(person, period, name, floors[SPARSE]), name) for place, name in near.items()}
+    ahead = {place: _ahead(_ranked(person, period, name, floors.get(SPARSE, 0)), name) for place, name in near.items()}
     counted: Any = _own(person, period).values(**ahead)
     found = counted.first() or {}
     return {place: before + 1 for place, before in found.items() if before < RANKED}
@@ -72,7 +72,7 @@ def _places(person: Person, period: Period, own: Standing) -> dict[str, int]:
 def _floors(person: Person, period: Period) -> dict[str, int]:
     """What one needs about as much of as this to have a place: what the last one who has a place had lately.
 
-    And whether few are shown at all, as 0 or 1.
+    And whether few are shown at all: then `is_sparse` is 1.
     """
     key = FLOOR.format(person.channel.pk, period.key)
     try:
@@ -82,11 +82,7 @@ def _floors(person: Person, period: Period) -> dict[str, int]:
             quick_redis().set(key, dumps(floors), ex=FLOOR_SECONDS)
     except RedisError as error:
         log.warning("places are counted for everybody: redis does not answer", error=str(error))
-        return (
-            _lowest(person, period)
-            if not person.channel.is_open
-            else {**dict.fromkeys(MEASURES.values(), 0), SPARSE: 0}
-        )
+        return dict.fromkeys(MEASURES.values(), 0) if person.channel.is_open else _lowest(person, period)
     return cast(dict[str, int], floors)
 
 
