@@ -202,7 +202,9 @@ def withdraw(request: HttpRequest, channel: str, login: str, number: int) -> Htt
     revision = wiki.versions(person.profile).filter(number=number).first()
     if revision is None:
         raise Http404(NO_VERSION.format(person=person, number=number))
-    if request.method != "POST" and not revision.withdrawn_at:
+    if revision.withdrawn_at:
+        return _refuse(request, person, WITHDRAWN.format(number=number), HTTPStatus.CONFLICT)
+    if request.method != "POST":
         context = {"revision": revision, "same": wiki.same_words(revision), "wiki_html": wiki.render(revision.text)}
         context["authors"] = _authors(person, [revision])
         return render(request, "chat/wiki_withdraw.html", {**_about(person), **context})
