@@ -1,5 +1,7 @@
 """The place of a viewer, as the fold left it."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
@@ -170,3 +172,32 @@ def test_without_redis_no_more_are_looked_at_where_many_asked(opt_in, channel, m
     monkeypatch.setattr(place, "LOOKED", 8)
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     assert ask(channel, "viewer9") == (0, None)
+
+
+def test_where_the_least_active_asked_no_more_of_the_index_is_read(channel, monkeypatch):
+    """Else all of a large channel would be, for each page of a viewer."""
+    monkeypatch.setattr(visibility, "FEW", 10)
+    monkeypatch.setattr(place, "LOOKED", 1000)
+    Channel.objects.update(page_policy=Channel.PagePolicy.OPT_IN)
+    now = timezone.now()
+    people = [Viewer(twitch_id=f"n{n}", login=f"v{n}", display_name=f"v{n}", named_at=now) for n in range(6000)]
+    Viewer.objects.bulk_create(people)
+    Standing.objects.bulk_create(
+        Standing(channel=channel, viewer=each, period="all", messages=n, watch_seconds=n)
+        for n, each in enumerate(people)
+    )
+    shown = Profile.Visibility.SHOWN
+    people = [*people[:5010], make_standing(channel, "bob", 5005, 5005)]
+    Profile.objects.bulk_create(Profile(channel=channel, viewer=each, visibility=shown) for each in people)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE viewers_viewer, viewers_standing, viewers_profile")
+    person = find(Channel.objects.get(), "bob", "", AnonymousUser())[0]
+    with CaptureQueriesContext(connection) as queries:
+        assert place.of(person, ALL_TIME).by_messages == 5
+    for query in queries:
+        if "viewers_standing" in query["sql"]:
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF) {query['sql']}")
+                plan = "\n".join(line for (line,) in cursor.fetchall())
+            read = [int(rows) for rows in re.findall(r"viewers_standing.*actual rows=(\d+)", plan)]
+            assert max(read) <= 1001, plan
