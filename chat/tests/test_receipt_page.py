@@ -1,8 +1,10 @@
 """The receipt of an erasure, and the page that says what is kept."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
+from chat.tests.everything import make_somebody
 from chat.tests.factories import ChannelFactory
 from chat.tests.lines import NOON
 from viewers.models import Erasure, Progress
@@ -95,6 +97,18 @@ def test_the_page_about_privacy_names_channels_and_how_long_they_keep_text(clien
         said = client.get("/privacy/").content.decode()
     assert "<td>30</td>" in said
     assert "has not said yet how to reach them" in said
+
+
+def test_every_page_that_says_what_an_erasure_keeps_says_the_same(client):
+    ann = make_somebody(ChannelFactory.create(), "ann")
+    client.force_login(User.objects.get(username=ann.pk), "viewers.login.TwitchLogin")
+    make(state=Progress.DONE, viewer_id="", finished_at=NOON)
+    asking, receipt = client.get("/account/erase/").content.decode(), page(client)
+    for said in (client.get("/privacy/").content.decode(), asking, receipt):
+        assert "with their time, emotes and bits" in said
+        assert "a mark made of the Twitch id with a secret key" in said
+        assert "Where moderators had hidden a page or locked its text" in said
+        assert "own channel, if it is known here" in said
 
 
 @pytest.mark.parametrize(
