@@ -288,8 +288,7 @@ class Eraser:
         """What is counted nowhere else: the register says whose it is."""
         for label in (label for label in _plain_tables() if label not in FOLDED):
             while self._is_any(label, channel):
-                with self._batch([channel]) as (cursor, removed):
-                    verdicts.keep(cursor, self.viewer_id)
+                with self._batch([channel]) as (_, removed):
                     removed.update(self._delete_some(label, channel))
         for label in FOLDED:
             while self._is_any(label, channel):
@@ -429,6 +428,7 @@ _WITH_A_STEP = frozenset(
         "viewers.ViewerName",
         "viewers.Consent",
         "viewers.Export",
+        "viewers.Profile",  # last, for what moderators decide until then
         "streams.TwitchGrant",
     }
 )

@@ -10,12 +10,19 @@ from django.db.backends.utils import CursorWrapper
 from viewers.marks import mark_of
 from viewers.models import Profile, Verdict, Viewer
 
+# What a page says holds, whatever was kept of it before; of pages that are not there, what was kept stays.
 KEEP = """
-INSERT INTO viewers_verdict AS known (channel_id, mark, is_removed, locked_at)
-SELECT channel_id, %(mark)s, visibility = 'removed', locked_at FROM viewers_profile
-WHERE viewer_id = %(viewer)s AND (visibility = 'removed' OR locked_at IS NOT NULL) FOR UPDATE
-ON CONFLICT (channel_id, mark) DO UPDATE SET
-    is_removed = known.is_removed OR excluded.is_removed, locked_at = coalesce(known.locked_at, excluded.locked_at)
+WITH page AS (
+    SELECT channel_id, visibility = 'removed' AS is_removed, locked_at FROM viewers_profile
+    WHERE viewer_id = %(viewer)s FOR UPDATE
+), taken_back AS (
+    DELETE FROM viewers_verdict known USING page
+    WHERE known.mark = %(mark)s AND known.channel_id = page.channel_id
+        AND NOT page.is_removed AND page.locked_at IS NULL
+)
+INSERT INTO viewers_verdict (channel_id, mark, is_removed, locked_at)
+SELECT channel_id, %(mark)s, is_removed, locked_at FROM page WHERE is_removed OR locked_at IS NOT NULL
+ON CONFLICT (channel_id, mark) DO UPDATE SET is_removed = excluded.is_removed, locked_at = excluded.locked_at
 """
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -1,6 +1,7 @@
 """Erase is whole: nothing is left of whoever is erased, and nobody else's numbers change."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import StringIO
 from itertools import chain, count, repeat
 from pathlib import Path
@@ -48,6 +49,7 @@ from streams.models import Channel, ChannelDay, JobRun, Stream, StreamSegment, T
 from viewers import choices, wiki
 from viewers.models import (
     Erasure,
+    Profile,
     Progress,
     SessionCorrection,
     Verdict,
@@ -237,7 +239,7 @@ def test_the_login_goes_and_those_of_others_stay(site):
 
 
 def test_what_moderators_decided_about_their_page_stays_without_saying_whose_it_is(site, redis_client):
-    choices.remove_page(site.person, site.example, site.moderator)
+    choices.remove_page(site.person, site.example)
     wiki.lock(site.example, site.person, site.moderator)
     erased(site)
     assert found_anywhere(redis_client) == []
@@ -246,6 +248,35 @@ def test_what_moderators_decided_about_their_page_stays_without_saying_whose_it_
     site.write(mine("hello again", at=5000))
     assert Viewer.objects.get(pk=PERSON).login == LOGIN
     assert not Viewer.objects.filter(shown_in(site.example, "pk"), pk=PERSON).exists()
+
+
+def deciding(*deeds: Any) -> Any:
+    """Has moderators decide these things when all that is left of an erasure are texts of others."""
+    left = list(deeds)
+
+    def decide(_done: int, _steps: int, words: str) -> None:
+        while left and words == "your name in messages of others":
+            left.pop(0)()
+
+    return decide
+
+
+def decided(site: WholeSite, **decided: Any) -> None:
+    Profile.objects.update_or_create(viewer=site.person, channel=site.example, defaults=decided)
+
+
+def test_what_moderators_take_back_meanwhile_stays_taken_back(site):
+    decided(site, visibility=Profile.Visibility.REMOVED, locked_at=datetime.now(UTC))
+    asked = choices.ask_to_erase(site.person)
+    restore = partial(decided, site, visibility=Profile.Visibility.AS_CHANNEL, locked_at=None)
+    assert erasure.erase(asked, deciding(restore))
+    assert not Verdict.objects.filter(mark=choices.mark_of(PERSON)).exists()
+
+
+def test_what_moderators_decide_last_holds(site):
+    remove, restore = (partial(decided, site, visibility=what) for what in (Profile.Visibility.REMOVED, ""))
+    assert erasure.erase(choices.ask_to_erase(site.person), deciding(remove, restore, remove))
+    assert Verdict.objects.get(mark=choices.mark_of(PERSON)).is_removed
 
 
 def test_who_has_a_password_here_keeps_that_without_twitch(site):
