@@ -1,9 +1,9 @@
 """What viewers decide about themselves, and moderators about pages: hide, stop, erase, agree, and all of it back.
 
-A choice is one transaction, and holds the moment it is committed: pages that were kept ready are forgotten before
-and after, and the ingest waits until it knows (see viewers/unkept.py). Where that cannot be, for Redis is away, the
-choice is refused and nothing has changed. Call them outside of any transaction. What each means for what is
-counted: docs/decisions/choices.md.
+A choice is one transaction, and holds the moment it is committed: pages that were kept ready are forgotten before and
+after, and the ingest waits until it knows (see viewers/unkept.py). Where that cannot be, for Redis is away, the choice
+is refused and nothing has changed. What is agreed to is on no page, and needs none of that. Call them outside of any
+transaction. What each means for what is counted: docs/decisions/choices.md.
 """
 
 import secrets
@@ -12,17 +12,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import OperationalError, connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Coalesce
 from psycopg.errors import LockNotAvailable
-from redis.exceptions import RedisError
 
 from streams.locks import lock_channels
 from streams.models import Channel
 from streams.pages import AWAY, NotNow, forgetting
-from streams.quickredis import quick_redis
 from viewers import presence, verdicts
 from viewers.marks import anonymous_id, mark_of
 from viewers.models import Consent, Erasure, Profile, Progress, Viewer
@@ -56,14 +53,8 @@ WORDING = {
 }
 """The words that are agreed to. Whoever agreed to others before did not agree to these."""
 
-# Each choice empties caches, so that one account must not make them without end.
-MOST_IN_AN_HOUR = 30
-MOST_OF_A_MODERATOR = 300
-HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-COUNTER = "streamstats:choices:"
 
-TOO_OFTEN = "You decided this many times within the last hour. Nothing was changed: please try again in an hour."
 REMOVED = "Moderators of {channel} have hidden your page there. Only they can show it again: please ask them."
 IS_BEING_ERASED = "Your account is being erased. Nothing can be changed before that is done."
 ERASED_TODAY = (
@@ -114,17 +105,17 @@ def show(viewer: Viewer, channel: Channel | None = None) -> None:
             _set(profile, visibility=shown)
 
 
-def remove_page(viewer: Viewer, channel: Channel, moderator: AbstractBaseUser) -> None:
+def remove_page(viewer: Viewer, channel: Channel) -> None:
     """Hide a viewer's page, by a moderator, until one restores it. Raises NotNow."""
-    with _moderated_by(moderator, channel):
+    with _told_to_pages([channel.login]):
         profile = _profile(viewer, channel)
         if profile.visibility != Profile.Visibility.REMOVED:
             _set(profile, visibility=Profile.Visibility.REMOVED, chosen=profile.visibility)
 
 
-def restore_page(viewer: Viewer, channel: Channel, moderator: AbstractBaseUser) -> None:
+def restore_page(viewer: Viewer, channel: Channel) -> None:
     """Take that back: what the viewer chose holds again. Raises NotNow."""
-    with _moderated_by(moderator, channel):
+    with _told_to_pages([channel.login]):
         profile = _profile(viewer, channel)
         if profile.visibility == Profile.Visibility.REMOVED:
             _set(profile, visibility=profile.chosen, chosen=Profile.Visibility.AS_CHANNEL)
@@ -183,7 +174,6 @@ def allow_again(twitch_id: str) -> bool:
     mark = mark_of(twitch_id)
     if not Erasure.objects.filter(mark=mark, lifted_at=None).exists():
         return False
-    _refuse_too_often(mark, MOST_IN_AN_HOUR)
     with _told_to_pages([]), _told_to_the_ingest():
         if _unfinished(mark) is not None:
             raise NotNow(IS_BEING_ERASED)
@@ -197,7 +187,6 @@ def allow_again(twitch_id: str) -> bool:
 def agree(viewer: Viewer, kind: str) -> Consent:
     """Write down that a viewer agrees to the words of this kind as they are today. Raises NotNow."""
     kind = Consent.Kind(kind)
-    _refuse_too_often(mark_of(viewer.pk), MOST_IN_AN_HOUR)
     with transaction.atomic():
         _refuse_while_erased(viewer)
         present = Consent.objects.select_for_update().filter(viewer=viewer, kind=kind, withdrawn_at=None)
@@ -210,7 +199,6 @@ def agree(viewer: Viewer, kind: str) -> Consent:
 def withdraw(viewer: Viewer, kind: str) -> bool:
     """Write down that a viewer no longer agrees; whether they did. Raises NotNow."""
     present = Consent.objects.filter(viewer=viewer, kind=Consent.Kind(kind), withdrawn_at=None)
-    _refuse_too_often(mark_of(viewer.pk), MOST_IN_AN_HOUR)
     return bool(present.update(withdrawn_at=_now()))
 
 
@@ -219,15 +207,7 @@ def withdraw(viewer: Viewer, kind: str) -> bool:
 
 @contextmanager
 def _chosen_by(viewer: Viewer, channel: Channel | None = None) -> Iterator[None]:
-    _refuse_too_often(mark_of(viewer.pk), MOST_IN_AN_HOUR)
     with _told_to_pages(_every_channel() if channel is None else [channel.login]):
-        yield
-
-
-@contextmanager
-def _moderated_by(moderator: AbstractBaseUser, channel: Channel) -> Iterator[None]:
-    _refuse_too_often(f"user-{moderator.pk}", MOST_OF_A_MODERATOR)
-    with _told_to_pages([channel.login]):
         yield
 
 
@@ -257,19 +237,6 @@ def _told_to_the_ingest(of_whom_no_more: Viewer | None = None) -> Iterator[None]
         if isinstance(error.__cause__, LockNotAvailable):
             raise NotNow(AWAY) from error
         raise
-
-
-def _refuse_too_often(by: str, most: int) -> None:
-    counter = f"{COUNTER}{by}"
-    try:
-        with quick_redis().pipeline() as pipeline:
-            pipeline.set(counter, 0, ex=HOUR, nx=True)
-            pipeline.incr(counter)
-            _, made = pipeline.execute()
-    except RedisError as error:
-        raise NotNow(AWAY) from error
-    if made > most:
-        raise NotNow(TOO_OFTEN)
 
 
 def _refuse_while_erased(viewer: Viewer) -> None:

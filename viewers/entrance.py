@@ -25,7 +25,9 @@ from social_core.exceptions import (
 from social_django.models import DjangoStorage
 from social_django.strategy import DjangoStrategy
 
+from streams.limits import Limit
 from streams.oauth import NotConfigured, require_application
+from streams.visitors import visitor_of
 from viewers.access import PROVIDER
 from viewers.login import TwitchLogin, delete_users, nobodies
 
@@ -33,6 +35,10 @@ log = structlog.get_logger(__name__)
 
 LEADS_TO = "login_leads_to"
 LONGEST_ADDRESS = 2000
+TEN_MINUTES_S = 600
+BEGINNING = Limit("beginning", 100, TEN_MINUTES_S, "From your address very many logins were begun.")
+COMING_BACK = Limit("coming back", 100, TEN_MINUTES_S, "Very many logins came from your address. Nobody was logged in.")
+"""Of each address: a beginning is a row, and who comes back is asked about at Twitch. Many people may share one."""
 
 
 class Problem(NamedTuple):
@@ -121,6 +127,8 @@ def begin(request: HttpRequest, backend: str) -> HttpResponse:
     following = own_page(request, request.POST.get("next") or request.GET.get("next", ""))
     if request.method != "POST":
         return render(request, "viewers/login.html", {"following": following})
+    if not BEGINNING.allows(visitor_of(request)):
+        return BEGINNING.refuse(request)
     request.session[LEADS_TO] = following
     return cast(HttpResponse, _twitch(request).start())
 
@@ -132,6 +140,8 @@ def complete(request: HttpRequest, backend: str) -> HttpResponse:
 
     Whoever was logged in before makes no difference: a login never adds an account to another.
     """
+    if not COMING_BACK.allows(visitor_of(request)):
+        return COMING_BACK.refuse(request)
     try:
         require_application()
         user = cast(User, _twitch(request).complete())

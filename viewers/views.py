@@ -7,9 +7,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from streams.access import listed_channel
+from streams.limits import Limit
 from streams.models import Channel
 from streams.pages import kept_ready
 from streams.sealed import seal, unseal
+from streams.visitors import visitor_of
 from streamstats.lib.keyset import Place
 from streamstats.lib.methods import read_only
 from viewers.models import ViewerName, ViewerTotal
@@ -19,6 +21,8 @@ PAGE = 50
 LOOKED = 2048
 """Rows that are looked at for one page where pages are opt-in: nearly none of them may be shown."""
 LONGEST_NAME = 64
+SEARCHING = Limit("searching", 300, 60, "From your address came very many searches within a minute.")
+"""Of each address. Nobody types that fast, nor do the people of a house."""
 BROKEN = "This link to the next page is broken. Start again from the first one."
 
 
@@ -27,6 +31,8 @@ BROKEN = "This link to the next page is broken. Start again from the first one."
 def viewer_list(request: HttpRequest, channel: str) -> HttpResponse:
     found = listed_channel(channel)
     typed = request.GET.get("q", "").strip()
+    if typed and not SEARCHING.allows(visitor_of(request)):
+        return SEARCHING.refuse(request)
     is_walked = not (typed or found.is_open or is_sparse(found))
     after = _place(request.GET.get("after", ""), is_sealed=is_walked)
     rows: list[Any]

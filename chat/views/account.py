@@ -28,6 +28,7 @@ from redis.exceptions import RedisError
 
 from chat import export, tasks
 from streams.jobs import Job
+from streams.limits import HOUR_S, Limit
 from streams.logins import LOGIN
 from streams.models import Channel
 from viewers import choices, owners
@@ -42,6 +43,10 @@ READ_AT_ONCE = 64 * 1024
 NOBODY = "You are logged in, but nothing is known of you that could be changed. Nothing was."
 NO_CHANNEL = "No channel is called that here, so nothing was changed. Go back to your account and choose one there."
 NOT_OWNER = "Only the owner of a channel decides about its pages, logged in with the channel's own Twitch account."
+
+CHOOSING = Limit("choosing", 30, HOUR_S, "You decided this many times within the hour. Nothing was changed.")
+EXPORTING = Limit("exporting", 30, HOUR_S, "You asked for this many times within the hour.")
+"""Of each account: choices empty caches, and exports read everything."""
 
 P = ParamSpec("P")
 Deed = Callable[[HttpRequest, Viewer], str]
@@ -166,6 +171,8 @@ def deed(done: Deed) -> View:
         if viewer is None:
             messages.error(request, NOBODY)
             return redirect("chat:account")
+        if not CHOOSING.allows(str(request.user.pk)):
+            return CHOOSING.refuse(request)
         try:
             messages.success(request, done(request, viewer))
         except (Refused, choices.NotNow) as refusal:
@@ -230,6 +237,8 @@ def set_pages(request: HttpRequest) -> HttpResponse:
     if owned is None or wanted not in Channel.PagePolicy.values:
         messages.error(request, NOT_OWNER if owned is None else "Choose one of the two.")
         return redirect("chat:account")
+    if not CHOOSING.allows(str(request.user.pk)):
+        return CHOOSING.refuse(request)
     try:
         owners.set_pages(owned, Channel.PagePolicy(wanted))
     except choices.NotNow as refusal:
@@ -296,6 +305,8 @@ def allow(request: HttpRequest) -> HttpResponse:
     """Let an erased account be counted again, by whoever can log in as it."""
     if not request.user.is_authenticated:
         return redirect_to_login(reverse("chat:account"))
+    if not CHOOSING.allows(str(request.user.pk)):
+        return CHOOSING.refuse(request)
     try:
         allowed = choices.allow_again(twitch_id_of(request.user))
     except choices.NotNow as refusal:
@@ -318,6 +329,8 @@ def export_page(request: HttpRequest) -> HttpResponse:
     if viewer is None:
         return redirect("chat:account")
     if request.method == "POST":
+        if not EXPORTING.allows(str(request.user.pk)):
+            return EXPORTING.refuse(request)
         try:
             _begin(tasks.export_account, export.ask(viewer, datetime.now(UTC)).pk)
         except export.TooSoon as refusal:

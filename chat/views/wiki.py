@@ -21,6 +21,7 @@ from social_django.models import UserSocialAuth
 
 from chat.portrait.person import PAGE, Person, the_one
 from streams.access import listed_channel
+from streams.limits import HOUR_S, Limit
 from streams.pages import AWAY, NotNow, kept_ready
 from streamstats.lib.methods import read_only
 from viewers import choices, wiki
@@ -45,6 +46,7 @@ PROBLEMS: dict[type[Exception], tuple[str, HTTPStatus]] = {
     NotNow: (AWAY, HTTPStatus.SERVICE_UNAVAILABLE),
 }
 ANY_PROBLEM = tuple(PROBLEMS)
+WRITING = Limit("writing", 300, HOUR_S, "You saved, previewed or moderated very often within the hour.")
 
 
 class Asked(NamedTuple):
@@ -163,6 +165,9 @@ def edit(request: HttpRequest, channel: str, login: str) -> HttpResponse:
         shown = {"text": current.text if current else "", "based_on": current.number if current else 0}
         return _form(request, asked, TextForm(initial=shown))
     form = TextForm(request.POST)
+    if not WRITING.allows(str(asked.user.pk)):
+        again = f"{WRITING.words} Wait a while."
+        return WRITING.headed(_form(request, asked, form, status=HTTPStatus.TOO_MANY_REQUESTS, problem=again))
     if not form.is_valid():
         return _form(request, asked, form, status=HTTPStatus.BAD_REQUEST)
     if "preview" in request.POST:
@@ -173,7 +178,7 @@ def edit(request: HttpRequest, channel: str, login: str) -> HttpResponse:
 @never_cache
 @require_POST
 def restore(request: HttpRequest, channel: str, login: str, number: int) -> HttpResponse:
-    asked = _asked(request, channel, login, HISTORY)
+    asked = _within_limit(request, _asked(request, channel, login, HISTORY))
     if isinstance(asked, HttpResponse):
         return asked
     try:
@@ -195,7 +200,7 @@ def restore(request: HttpRequest, channel: str, login: str, number: int) -> Http
 @require_http_methods(["GET", "HEAD", "POST"])
 def withdraw(request: HttpRequest, channel: str, login: str, number: int) -> HttpResponse:
     """Say what it means to withdraw a version; POST does it."""
-    asked = _asked(request, channel, login, WITHDRAW, number)
+    asked = _within_limit(request, _asked(request, channel, login, WITHDRAW, number))
     if isinstance(asked, HttpResponse):
         return asked
     person = asked.person
@@ -250,10 +255,10 @@ def remove(request: HttpRequest, channel: str, login: str) -> HttpResponse:
     person = asked.person
     try:
         if request.POST.get("removed") == "1":
-            choices.remove_page(person.viewer, person.channel, asked.user)
+            choices.remove_page(person.viewer, person.channel)
             told = f"The page is hidden: only {person} and moderators see it now."
         else:
-            choices.restore_page(person.viewer, person.channel, asked.user)
+            choices.restore_page(person.viewer, person.channel)
             told = f"The page is no longer hidden by moderators. What {person} chose holds again."
     except NotNow as error:
         return _refuse(request, person, str(error), HTTPStatus.SERVICE_UNAVAILABLE)
@@ -284,7 +289,14 @@ def _moderator(request: HttpRequest, channel: str, login: str) -> Asked | HttpRe
         return redirect_to_login(person.address_of(HISTORY))
     if not person.is_moderated:
         return _refuse(request, person, f"Only the moderators of {person.channel} do this.")
-    return Asked(person, request.user, WikiRevision.Role.MODERATOR)
+    return _within_limit(request, Asked(person, request.user, WikiRevision.Role.MODERATOR))
+
+
+def _within_limit(request: HttpRequest, asked: Asked | HttpResponse) -> Asked | HttpResponse:
+    """Whoever wants to write, unless they do so without end; what is posted counts."""
+    if isinstance(asked, HttpResponse) or request.method != "POST" or WRITING.allows(str(asked.user.pk)):
+        return asked
+    return WRITING.refuse(request)
 
 
 def role_of(person: Person) -> WikiRevision.Role | None:

@@ -141,40 +141,40 @@ def test_who_is_hidden_everywhere_is_not_shown_by_asking_for_one_page(channel, a
     assert not is_shown(ann, channel)
 
 
-def test_show_does_not_undo_what_a_moderator_did(channel, ann, moderator):
-    choices.remove_page(ann, channel, moderator)
+def test_show_does_not_undo_what_a_moderator_did(channel, ann):
+    choices.remove_page(ann, channel)
     with pytest.raises(NotNow, match="Moderators of Lantern have hidden your page"):
         choices.show(ann, channel)
     choices.show(ann)
     assert not is_shown(ann, channel)
 
 
-def test_hiding_a_removed_page_does_not_make_it_the_viewers_to_show(channel, ann, moderator):
-    choices.remove_page(ann, channel, moderator)
+def test_hiding_a_removed_page_does_not_make_it_the_viewers_to_show(channel, ann):
+    choices.remove_page(ann, channel)
     choices.hide(ann, channel)
     with pytest.raises(NotNow):
         choices.show(ann, channel)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_restored_page_is_as_its_viewer_wants_it(channel, ann, moderator, when):
-    decide = [lambda: choices.hide(ann, channel), lambda: choices.remove_page(ann, channel, moderator)]
+def test_a_restored_page_is_as_its_viewer_wants_it(channel, ann, when):
+    decide = [lambda: choices.hide(ann, channel), lambda: choices.remove_page(ann, channel)]
     for step in decide if when == "before" else reversed(decide):
         step()
-    choices.restore_page(ann, channel, moderator)
+    choices.restore_page(ann, channel)
     assert (is_shown(ann, channel), visibility(ann)) == (False, "hidden")
 
 
-def test_a_page_that_was_removed_twice_is_restored_once(channel, ann, moderator):
-    choices.remove_page(ann, channel, moderator)
-    choices.remove_page(ann, channel, moderator)
-    choices.restore_page(ann, channel, moderator)
+def test_a_page_that_was_removed_twice_is_restored_once(channel, ann):
+    choices.remove_page(ann, channel)
+    choices.remove_page(ann, channel)
+    choices.restore_page(ann, channel)
     assert is_shown(ann, channel)
 
 
-def test_restoring_a_page_that_its_viewer_hid_shows_nothing(channel, ann, moderator):
+def test_restoring_a_page_that_its_viewer_hid_shows_nothing(channel, ann):
     choices.hide(ann, channel)
-    choices.restore_page(ann, channel, moderator)
+    choices.restore_page(ann, channel)
     assert not is_shown(ann, channel)
 
 
@@ -206,15 +206,13 @@ def test_what_is_agreed_to_empties_nothing(forgotten, ann):
 
 
 EVERY = {
-    "hide": lambda ann, channel, user: choices.hide(ann),
-    "hide here": lambda ann, channel, user: choices.hide(ann, channel),
-    "show": lambda ann, channel, user: choices.show(ann),
-    "show here": lambda ann, channel, user: choices.show(ann, channel),
-    "stop": lambda ann, channel, user: choices.stop(ann),
-    "resume": lambda ann, channel, user: choices.resume(ann),
-    "erase": lambda ann, channel, user: choices.ask_to_erase(ann),
-    "agree": lambda ann, channel, user: choices.agree(ann, SUMMARY),
-    "withdraw": lambda ann, channel, user: choices.withdraw(ann, SUMMARY),
+    "hide": lambda ann, channel: choices.hide(ann),
+    "hide here": choices.hide,
+    "show": lambda ann, channel: choices.show(ann),
+    "show here": choices.show,
+    "stop": lambda ann, channel: choices.stop(ann),
+    "resume": lambda ann, channel: choices.resume(ann),
+    "erase": lambda ann, channel: choices.ask_to_erase(ann),
     "remove": choices.remove_page,
     "restore": choices.restore_page,
 }
@@ -226,11 +224,11 @@ def decided() -> list[Any]:
 
 
 @pytest.mark.parametrize("choose", EVERY.values(), ids=EVERY)
-def test_without_redis_a_choice_is_refused_and_nothing_has_changed(settings, channel, ann, moderator, choose):
+def test_without_redis_a_choice_is_refused_and_nothing_has_changed(settings, channel, ann, choose):
     before = decided()
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     with pytest.raises(NotNow, match="could not be kept just now, and nothing was changed"):
-        choose(ann, channel, moderator)
+        choose(ann, channel)
     assert decided() == before
 
 
@@ -250,28 +248,10 @@ def test_a_choice_holds_though_redis_goes_away_at_the_end(
     assert (is_shown(ann, channel), len(told)) == (False, 2)
 
 
-def test_choices_without_end_are_refused(channel, ann, moderator):
-    for _ in range(choices.MOST_IN_AN_HOUR):
-        choices.withdraw(ann, SUMMARY)
-    with pytest.raises(NotNow, match="many times within the last hour"):
-        choices.hide(ann)
-    assert is_shown(ann, channel)
-    choices.hide(make_viewer(channel, "bob"))
-    choices.remove_page(ann, channel, moderator)
-
-
-def test_whoever_chose_too_often_can_still_be_erased(ann):
-    for _ in range(choices.MOST_IN_AN_HOUR):
-        choices.withdraw(ann, SUMMARY)
-    assert choices.ask_to_erase(ann).state == Progress.WAITING
-
-
-def test_the_count_of_choices_ends_after_an_hour_and_does_not_say_whose_it_is(redis_client, ann):
-    choices.withdraw(ann, SUMMARY)
-    choices.withdraw(ann, SUMMARY)
-    [counter] = redis_client.keys(f"{choices.COUNTER}*")
-    assert (redis_client.get(counter), ann.pk in counter.decode()) == (b"2", False)
-    assert 3500 < redis_client.ttl(counter) <= 3600
+def test_what_is_agreed_to_needs_no_redis(settings, ann):
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    assert choices.agree(ann, SUMMARY).withdrawn_at is None
+    assert choices.withdraw(ann, SUMMARY)
 
 
 # Stop and resume
@@ -290,14 +270,14 @@ def test_whoever_resumes_without_having_stopped_changes_nothing(ann):
     assert Viewer.objects.get().resumed_at is None
 
 
-def test_the_ingest_is_told_of_what_it_has_to_know_and_of_nothing_else(channel, ann, moderator):
+def test_the_ingest_is_told_of_what_it_has_to_know_and_of_nothing_else(channel, ann):
     choices.stop(ann)
     choices.resume(ann)
     assert version() == 2
     choices.hide(ann)
     choices.show(ann, channel)
     choices.agree(ann, SUMMARY)
-    choices.remove_page(ann, channel, moderator)
+    choices.remove_page(ann, channel)
     assert version() == 2
     choices.ask_to_erase(ann)
     assert version() == 3
@@ -406,7 +386,7 @@ def come_back(ann):
 
 
 def test_who_comes_back_after_an_erasure_does_not_undo_what_moderators_did(channel, ann, moderator):
-    choices.remove_page(ann, channel, moderator)
+    choices.remove_page(ann, channel)
     wiki.lock(channel, ann, moderator)
     locked_at = Profile.objects.get().locked_at
     come_back(ann)
@@ -414,7 +394,7 @@ def test_who_comes_back_after_an_erasure_does_not_undo_what_moderators_did(chann
     assert (page.visibility, page.locked_at, page.locked_by) == (Profile.Visibility.REMOVED, locked_at, None)
     with pytest.raises(choices.NotNow, match="Only they can show it again"):
         choices.show(Viewer.objects.get(pk=ann.pk), channel)
-    choices.restore_page(Viewer.objects.get(pk=ann.pk), channel, moderator)
+    choices.restore_page(Viewer.objects.get(pk=ann.pk), channel)
     assert not Verdict.objects.exists()
 
 
