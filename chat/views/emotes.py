@@ -97,6 +97,7 @@ def emote_list(request: HttpRequest, channel: str) -> HttpResponse:
         raise Http404("The list of emotes ends before this page. Start again from the first one.")
     days = _days(asked)
     period = None if told.stream else told.period
+    first = _first_day(found, told.today) if days or told.period.first else told.today
     return render(
         request,
         "chat/emotes.html",
@@ -106,11 +107,13 @@ def emote_list(request: HttpRequest, channel: str) -> HttpResponse:
             "listed": listed,
             "days": days,
             "stream": told.stream,
-            "counted_since": _counted_since(found, told.today, days) if days else None,
+            "counted_since": first if days and (told.today - first).days < days else None,
+            "is_before": not asked.show and period is not None and period.end is not None and period.end <= first,
+            "first": first,
             "shows": [Link(asked.link(show=show), _title(show), show == asked.show) for show in SHOWS],
             "ranges": _ranges(asked) if not asked.show else [],
-            "earlier": None if asked.show or not period else _step(asked, period.before()),
-            "later": None if asked.show or not period else _step(asked, period.after()),
+            "earlier": None if asked.show or not period else _step(asked, period.before(), first),
+            "later": None if asked.show or not period else _step(asked, period.after(), first),
             "providers": _providers(asked),
             "everywhere": asked.link(provider=""),
             "before": asked.link(page=asked.page - 1) if asked.page > 1 else "",
@@ -160,9 +163,11 @@ def _ranges(asked: Asked) -> list[Link]:
     return [Link(asked.link(range=each.key), str(each), each == told.span) for each in present.values()]
 
 
-def _step(asked: Asked, period: periods.Period | None) -> Link | None:
-    """The period before or after the one that is looked at, unless it is still to come."""
-    if period is None or period.first is None or period.first > asked.told.today:
+def _step(asked: Asked, period: periods.Period | None, first: date) -> Link | None:
+    """The period before or after the one that is looked at, unless it lies ahead, or before what is known."""
+    if period is None or period.first is None or period.end is None:
+        return None
+    if period.first > asked.told.today or period.end <= first:
         return None
     return Link(asked.link(range=period.key), str(period), False)
 
@@ -217,10 +222,9 @@ def _counted(channel: Channel, span: periods.Period | Stream) -> QuerySet[Any]:
     return EmoteDay.objects.filter(channel=channel, day__gte=span.first, day__lt=span.end)
 
 
-def _counted_since(channel: Channel, today: date, days: int) -> date | None:
-    """The first day that was counted, if that is so lately that older uses are not known; else None."""
-    first = channel.days.order_by("day").values_list("day", flat=True).first() or today
-    return first if (today - first).days < days else None
+def _first_day(channel: Channel, today: date) -> date:
+    """The first day that was counted: nothing is known of what was used before."""
+    return channel.days.order_by("day").values_list("day", flat=True).first() or today
 
 
 # One emote.
