@@ -210,7 +210,9 @@ def withdraw(request: HttpRequest, channel: str, login: str, number: int) -> Htt
     if revision.withdrawn_at:
         return _refuse(request, person, WITHDRAWN.format(number=number), HTTPStatus.CONFLICT)
     if request.method != "POST":
-        context = {"revision": revision, "same": wiki.same_words(revision), "wiki_html": wiki.render(revision.text)}
+        same = wiki.same_words(revision)
+        context = {"revision": revision, "same": same, "wiki_html": wiki.render(revision.text)}
+        context["then"] = wiki.shown_without(revision.profile, [number, *same])
         context["authors"] = _authors(person, [revision])
         return render(request, "chat/wiki_withdraw.html", {**_about(person), **context})
     try:

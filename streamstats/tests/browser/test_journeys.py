@@ -72,7 +72,7 @@ def test_writing_about_oneself_and_bringing_an_older_text_back(visitors):
     expect(stranger.open(page_of(BOB)).get_by_text("Second words.")).to_be_visible()
     bob.open(page_of(BOB)).get_by_role("link", name="Its versions").click()
     bob.page.get_by_role("link", name="Version 1", exact=True).click()
-    bob.page.get_by_role("button", name="Bring this version back").click()
+    bob.page.get_by_role("button", name="Restore this version").click()
     stranger.open(page_of(BOB))
     expect(stranger.page.locator(".prose strong", has_text="bold")).to_be_visible()
     expect(stranger.page.get_by_text("Second words.")).to_have_count(0)
