@@ -316,7 +316,7 @@ def test_what_cannot_be_agreed_to_changes_nothing(as_ann, address, kind):
     assert not Consent.objects.exists()
 
 
-@pytest.mark.parametrize("address", ["/account/hide/", "/account/show/", "/account/stop/", "/account/agree/"])
+@pytest.mark.parametrize("address", ["/account/hide/", "/account/show/", "/account/stop/"])
 def test_a_choice_that_cannot_be_kept_is_told(as_ann, monkeypatch, address):
     def away(logins):
         raise RedisError("away")
