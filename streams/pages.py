@@ -28,6 +28,7 @@ from django.utils.http import parse_etags
 from redis.exceptions import RedisError
 
 from streams.models import Channel
+from streams.prepared import by_prepared_statements
 from streams.quickredis import quick_redis
 from streams.topics import topic
 
@@ -168,6 +169,8 @@ def kept_briefly(view: View) -> View:
 
 
 def _kept(view: View, at_most: float = inf) -> View:
+    view = by_prepared_statements(view)
+
     @wraps(view)
     def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if any(name in request.COOKIES for name in PERSONAL_COOKIES):

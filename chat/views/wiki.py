@@ -99,7 +99,7 @@ def version(request: HttpRequest, channel: str, login: str, number: int) -> Http
     person = the_one(request, listed_channel(channel), login, VERSION, number)
     if isinstance(person, HttpResponse):
         return person
-    around = wiki.versions(person.profile).filter(number__in=(number - 1, number, number + 1))
+    around = wiki.versions(person.profile).filter(number__gte=number - 1, number__lte=number + 1)
     rows = {revision.number: revision for revision in around}
     if number not in rows:
         raise Http404(NO_VERSION.format(person=person, number=number))

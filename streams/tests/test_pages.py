@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.sessions.backends.signed_cookies import SessionStore
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.middleware.csrf import get_token
 from django.template import engines
@@ -23,6 +23,8 @@ from streams import pages
 from streams.pages import NotNow, forget, forgetting, is_live, kept_briefly, kept_live, kept_ready
 from streams.tests.cast import make_channel
 from streams.topics import topic
+
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
@@ -327,7 +329,6 @@ def test_channels_that_are_not_there_are_forgotten_again(redis_client):
     assert 0 < redis_client.ttl(f"{pages.GENERATION}nobody") <= pages.GENERATION_SECONDS
 
 
-@pytest.mark.django_db
 def test_a_choice_is_no_longer_remembered_than_pages_can_be(redis_client):
     forget(["lantern"])
     assert 0 < redis_client.ttl(f"{pages.GENERATION}lantern") <= pages.GENERATION_SECONDS
@@ -336,7 +337,6 @@ def test_a_choice_is_no_longer_remembered_than_pages_can_be(redis_client):
 # Choices
 
 
-@pytest.mark.django_db
 def test_a_choice_throws_away_what_was_kept():
     page = Rendered()
     page.get()
@@ -344,7 +344,6 @@ def test_a_choice_throws_away_what_was_kept():
     assert page.get().content == b"page 2"
 
 
-@pytest.mark.django_db
 def test_a_name_in_capitals_is_the_same_channel():
     page = Rendered()
     page.get("/c/LANTERN/", channel="LANTERN")
@@ -352,7 +351,6 @@ def test_a_name_in_capitals_is_the_same_channel():
     assert page.get("/c/LANTERN/", channel="LANTERN").content == b"page 2"
 
 
-@pytest.mark.django_db
 def test_pages_of_no_channel_go_with_every_choice():
     page = Rendered()
     page.get("/", channel="")
@@ -360,7 +358,6 @@ def test_pages_of_no_channel_go_with_every_choice():
     assert page.get("/", channel="").content == b"page 2"
 
 
-@pytest.mark.django_db
 def test_pages_of_other_channels_stay():
     page = Rendered()
     page.get()
@@ -379,7 +376,12 @@ def test_a_page_rendered_before_a_choice_and_stored_after_it_is_never_served(cha
         return HttpResponse(text)
 
     page = Rendered(slow)
-    reader = threading.Thread(target=page.get, kwargs={"channel": channel})
+
+    def read():
+        page.get(channel=channel)
+        connection.close()
+
+    reader = threading.Thread(target=read)
     reader.start()
     assert begun.wait(10)
     forget(["lantern"])
@@ -388,7 +390,6 @@ def test_a_page_rendered_before_a_choice_and_stored_after_it_is_never_served(cha
     assert page.get(channel=channel).content == b"page 2"
 
 
-@pytest.mark.django_db
 def test_a_page_rendered_in_the_first_generation_is_not_served_in_the_first_of_another_redis(redis_client):
     def lost_meanwhile(request, text):
         redis_client.flushdb()
@@ -400,7 +401,6 @@ def test_a_page_rendered_in_the_first_generation_is_not_served_in_the_first_of_a
     assert page.get().content == b"page 2"
 
 
-@pytest.mark.django_db
 def test_open_pages_are_told_to_look_again(redis_client):
     channel = make_channel()
     with redis_client.pubsub(ignore_subscribe_messages=True) as heard:
@@ -431,7 +431,6 @@ def test_a_change_that_was_not_made_empties_nothing_more():
     assert page.get().content == b"page 1"
 
 
-@pytest.mark.django_db
 def test_forgetting_asks_the_database_once(django_assert_num_queries):
     for login in ("lantern", "harbour"):
         make_channel(login)
@@ -454,13 +453,11 @@ def test_without_redis_the_log_says_so_once_a_moment(redis_away, caplog):
     assert [record.levelname for record in caplog.records if "pages are not kept" in str(record.msg)] == ["WARNING"]
 
 
-@pytest.mark.django_db
 def test_without_redis_forgetting_fails_aloud(redis_away):
     with pytest.raises(RedisError):
         forget(["lantern"])
 
 
-@pytest.mark.django_db
 def test_without_redis_what_strangers_see_is_not_changed(redis_away):
     with pytest.raises(NotNow, match="could not be kept just now, and nothing was changed"), forgetting(["lantern"]):
         raise AssertionError("it was changed")
@@ -479,7 +476,6 @@ def test_pages_are_kept_again_as_soon_as_redis_is_back(redis_away, settings, mon
 # The whole way
 
 
-@pytest.mark.django_db
 def test_a_kept_page_asks_the_database_nothing(client, django_assert_num_queries):
     make_channel()
     first = client.get("/")
@@ -489,7 +485,6 @@ def test_a_kept_page_asks_the_database_nothing(client, django_assert_num_queries
     assert b"Lantern" in second.content
 
 
-@pytest.mark.django_db
 def test_a_kept_page_asks_redis_once(redis_client):
     page = Rendered()
     page.get()

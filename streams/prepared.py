@@ -1,0 +1,53 @@
+"""Pages ask Postgres by prepared statements: planning was half of what their questions cost it.
+
+Only pages do. Parameters then travel beside the statement, and of those there may be 65,535: too few for whoever writes
+many rows at once. See docs/decisions/prepared-statements.md.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+from django.db import NotSupportedError, connection
+from django.db.backends.postgresql.base import ServerBindingCursor
+from django.http import HttpResponseBase
+
+# Statements that come once, such as those with a list of emotes, would only push out others.
+ASKED_BEFORE = 2
+# What a connection keeps prepared: one for each form of a page's questions, and of how large its numbers are.
+MOST = 400
+
+View = Callable[..., HttpResponseBase]
+
+
+def by_prepared_statements(view: View) -> View:
+    """For views that only read: one whose statements were prepared before the database was migrated is asked again."""
+
+    @wraps(view)
+    def answer(*args: object, **kwargs: object) -> HttpResponseBase:
+        try:
+            with prepared():
+                return view(*args, **kwargs)
+        except NotSupportedError:
+            connection.connection.close()
+            connection.close()
+            return view(*args, **kwargs)
+
+    return answer
+
+
+@contextmanager
+def prepared() -> Iterator[None]:
+    """Prepare what the connection of this thread asks within the block."""
+    connection.ensure_connection()
+    link: Any = connection.connection
+    features: Any = connection.features
+    before = link.cursor_factory, link.prepare_threshold, features.uses_server_side_binding
+    link.prepared_max = MOST
+    link.cursor_factory, link.prepare_threshold = ServerBindingCursor, ASKED_BEFORE
+    features.uses_server_side_binding = True
+    try:
+        yield
+    finally:
+        link.cursor_factory, link.prepare_threshold, features.uses_server_side_binding = before
