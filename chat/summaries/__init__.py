@@ -1,0 +1,1 @@
+"""Summaries by a language model, of viewers who agreed and of streams."""

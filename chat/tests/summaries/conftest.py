@@ -1,0 +1,31 @@
+"""What tests of summaries share: language models on this machine."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chat.tests.summaries.providers_server import Providers, Server, assert_nothing_untold_was_told, serving
+
+
+@pytest.fixture(scope="session")
+def providers_server() -> Iterator[Server]:
+    """One server for the run. At its end, nothing that nobody agreed to may ever have come to it."""
+    yield from serving()
+    assert_nothing_untold_was_told()
+
+
+@pytest.fixture
+def providers(providers_server: Server, settings: Any) -> Iterator[Providers]:
+    """The three of them, set up in the order openai, anthropic, google, with nothing arranged."""
+    settings.AI_PROVIDERS = ["openai:gpt-4o", "anthropic:claude-sonnet-4-5", "google:gemini-2.5-flash"]
+    for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
+        setattr(settings, f"{name}_API_KEY", f"key-of-{name.lower()}")
+    settings.OPENAI_BASE_URL = f"{providers_server.url}/openai/v1"
+    settings.ANTHROPIC_BASE_URL = f"{providers_server.url}/anthropic"
+    settings.GEMINI_BASE_URL = f"{providers_server.url}/google"
+    settings.AI_TIMEOUT_S = 10.0
+    providers = providers_server.for_a_test()
+    yield providers
+    providers.end()
+    assert not providers.faults
