@@ -1,9 +1,20 @@
-"""Pictures of achievements: a plate, and on it the sign of the group that the achievement is of."""
+"""Achievements in templates. Their pictures are a plate, and on it the sign of the group that the achievement is of.
 
+A page has thirty, and node by node of a template each costs ten times as much. What a stream is called is its
+streamer's, so whoever adds a part here escapes it.
+"""
+
+from collections.abc import Iterable
 from functools import cache
+from html import escape
 
 from django import template
+from django.urls import reverse
 from django.utils.safestring import SafeString
+
+from chat.awards import Coming, Earned
+from streams.models import Channel
+from streamstats.lib.markup import day, share
 
 register = template.Library()
 
@@ -28,3 +39,51 @@ def medal(group: str, is_open: bool = False) -> SafeString:
         f' aria-hidden="true"><path class="plate" d="{PLATE}"/>'
         f'<path class="sign" d="{SIGNS.get(group, STAR)}" fill-rule="evenodd"/></svg>'
     )
+
+
+@register.simple_tag
+def honours(channel: Channel, earned: Iterable[Earned]) -> SafeString:
+    """What somebody has, as items of a list."""
+    return SafeString("\n".join(_honour(channel, each) for each in earned))
+
+
+@register.simple_tag
+def honours_to_come(coming: Iterable[Coming]) -> SafeString:
+    """What comes next, and how far it is."""
+    return SafeString(
+        "\n".join(
+            _item(
+                medal(each.achievement.group, is_open=True),
+                _named(each, ""),
+                f"<p>{escape(each.why)}</p>",
+                share(each.share, "of the way"),
+                f'<p class="muted">{escape(each.reached)} so far</p>',
+            )
+            for each in coming
+        )
+    )
+
+
+def _honour(channel: Channel, each: Earned) -> str:
+    amount = f' <span class="muted">It was {escape(each.amount)}.</span>' if each.amount else ""
+    at = each.earned_at
+    when = f'<time datetime="{at:%Y-%m-%d}">{at:%-d %b %Y}</time>' if each.is_of_a_day else day(at)
+    where = ""
+    if each.stream:
+        address = escape(reverse("chat:stream", args=[channel.login, each.stream.pk]))
+        where = f' · <a href="{address}"><bdi>{escape(each.stream.title or "the stream")}</bdi></a>'
+    return _item(
+        medal(each.achievement.group),
+        _named(each, ", the highest" if each.is_highest else ""),
+        f"<p>{escape(each.why)}{amount}</p>",
+        f'<p class="muted">{when}{where}</p>',
+    )
+
+
+def _item(picture: str, *lines: str) -> str:
+    return "\n".join(["<li>", picture, "<div>", *lines, "</div>", "</li>"])
+
+
+def _named(each: Earned | Coming, more: str) -> str:
+    level = "" if each.achievement.is_single else f' <span class="muted">level {each.level}{more}</span>'
+    return f'<p class="name">{escape(each.achievement.name)}{level}</p>'

@@ -1,13 +1,20 @@
 """Links to what is told of a viewer."""
 
+from collections.abc import Iterable
+from html import escape
+
 from django import template
 from django.http import HttpRequest
 from django.template.context import RequestContext
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
+from chat.portrait.facts import Attendance
 from chat.portrait.person import PAGE, RECAP, Name, Person
 from chat.portrait.stretch import OF_STREAM
-from streams.models import Channel, Stream
+from streams.models import Channel
+from streamstats.lib.markup import count, day, lasted, share
+from viewers.models import ViewerStream
 
 register = template.Library()
 
@@ -30,9 +37,26 @@ def recap_of(person: Person, year: int) -> str:
 
 
 @register.simple_tag
-def told_of(person: Person, stream: Stream) -> str:
-    """The page of a viewer about one stream."""
-    return person.address_of(PAGE, stretch=f"{OF_STREAM}{stream.pk}")
+def streams_attended(person: Person, attended: Iterable[Attendance]) -> SafeString:
+    """Streams as items of a list, each with how much of it they watched. Node by node it costs ten times as much.
+
+    Titles and names are other people's, so they are escaped here.
+    """
+    return SafeString("\n".join(_attended(person, *each) for each in attended))
+
+
+def _attended(person: Person, row: ViewerStream, percent: int) -> str:
+    stream = row.stream
+    address = escape(reverse("chat:stream", args=[person.channel.login, stream.pk]))
+    about = escape(person.address_of(PAGE, stretch=f"{OF_STREAM}{stream.pk}"))
+    when = day(stream.started_at) if stream.ended_at else '<span class="live-word">live</span>'
+    watched = f"{lasted(row.watch_seconds)}, {percent} %" if row.watch_seconds else "wrote only"
+    return (
+        f'<li>\n<a href="{address}"><bdi>{escape(stream.title or "Untitled")}</bdi></a>\n'
+        f"{share(percent, 'of the stream watched')}\n"
+        f'<span class="aside">{when} · <a href="{about}" title="{escape(str(person))} in this stream">{watched}</a>'
+        f" · {count(row.messages, 'message')}</span>\n</li>"
+    )
 
 
 @register.simple_tag

@@ -10,11 +10,17 @@ from django.utils.safestring import SafeString
 
 from streamstats.lib import durations
 from streamstats.lib.week import Week
-from streamstats.lib.year import Year
+from streamstats.lib.year import Label, Year
 
 register = template.Library()
 
 NONE = "&ndash;"
+
+
+@register.simple_tag
+def labels(told: Iterable[Label]) -> SafeString:
+    """The words beside squares: names of months, days and hours, all of them our own."""
+    return SafeString("".join(f'<text x="{label.x}" y="{label.y}">{label.text}</text>' for label in told))
 
 
 @register.simple_tag

@@ -1,17 +1,19 @@
-"""Numbers, times and pictures in templates. Each line hands over to `streamstats.lib`.
+"""Numbers and times in templates, a hundred on a page. Each line hands over to `streamstats.lib`.
 
-A page has a hundred of them. They are made of numbers, dates and the template's own words, so nothing in them needs to
-be escaped, which takes five times as long.
+They are made of numbers, dates and the template's own words, so nothing in them needs to be escaped.
 """
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from django import template
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from streamstats.lib import colors, durations, numbers
+from streamstats.lib import durations, numbers
 from streamstats.lib.evening import Evening
+from streamstats.lib.markup import count, day, lasted, number, told
+from streamstats.lib.series import Step
 
 register = template.Library()
 
@@ -20,22 +22,10 @@ NONE = "&ndash;"
 register.filter("grouped", numbers.grouped)
 register.filter("compact", numbers.compact)
 register.filter("ordinal", numbers.ordinal)
-register.filter("is_color", colors.is_color)
-register.filter("ink_on", colors.ink_on)
-
-
-@register.simple_tag
-def number(value: int, live: str = "") -> SafeString:
-    """A number rounded for reading, the exact one on hover and for machines; `live` names what moves it."""
-    moved = f' data-live="{live}"' if live else ""
-    return SafeString(f'<data value="{value:d}" title="{value:,d}"{moved}>{numbers.compact(value)}</data>')
-
-
-@register.simple_tag
-def count(value: int, singular: str, plural: str = "") -> SafeString:
-    """A number with its noun, the exact number on hover."""
-    text = numbers.counted(value, singular, plural)
-    return SafeString(f'<data value="{value:d}" title="{value:,d}">{text}</data>')
+register.simple_tag(number)
+register.simple_tag(count)
+register.simple_tag(lasted)
+register.simple_tag(day)
 
 
 @register.simple_tag
@@ -48,29 +38,24 @@ def noun(value: int, singular: str, live: str) -> SafeString:
 @register.simple_tag
 def moment(at: datetime) -> SafeString:
     """A date and time: UTC as written by the server, the reader's own zone once the script has run."""
-    return _time(at, "moment", f"{at:%-d %b %Y, %H:%M} UTC")
-
-
-@register.simple_tag
-def day(at: datetime) -> SafeString:
-    return _time(at, "day", f"{at:%-d %b %Y}")
+    return told(at, "moment", f"{at:%-d %b %Y, %H:%M} UTC")
 
 
 @register.simple_tag
 def ago(at: datetime) -> SafeString:
-    return _time(at, "ago", durations.ago(timezone.now() - at))
+    return told(at, "ago", durations.ago(timezone.now() - at))
 
 
 @register.simple_tag
 def clock(at: datetime) -> SafeString:
     """An hour and minute, where the day is known."""
-    return _time(at, "hour", f"{at:%H:%M}")
+    return told(at, "hour", f"{at:%H:%M}")
 
 
 @register.simple_tag
 def dated_clock(at: datetime) -> SafeString:
     """An hour and minute, where the year is known."""
-    return _time(at, "short", f"{at:%-d %b, %H:%M}")
+    return told(at, "short", f"{at:%-d %b, %H:%M}")
 
 
 @register.filter
@@ -79,10 +64,19 @@ def spoken(span: timedelta) -> str:
 
 
 @register.simple_tag
-def lasted(seconds: int) -> SafeString:
-    """A length of time as people say it, the exact one on hover."""
-    span = timedelta(seconds=seconds)
-    return SafeString(f'<data value="{seconds:d}" title="{durations.exact(span)}">{durations.spoken(span)}</data>')
+def step_rows(steps: Iterable[Step]) -> SafeString:
+    """The steps of a series as rows of a table, the latest first."""
+    return SafeString(
+        "\n".join(
+            f'<tr><th scope="row"><time datetime="{step.first:%Y-%m-%d}">{step.first:%-d %b %Y}</time>'
+            f'{"" if index else " so far"}</th><td class="number">{_stepped(step.value)}</td></tr>'
+            for index, step in enumerate(reversed(list(steps)))
+        )
+    )
+
+
+def _stepped(value: int | None) -> str:
+    return "not received" if value is None else f'<data value="{value:d}">{numbers.grouped(value)}</data>'
 
 
 @register.simple_tag
@@ -90,7 +84,7 @@ def evening_rows(evening: Evening) -> SafeString:
     """The rows of the table behind the picture of a stream: hundreds, too many for a template."""
     kind, shown = ("short", "%-d %b, %H:%M") if evening.spans_days else ("hour", "%H:%M")
     rows = (
-        f'<tr><th scope="row">{_time(slot.at, kind, f"{slot.at:{shown}}")}</th>'
+        f'<tr><th scope="row">{told(slot.at, kind, f"{slot.at:{shown}}")}</th>'
         f'<td class="number">{NONE if slot.viewers is None else f"{slot.viewers:,d}"}</td>'
         f'<td class="number">{_rate(slot.rate)}</td></tr>'
         for slot in evening.slots
@@ -100,9 +94,3 @@ def evening_rows(evening: Evening) -> SafeString:
 
 def _rate(rate: float | None) -> str:
     return "not received" if rate is None else f"{rate:,.1f}".removesuffix(".0")
-
-
-def _time(at: datetime, kind: str, text: str) -> SafeString:
-    utc = at.astimezone(UTC)
-    machine, exact = f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%-d %b %Y, %H:%M:%S}"
-    return SafeString(f'<time datetime="{machine}" title="{exact} UTC" data-as="{kind}">{text}</time>')
