@@ -27,6 +27,7 @@ from markdown_it.token import Token
 
 from streams.models import Channel
 from streams.pages import forgetting
+from streamstats.lib.unseen import UNSEEN
 from viewers.marks import mark_of
 from viewers.models import Erasure, Profile, Progress, Viewer, WikiRevision
 
@@ -36,10 +37,6 @@ EDITS_AN_HOUR = 20
 COLUMNS = 12
 CELLS = 1000
 TOP_HEADING = 3  # the page has an h1, and an h2 above the text
-
-# Control characters show as nothing or end a text early. Those that turn the direction of what follows, or have no
-# width, make a text look like another; marks of direction and joiners, which languages need, do neither.
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2028\u2029\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 
 class Changed(Exception):

@@ -1,0 +1,261 @@
+"""What of a summary is kept: the last thing between a language model, or whoever talked it into something, and a page.
+
+None of this trusts that instructions were followed. A claim is kept as it is or dropped, never mended: what is left of
+a sentence that had a link in it was not meant to be a sentence.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from chat.models import Message
+from chat.summaries.quoting import addressed, has_link
+from chat.summaries.reading import Read, Sample, words_of
+from chat.summaries.sensitive import category_of
+from chat.summaries.skeleton import forms, readings, skeleton
+from streamstats.lib.unseen import visible
+from viewers.models import Claim
+
+MOST = {
+    Claim.Part.PORTRAIT: 4,
+    Claim.Part.INTEREST: 5,
+    Claim.Part.JOKE: 3,
+    Claim.Part.TONE: 1,
+    Claim.Part.HAPPENED: 4,
+    Claim.Part.PEAK: 5,
+    Claim.Part.EMOTES: 3,
+    Claim.Part.PEOPLE: 3,
+    Claim.Part.MOMENT: 5,
+}
+MAIN = {Claim.Part.PORTRAIT, Claim.Part.HAPPENED}
+"""Of these one is needed, or there is nothing to show."""
+LONGEST = 280
+MOST_SOURCES = 8
+SHORTEST_WORDS = 3
+LONGEST_WORD = 40
+QUOTED_WORDS = 8
+QUOTED_LETTERS = 60
+QUOTED_WHOLE = 4
+"""A message of this many words is not repeated whole either."""
+
+NOTHING_LEFT = (
+    "What was written could not be shown: no sentence of it rested on messages, kept to what may be said, and left out"
+    " what may not."
+)
+TOO_LITTLE = "There is not enough in the messages yet to say anything that rests on them."
+
+
+class Draft(NamedTuple):
+    """Something that a summary is to say."""
+
+    part: Claim.Part
+    text: str
+    sources: list[Read]
+    at: datetime | None = None
+    people: tuple[str, ...] = ()
+    is_counted: bool = False
+    """It is computed from numbers, so that it needs no message."""
+
+
+class Checked(NamedTuple):
+    """What may be kept, in order, and how many claims may not, by why."""
+
+    claims: list[Draft]
+    dropped: dict[str, int]
+
+
+class Refused(Exception):
+    """Nothing worth showing is left. The text is a sentence for people."""
+
+    def __init__(self, reason: str, dropped: dict[str, int]) -> None:
+        super().__init__(reason)
+        self.dropped = dropped
+
+
+def checked(drafts: Iterable[Draft], sample: Sample, blocked_words: str = "", secret: str = "") -> Checked:
+    """The claims that may be shown. Raises Refused where none of the portrait is left.
+
+    `secret` is what the model was told, which nobody needs to read in a summary.
+    """
+    given = [draft._replace(text=visible(draft.text)) for draft in drafts]
+    present = _present(given, sample)
+    rules = _Rules(sample, blocked_words, secret)
+    claims: list[Draft] = []
+    dropped: Counter[str] = Counter()
+    for draft in given:
+        kept = draft._replace(sources=[read for read in draft.sources if read.message_id in present][:MOST_SOURCES])
+        why = rules.why_not(kept) or _why_too_many(kept, claims)
+        if why:
+            dropped[why] += 1
+        else:
+            claims.append(kept)
+    if not any(claim.part in MAIN for claim in claims):
+        raise Refused(NOTHING_LEFT if dropped else TOO_LITTLE, dict(dropped))
+    return Checked(claims, dict(dropped))
+
+
+def _present(drafts: Sequence[Draft], sample: Sample) -> set[str]:
+    """The ids of those sources that were read for this and are still there, by the same viewer and not removed."""
+    known = {read.message_id: read for read in sample.messages}
+    reads = [known[read.message_id] for draft in drafts for read in draft.sources if read.message_id in known]
+    if not reads:
+        return set()
+    # Both times say in which months' tables the messages are.
+    within = (min(read.sent_at for read in reads), max(read.sent_at for read in reads))
+    messages = Message.objects.counted().shown().filter(channel=sample.channel_id, sent_at__range=within)
+    found = messages.filter(id__in={read.message_id for read in reads}).values_list("id", "viewer_id")
+    return {message_id for message_id, viewer_id in found if known[message_id].viewer_id == viewer_id}
+
+
+def _why_too_many(draft: Draft, claims: Sequence[Draft]) -> str:
+    if sum(claim.part == draft.part for claim in claims) >= MOST[draft.part]:
+        return "too many"
+    is_said = any(skeleton(claim.text) == skeleton(draft.text) for claim in claims)
+    return "said already" if is_said else ""
+
+
+_MARKUP = re.compile(
+    r"[\[\]{}`|\\*~^\0-\x1f]|<(?!3\b)|(?<!\w)[_#]+\w+[_#]*|_{2,}|&#?\w+;|^\s*(?:[-+>#=]|\d+[.)]\s)|->|!\["
+)
+_PHONE = re.compile(r"(?<![\w.])(?:\+|00)?\(?\d[\d\s()./-]{6,}\d(?!\w)")
+_AT = re.compile("[@\uff20\ufe6b]")
+# A summary speaks of somebody, not to anybody and of nothing behind it.
+_SPOKEN = re.compile(
+    r"(?<![\w'])(?:i|i'm|i've|i'll|me|my|mine|myself|we|we're|our|ours|you|you're|your|yours|yourself|u|ur)(?!\w)"
+)
+_BEHIND = re.compile(
+    r"\b(?:system (?:prompt|message)|prompts?\b|instruct(?:ion|ions|ed)\b|ignor\w+ (?:all|any|the|previous|prior)\b"
+    r"|(?:an|as) ai\b|language model|chat ?gpt|openai|anthropic|claude\b|gemini\b|assistant|developer mode|jailbr"
+    r"|json\b|base64|api key|as requested)"
+)
+_ENGLISH = words_of(
+    """a about after all also an and are around as at be before but by can during ends even every few for from gets had
+    has have how in into is it its keeps likes makes many mostly more most much not of often on one or other others
+    out over so some than that the their them then there these they this time to up was what when where which while
+    who with would writes"""
+)
+_FOREIGN = words_of(
+    """al au aux auf aus avec bei com como con da das de del dem den der des die dos du e een el ele elle em en er es
+    est esta et het ich il ist je la las le les los mais mit na ne nicht no non nos nous o os para pas per por pour
+    que qui se ses sich sie sind son sont su sua sur und um uma un una une van von vous y zu zum zur"""
+)
+
+
+class _Rules:
+    """What is asked of every claim, made ready for one sample."""
+
+    def __init__(self, sample: Sample, blocked_words: str, secret: str) -> None:
+        self.names = _whole(sample.others)
+        self.blocked = _whole([line for line in blocked_words.splitlines() if line.strip()])
+        self.said = _Said([text for read in sample.messages for text in (read.text, read.context) if text])
+        self.secret = _Said([secret] if secret else [])
+
+    def why_not(self, draft: Draft) -> str:
+        """Why a claim may not be shown; empty where it may."""
+        if not draft.sources and not draft.is_counted:
+            return "no source"
+        return (
+            _why_not_plain(draft.text)
+            or self._why_not_heard(draft)
+            or (_why_not_spoken(draft.text) if not draft.is_counted else "")
+        )
+
+    def _why_not_heard(self, draft: Draft) -> str:
+        found = readings(draft.text)
+        if any(self.names.search(reading) for reading in found):
+            return "names others"
+        if any(self.blocked.search(reading) for reading in found):
+            return "blocked word"
+        if category_of(draft.text):
+            return "sensitive"
+        if self.said.is_in(draft.text):
+            return "quotes at length"
+        return "about itself" if self.secret.is_in(draft.text) else ""
+
+
+def _why_not_plain(text: str) -> str:
+    if len(text) > LONGEST:
+        return "too long"
+    words = text.split()
+    if len(words) < SHORTEST_WORDS:
+        return "too short"
+    if has_link(text):
+        return "link"
+    if _AT.search(text) or addressed(text):
+        return "names others"
+    if _PHONE.search(text):
+        return "contact"
+    return "not plain text" if _MARKUP.search(text) or max(map(len, words)) > LONGEST_WORD else ""
+
+
+def _why_not_spoken(text: str) -> str:
+    plain = skeleton(text)
+    if _SPOKEN.search(plain) or _BEHIND.search(plain):
+        return "about itself"
+    return "" if _is_english(text) else "not English"
+
+
+def _is_english(text: str) -> bool:
+    letters = [char for char in text if char.isalpha()]
+    if sum(char.isascii() for char in letters) < 0.8 * len(letters):
+        return False
+    words = re.findall(r"[^\W\d_]+", text.casefold())
+    english = sum(word in _ENGLISH for word in words)
+    return english > sum(word in _FOREIGN for word in words) or (len(words) < 5 and english > 0)
+
+
+def _whole(phrases: Iterable[str]) -> re.Pattern[str]:
+    """Finds any of the phrases in what `readings` gives, as whole words where their script has words."""
+    found = {form for phrase in phrases for form in forms(phrase) if form}
+    return re.compile("|".join(sorted(map(_phrase, found), key=len, reverse=True)) or "(?!)")
+
+
+_NO_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+def _phrase(phrase: str) -> str:
+    pattern = r"\s+".join(map(re.escape, phrase.split()))
+    if _NO_BLANKS.search(phrase):
+        return pattern
+    before = r"(?<!\w)" if phrase[0].isalnum() else ""
+    return before + pattern + (r"(?!\w)" if phrase[-1].isalnum() else "")
+
+
+class _Said:
+    """Texts of which nothing longer may be repeated word for word."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.runs: set[str] = set()
+        self.stretches: set[str] = set()
+        self.whole: list[str] = []
+        for text in texts:
+            words = _words(text)
+            self.runs.update(_runs(words))
+            self.stretches.update(_stretches("".join(words)))
+            if len(words) >= QUOTED_WHOLE:
+                self.whole.append(f" {' '.join(words)} ")
+        self.all = "\n".join(f" {' '.join(_words(text))} " for text in texts)
+
+    def is_in(self, claim: str) -> bool:
+        words = _words(claim)
+        spoken = f" {' '.join(words)} "
+        return (
+            not self.runs.isdisjoint(_runs(words))
+            or not self.stretches.isdisjoint(_stretches("".join(words)))
+            or any(text in spoken for text in self.whole)
+            or spoken in self.all
+        )
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", skeleton(text))
+
+
+def _runs(words: Sequence[str]) -> set[str]:
+    return {" ".join(words[start : start + QUOTED_WORDS]) for start in range(len(words) - QUOTED_WORDS + 1)}
+
+
+def _stretches(letters: str) -> set[str]:
+    return {letters[start : start + QUOTED_LETTERS] for start in range(len(letters) - QUOTED_LETTERS + 1)}

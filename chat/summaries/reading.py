@@ -1,0 +1,270 @@
+"""Which messages of a viewer are read for their summary, and what of them is handed on.
+
+A viewer may have written a hundred thousand messages; a few hundred say as much of them, if they are of all their time
+here, in their own words, and none is there twice. The same rows give the same sample.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import chain, zip_longest
+from typing import Any, NamedTuple
+
+import emoji
+from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from chat.models import Message
+from chat.summaries.quoting import addressed, has_link, made_safe, plain
+from streams.models import Channel
+from viewers.choices import WORDING
+from viewers.models import Consent, Viewer
+from viewers.visibility import shown_in
+
+MOST_ROWS = 3000
+"""The newest ones; read with an index, so that the table may be as long as it likes."""
+SPANS = 24
+"""Into so many equal spans of time the messages are sorted, and taken from each in turn."""
+LEAST_LETTERS = 8
+LONG_ENOUGH = 160
+"""Longer texts are not preferred to those of this length: copied blocks are the longest of all."""
+MOST_CONTEXT = 160
+AROUND_EACH = 24
+"""Tokens of the field names, the time and the alias of one message."""
+COMMANDS = ("!", "/")
+# Of whom an untagged word may be the name: who wrote this much. Else half of all words would be somebody's login.
+KNOWN_FROM = 20
+SHORTEST_BARE = 4
+MOST_NAMES = 2000
+
+_WORD = re.compile(r"\w+")
+_REPEATED = re.compile(r"([^\W\d_])\1+")
+_OPENING = re.compile(r"^(?:@\S+\s+)+")
+
+# Everybody who is addressed, answered, or named without an @, with all names they had. The names of the viewer come
+# with them, to be told apart.
+_NAMES = """
+WITH who AS (
+    SELECT viewer_id FROM viewers_viewername WHERE login = ANY(%(addressed)s)
+    UNION SELECT viewer_id FROM viewers_viewername
+    WHERE lower(display_name) COLLATE "C" = ANY(%(displayed)s) AND NOT login = lower(display_name)
+    UNION SELECT name.viewer_id FROM viewers_viewername name
+    JOIN viewers_viewertotal total ON total.viewer_id = name.viewer_id AND total.channel_id = %(channel)s
+    WHERE name.login = ANY(%(bare)s) AND total.messages >= %(known_from)s
+    UNION SELECT unnest(%(answered)s::varchar[])
+)
+SELECT name.viewer_id, name.login, name.display_name FROM who JOIN viewers_viewername name USING (viewer_id)
+ORDER BY name.viewer_id, name.login LIMIT %(most)s
+"""
+
+
+def words_of(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Words that are written with an @ and mean everybody, or nobody in particular.
+NOBODY = words_of(
+    """all anybody anyone anywhere channel chat chatter chatters dude everybody everyone guys here him her me mod mods
+    people she somebody someone streamer sub subs the them they this viewer viewers who you"""
+)
+
+
+class Read(NamedTuple):
+    """One message of the sample, as it is handed on."""
+
+    alias: str
+    message_id: str
+    sent_at: datetime
+    text: str
+    context: str = ""
+    """What it answers; empty unless whoever wrote that agreed to the same, and it was not removed."""
+    viewer_id: str = ""
+    """Who wrote it."""
+    emotes: tuple[int, ...] = ()
+    is_reply: bool = False
+
+
+class Sample(NamedTuple):
+    """What was read, in order of time."""
+
+    messages: list[Read]
+    others: frozenset[str] = frozenset()
+    """Names, in small letters, of people in what was read who may not be named."""
+    channel_id: int | None = None
+
+
+class Row(NamedTuple):
+    """A message, as it is in the table."""
+
+    id: str
+    sent_at: datetime
+    text: str
+    emotes: list[int]
+    reply_to_id: str
+    reply_to_viewer_id: str
+    viewer_id: str
+
+
+def of_viewer(channel: Channel, viewer: Viewer, most_tokens: int) -> Sample:
+    """A sample of what a viewer wrote in a channel; empty if they do not agree to it at present."""
+    newest = kept(channel).filter(agreed(Consent.Kind.SUMMARY), viewer=viewer).order_by("-sent_at", "id")
+    rows = [Row(*row) for row in newest.values_list(*Row._fields)[:MOST_ROWS]]
+    chosen = within(spread(worth_reading(rows)), most_tokens)
+    contexts = answered(channel, chosen, Consent.Kind.SUMMARY)
+    return sample(channel, chosen, contexts, allowed={viewer.pk}, most_tokens=most_tokens)
+
+
+def kept(channel: Channel) -> QuerySet[Message]:
+    """Messages of a channel that may be read at all: its own, not removed, not past their time."""
+    since = timezone.now() - timedelta(days=channel.retention_days)
+    return Message.objects.counted().shown().filter(channel=channel, sent_at__gte=since)
+
+
+def agreed(kind: Consent.Kind, viewer: str = "viewer") -> Exists:
+    """A condition: that this viewer agrees to it at present, in the words of today."""
+    consents = Consent.objects.filter(viewer=OuterRef(f"{viewer}_id" if viewer != "pk" else "pk"))
+    return Exists(consents.filter(kind=kind, wording=WORDING[kind], withdrawn_at=None))
+
+
+def answered(channel: Channel, rows: Iterable[Row], kind: Consent.Kind) -> dict[str, str]:
+    """By id, the texts that rows answer, as far as whoever wrote them agreed to the same and is shown."""
+    ids = [row.reply_to_id for row in rows if row.reply_to_id]
+    if not ids:
+        return {}
+    parents = kept(channel).filter(agreed(kind), shown_in(channel), id__in=ids, viewer__stopped_at=None)
+    return dict(parents.values_list("id", "text"))
+
+
+# Choosing
+
+
+def worth_reading(rows: Iterable[Row]) -> list[Row]:
+    """Those in somebody's own words: no commands, no links, no emotes alone, nothing twice."""
+    seen: set[str] = set()
+    found = []
+    for row in rows:
+        likeness = _likeness(row.text)
+        if likeness in seen or not is_said(row):
+            continue
+        seen.add(likeness)
+        found.append(row)
+    return found
+
+
+def is_said(row: Row) -> bool:
+    text = plain(_OPENING.sub("", row.text))
+    if text.startswith(COMMANDS) or has_link(text):
+        return False
+    letters = sum(char.isalnum() for char in text)
+    named_emotes = max(0, len(row.emotes) - emoji.emoji_count(text))
+    return letters >= LEAST_LETTERS and len(_WORD.findall(text)) > named_emotes
+
+
+def _likeness(text: str) -> str:
+    """The same for texts that differ in capitals, signs, and how often something is repeated."""
+    words = [_REPEATED.sub(r"\1", word) for word in _WORD.findall(plain(_OPENING.sub("", text)).casefold())]
+    return " ".join(dict.fromkeys(words))[:80]
+
+
+def spread(rows: Sequence[Row]) -> list[Row]:
+    """The rows in the order in which they are taken: the best of each span of time, then the next of each."""
+    if not rows:
+        return []
+    first, last = min(row.sent_at for row in rows), max(row.sent_at for row in rows)
+    length = (last - first) / SPANS or timedelta(seconds=1)
+    spans: list[list[Row]] = [[] for _ in range(SPANS)]
+    for row in sorted(rows, key=_worth, reverse=True):
+        spans[min(SPANS - 1, (row.sent_at - first) // length)].append(row)
+    return [row for row in chain.from_iterable(zip_longest(*reversed(spans))) if row]
+
+
+def _worth(row: Row) -> tuple[bool, int, datetime, str]:
+    """Replies say more than what stands alone, and long texts more than short ones."""
+    return bool(row.reply_to_id), min(len(row.text), LONG_ENOUGH), row.sent_at, row.id
+
+
+def within(rows: Iterable[Row], most_tokens: int) -> list[Row]:
+    """As many of the first rows as fit."""
+    left, taken = most_tokens, []
+    for row in rows:
+        left -= tokens(row.text) + AROUND_EACH
+        if left < 0:
+            break
+        taken.append(row)
+    return taken
+
+
+def tokens(text: str) -> int:
+    """More tokens than a text has by any model's count: three bytes make one at least."""
+    return -(-len(text.encode()) // 3)
+
+
+# Handing on
+
+
+def sample(
+    channel: Channel, rows: Sequence[Row], contexts: dict[str, str], *, allowed: Collection[str], most_tokens: int
+) -> Sample:
+    """The rows made safe, in order of time, with nobody's name in them but of those whose ids are `allowed`."""
+    others = _others(channel, rows, contexts, allowed)
+    safe = ((row, made_safe(row.text, others), _context(row, contexts, others)) for row in rows)
+    left, taken = most_tokens, []
+    for row, text, context in safe:
+        cost = tokens(text) + AROUND_EACH
+        if cost > left:
+            break
+        fits = cost + tokens(context) <= left
+        left -= cost + (tokens(context) if fits else 0)
+        taken.append((row, text, context if fits else ""))
+    taken.sort(key=lambda each: (each[0].sent_at, each[0].id))
+    return Sample([_read(f"m{place}", *each) for place, each in enumerate(taken, 1)], others, channel.pk)
+
+
+def _read(alias: str, row: Row, text: str, context: str) -> Read:
+    return Read(
+        alias, row.id, row.sent_at, text, context, row.viewer_id, tuple(row.emotes), is_reply=bool(row.reply_to_id)
+    )
+
+
+def _context(row: Row, contexts: dict[str, str], others: Collection[str]) -> str:
+    text = contexts.get(row.reply_to_id, "")
+    return "" if text.startswith(COMMANDS) or has_link(text) else made_safe(text, others, MOST_CONTEXT)
+
+
+def _others(
+    channel: Channel, rows: Sequence[Row], contexts: dict[str, str], allowed: Collection[str]
+) -> frozenset[str]:
+    """Names of people in the texts but of those `allowed`: who is addressed, answered, or known here by that word."""
+    texts = [row.text for row in rows] + list(contexts.values())
+    if not texts:
+        return frozenset()
+    called = set().union(*map(addressed, texts)) - NOBODY
+    words = {word for text in texts for word in _WORD.findall(plain(text).lower())} - NOBODY
+    names = _names(channel, called, words, {row.reply_to_viewer_id for row in rows} | set(allowed))
+    own = {name for viewer_id, *both in names for name in both if viewer_id in allowed}
+    found = {name for viewer_id, *both in names for name in both if viewer_id not in allowed}
+    unknown = {word for word in called if len(word) > SHORTEST_BARE or not word.isalpha()}
+    return frozenset((found | unknown) - own - NOBODY - {""})
+
+
+def _names(channel: Channel, called: set[str], words: set[str], answered_ids: set[str]) -> list[tuple[str, str, str]]:
+    """(viewer id, login, display name) in small letters."""
+    values: dict[str, Any] = {
+        "channel": channel.pk,
+        "addressed": sorted(word for word in called if word.isascii()),
+        "displayed": sorted(word for word in called | words if not word.isascii()),
+        "bare": sorted(word for word in words if word.isascii() and len(word) >= SHORTEST_BARE),
+        "answered": sorted(answered_ids - {""}),
+        "known_from": KNOWN_FROM,
+        "most": MOST_NAMES,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMES, values)
+        return [(viewer_id, login.lower(), shown.lower()) for viewer_id, login, shown in cursor.fetchall()]
+
+
+def uses(messages: Iterable[Read]) -> Counter[int]:
+    """How often each emote is in what was read."""
+    return Counter(chain.from_iterable(read.emotes for read in messages))

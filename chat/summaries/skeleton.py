@@ -1,0 +1,44 @@
+"""What a text reads as, whatever letters it is written with: for comparing, never for showing.
+
+Letters that look like Latin ones are those, accents are off, styled and wide letters are plain, nothing is between
+letters that cannot be seen. What is looked for goes through the same.
+"""
+
+import re
+import unicodedata
+
+from streamstats.lib.unseen import visible
+
+# Small letters of Cyrillic and Greek, and the Latin ones they are taken for.
+_ALIKE = str.maketrans(
+    "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0456\u0455\u0458\u0501\u04bb\u051b\u051d"
+    "\u04cf\u0454\u03b1\u03b5\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u0131\u0261\u0269\u028f\u1d00\u1d07\u1d0f",
+    "abekmhopctyxisjdhqwleaeikvoptuxigiyaeo",
+)
+_DIGITS = str.maketrans("013457@$!", "oieastasi")
+_LONG = re.compile(r"(.)\1{2,}")
+# "b.a.d", "b a d": single letters with one sign between each two.
+_SPELLED = re.compile(r"(?<!\w)(?:[^\W\d_][\s.\-*_]+){2,}[^\W\d_](?!\w)")
+_BETWEEN = re.compile(r"[\s.\-*_]+")
+
+
+def skeleton(text: str) -> str:
+    """The text in plain small letters."""
+    folded = unicodedata.normalize("NFKC", visible(text)).casefold()
+    apart = unicodedata.normalize("NFKD", folded)
+    return "".join(char for char in apart if not unicodedata.combining(char)).translate(_ALIKE)
+
+
+def forms(text: str) -> list[str]:
+    """The skeleton, and the same with digits read as the letters they stand for."""
+    plain = skeleton(text)
+    return list(dict.fromkeys([plain, plain.translate(_DIGITS)]))
+
+
+def readings(text: str) -> list[str]:
+    """What a text may be meant to be read as: digits for letters, "baaad", "b.a.d"."""
+    found: list[str] = []
+    for reading in forms(text):
+        joined = _SPELLED.sub(lambda spelled: _BETWEEN.sub("", spelled[0]), reading)
+        found += [reading, joined, _LONG.sub(r"\1", joined), _LONG.sub(r"\1\1", joined)]
+    return list(dict.fromkeys(found))
