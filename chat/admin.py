@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 import chat.sessionadmin  # noqa: F401  # registers its page
+import viewers.summaryadmin  # noqa: F401  # registers its pages
 from chat.models import (
     Badge,
     ChatEvent,

@@ -26,8 +26,8 @@ from streams import pages
 from streams.locks import lock_channels
 from streams.models import Channel, TwitchGrant
 from streams.quickredis import quick_redis
-from viewers import verdicts
-from viewers.models import Erasure, Export, Progress, Viewer, ViewerName
+from viewers import summaries, verdicts
+from viewers.models import Consent, Erasure, Export, Progress, Viewer, ViewerName
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +47,7 @@ WORDS = {
     "deeds": "deeds of moderators",
     "streams": "streams you came to",
     "days": "your days and totals",
+    "summaries": "summaries of you, and what recaps say of you",
     "rows": "everything else of yours",
     "queue": "waiting for lines that were still on their way",
     "words": "your name in messages of others",
@@ -154,6 +155,7 @@ class Eraser:
             *self._in_each_channel("deeds", self._delete_deeds),
             *self._in_each_channel("streams", self._leave_streams),
             *self._in_each_channel("days", self._leave_days),
+            (Step("summaries"), self._delete_summaries),
             *self._in_each_channel("rows", self._delete_rows),
         ]
 
@@ -284,6 +286,10 @@ class Eraser:
             cursor.execute(statements.LEAVE_TOTAL, self._values(channel))
             removed["viewers.ViewerTotal"] += cursor.fetchone()[0]
 
+    def _delete_summaries(self) -> None:
+        with self._batch() as (_, removed):
+            removed.update(summaries.forget(self.viewer_id, *Consent.Kind))
+
     def _delete_rows(self, channel: int) -> None:
         """What is counted nowhere else: the register says whose it is."""
         for label in (label for label in _plain_tables() if label not in FOLDED):
@@ -411,6 +417,7 @@ def rows_in(label: str, viewer_id: str, channels: Sequence[int]) -> QuerySet[Any
 def _path_to_channel(model: type[Model]) -> str:
     names = {field.name for field in model._meta.fields}  # noqa: SLF001
     paths = {"channel": "channel", "stream": "stream__channel", "profile": "profile__channel"}
+    paths |= {"summary": "summary__channel", "claim": "claim__summary__channel"}
     return next((path for name, path in paths.items() if name in names), "")
 
 

@@ -9,9 +9,11 @@ import gzip
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -108,7 +110,7 @@ class Part:
             )
         return found
 
-    def rows(self, subject: Subject) -> Iterator[dict[str, Any]]:
+    def rows(self, subject: Subject) -> Generator[dict[str, Any]]:
         columns = self.columns()
         found = self.model.objects.filter(self.whose(subject)).order_by(*self.order.split())
         for values in found.values_list(*columns.values()).iterator(chunk_size=AT_ONCE):
@@ -233,6 +235,30 @@ PARTS = (
         "made_at",
         "author withdrawn_by",
     ),
+    Part(
+        "summaries",
+        "viewers.Summary",
+        "Every version of the summaries of you: who wrote it, from how many messages, and what became of it.",
+        OWN,
+        "channel number",
+        "stream decided_by",
+    ),
+    Part(
+        "summary_claims",
+        "viewers.Claim",
+        "What they say of you, and which of your messages it rests on.",
+        _by("summary__viewer", in_channels=False),
+        "summary position",
+    ),
+    Part(
+        "recap_claims",
+        "viewers.Claim",
+        "What recaps of streams say of you.",
+        _by("people", in_channels=False),
+        "summary position",
+        "source_ids source_times",
+    ),
+    Part("summary_turns", "viewers.SummaryTurn", "When your next summary is due.", OWN, "channel", "id"),
     Part("consents", "viewers.Consent", "What you agreed to, in which words, and how long.", OF_VIEWER, "given_at"),
     Part(
         "exports",
@@ -274,6 +300,7 @@ PARTS = (
 
 LEFT_OUT = {
     "viewers.Verdict": "of who was erased, and gone when they come back",
+    "viewers.Claim_people": "what recaps say of you is there itself",
     "viewers.Erasure": "once an erasure is done it names nobody; until then there is no export",
     "sessions.Session": "which browsers are logged in; what is in them is here",
     "social_django.Partial": "logins that were never finished",
@@ -422,7 +449,9 @@ def _write(export: Export, path: Path) -> int:
         file.write(f'{{"about": {_json(_about(export))},\n"parts": {{')
         for number, part in enumerate(PARTS):
             file.write(f'{"," if number else ""}\n{_json(part.name)}: {{"about": {_json(part.about)}, "rows": [')
-            written = _write_rows(export, part.rows(subject), file, written)
+            # One that is left half read would be closed when garbage is collected, perhaps in the middle of the next.
+            with closing(part.rows(subject)) as rows:
+                written = _write_rows(export, rows, file, written)
             file.write("]}")
             _note(export, parts_done=number + 1, rows=written)
         file.write("\n}}\n")
@@ -459,5 +488,5 @@ def _json(value: object) -> str:
 
 
 def _text(value: Any) -> str:
-    """Dates and times. Anything else would be a column that nobody thought of."""
-    return str(value.isoformat())
+    """Dates, times and money. Anything else would be a column that nobody thought of."""
+    return str(value) if isinstance(value, Decimal) else str(value.isoformat())

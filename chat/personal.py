@@ -78,6 +78,23 @@ TABLES: dict[str, Entry] = {
         "versions of the text on your pages",
         {"profile__viewer": OWN, "text note": MENTION, "author withdrawn_by": AUTHOR, "role withdrawn_as": OURS},
     ),
+    "viewers.SummaryPolicy": Entry("what channels decided about summaries", {"blocked_words": MENTION}),
+    "viewers.SummaryTurn": Entry("turns of summaries", {"viewer": OWN}),
+    "viewers.Summary": Entry(
+        "summaries of you",
+        {
+            "viewer": OWN,
+            "decided_by": AUTHOR,
+            "state made_by provider model prompt_version reason decided_as": OURS,
+            "dropped": COUNTS,
+        },
+    ),
+    "viewers.Claim": Entry(
+        "sentences of summaries",
+        {"summary__viewer": OWN, "text": MENTION, "source_ids source_times": TWITCHS, "part": OURS},
+    ),
+    "viewers.Claim_people": Entry("people in recaps", {"viewer": OWN}),
+    "viewers.ModelCall": Entry("calls of language models", {"provider model outcome": OURS, "detail": OURS}),
     "viewers.Consent": Entry("consents", {"viewer": OWN, "kind wording": OURS}),
     "viewers.Export": Entry("exports, with their files", {"viewer": OWN, "state": OURS, "file": OWN}),
     "viewers.Erasure": Entry("erasures", {"mark receipt viewer_id": MARK, "state step removed": MARK}),

@@ -21,6 +21,10 @@ ERASURES = 7308336
 """Erasing an account."""
 FOLDS = 7308337
 """Folding places, awarding, and taking rows away for good, in a channel."""
+MODEL_CALLS = 7308338
+"""Entering a call of a language model: what all of them may cost is one number."""
+SUMMARIES = 7308338
+"""Giving out whose summary is written next."""
 
 LOCK_CHANNELS = (
     f"SELECT pg_advisory_xact_lock({CHANNELS}, channel::int)"  # noqa: S608 (a number of ours)

@@ -188,6 +188,20 @@ STREAM_BREAK_MINUTES = env.int("STREAM_BREAK_MINUTES", default=10)
 # How often it is asked who is in chat.
 PRESENCE_MINUTES = env.int("PRESENCE_MINUTES", default=5)
 
+# Language models for summaries, in the order they are tried, such as openai:gpt-4o,anthropic:claude-sonnet-4-5. Without
+# one, summaries are computed from numbers. What the calls of one UTC day may cost, in US dollars.
+AI_PROVIDERS = env.list("AI_PROVIDERS", default=[])
+AI_DAILY_BUDGET = env.str("AI_DAILY_BUDGET", default="1.00")
+AI_TIMEOUT_S = env.float("AI_TIMEOUT_S", default=60.0)
+# About how much of what a viewer wrote is read for one summary.
+AI_INPUT_TOKENS = env.int("AI_INPUT_TOKENS", default=4000)
+OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
+OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
+ANTHROPIC_API_KEY = env.str("ANTHROPIC_API_KEY", default="")
+ANTHROPIC_BASE_URL = env.str("ANTHROPIC_BASE_URL", default="")
+GEMINI_API_KEY = env.str("GEMINI_API_KEY", default="")
+GEMINI_BASE_URL = env.str("GEMINI_BASE_URL", default="")
+
 # Emote images come from where the providers keep them: their own addresses above, or hosts that their answers name.
 EMOTE_IMAGE_HOSTS = ["https://cdn.7tv.app", "https://cdn.frankerfacez.com", "https://static-cdn.jtvnw.net"]
 CONTENT_SECURITY_POLICY = {

@@ -2,8 +2,8 @@
 
 A choice is one transaction, and holds the moment it is committed: pages that were kept ready are forgotten before and
 after, and the ingest waits until it knows (see viewers/unkept.py). Where that cannot be, for Redis is away, the choice
-is refused and nothing has changed. What is agreed to is on no page, and needs none of that. Call them outside of any
-transaction. What each means for what is counted: docs/decisions/choices.md.
+is refused and nothing has changed. What is agreed to is on no page before anything was made of it, and needs none of
+that. Call them outside of any transaction. What each means for what is counted: docs/decisions/choices.md.
 """
 
 import secrets
@@ -20,7 +20,7 @@ from psycopg.errors import LockNotAvailable
 from streams.locks import lock_channels
 from streams.models import Channel
 from streams.pages import AWAY, NotNow, forgetting
-from viewers import presence, verdicts
+from viewers import presence, summaries, verdicts
 from viewers.marks import anonymous_id, mark_of
 from viewers.models import Consent, Erasure, Profile, Progress, Viewer
 from viewers.unkept import LOCK_ALONE
@@ -49,7 +49,12 @@ WORDING = {
         "StreamStats may give what I wrote in the chats that it follows to a language model, which makes a short"
         " summary of it for my page in each channel. Whoever can see my page can read the summary. I can take this back"
         " at any time; the summaries are deleted then, and no more are made."
-    )
+    ),
+    Consent.Kind.RECAP: (
+        "StreamStats may give what I wrote during a stream to a language model, which makes a short recap of the stream"
+        " for everybody, and the recap may name me. I can take this back at any time; what recaps say of me is deleted"
+        " then, and no other is made of what I write."
+    ),
 }
 """The words that are agreed to. Whoever agreed to others before did not agree to these."""
 
@@ -181,7 +186,7 @@ def allow_again(twitch_id: str) -> bool:
         return bool(Erasure.objects.filter(mark=mark, lifted_at=None).update(lifted_at=_now()))
 
 
-# What was agreed to: no page shows it yet
+# What was agreed to
 
 
 def agree(viewer: Viewer, kind: str) -> Consent:
@@ -197,9 +202,13 @@ def agree(viewer: Viewer, kind: str) -> Consent:
 
 
 def withdraw(viewer: Viewer, kind: str) -> bool:
-    """Write down that a viewer no longer agrees; whether they did. Raises NotNow."""
+    """Write down that a viewer no longer agrees, and delete what was made of it; whether they did. Raises NotNow."""
     present = Consent.objects.filter(viewer=viewer, kind=Consent.Kind(kind), withdrawn_at=None)
-    return bool(present.update(withdrawn_at=_now()))
+    with _chosen_by(viewer):
+        Viewer.objects.select_for_update(no_key=True).get(pk=viewer.pk)
+        did = bool(present.update(withdrawn_at=_now()))
+        summaries.forget(viewer.pk, Consent.Kind(kind))
+        return did
 
 
 # How a choice is made

@@ -11,10 +11,13 @@ from chat.tests.crowd import make_emote
 from streams.models import Channel, Stream, TwitchGrant
 from viewers.models import (
     Award,
+    Claim,
     Consent,
     Profile,
     SessionCorrection,
     Standing,
+    Summary,
+    SummaryTurn,
     Viewer,
     ViewerDay,
     ViewerStream,
@@ -84,6 +87,13 @@ def make_somebody(channel: Channel, login: str) -> Viewer:
     profile = Profile.objects.create(**of_viewer)
     WikiRevision.objects.create(profile=profile, number=1, text=f"{login}", author=user, role="viewer")
     Consent.objects.create(viewer=viewer, kind="summary", wording="Yes.")
+    SummaryTurn.objects.create(**of_viewer, messages=1)
+    summary = Summary.objects.create(**of_viewer, number=1, state="shown", begun_at=NOON)
+    source = {"source_ids": [message.pk], "source_times": [NOON]}
+    Claim.objects.create(summary=summary, position=1, part="portrait", text="Says hello.", **source)
+    recap = Summary.objects.create(channel=channel, stream=stream, number=1, state="shown", begun_at=NOON)
+    said = Claim.objects.create(summary=recap, position=1, part="moment", text=f"{login} said hello.", **source)
+    said.people.add(viewer)
     Channel.objects.create(twitch_id=viewer.pk, login=f"{login}_tv", display_name=login)
     TwitchGrant.objects.create(
         twitch_id=viewer.pk,

@@ -39,10 +39,15 @@ from viewers.models import (
     Award,
     AwardRule,
     ChoiceClock,
+    Claim,
     Consent,
+    ModelCall,
     Profile,
     SessionCorrection,
     Standing,
+    Summary,
+    SummaryPolicy,
+    SummaryTurn,
     Verdict,
     Viewer,
     ViewSession,
@@ -275,6 +280,24 @@ class WholeSite:
             last = WikiRevision.objects.create(profile=profile, number=2, text=f"{text} 2", role="moderator")
             Profile.objects.filter(pk=profile.pk).update(current=last)
             Consent.objects.create(viewer=viewer, kind="summary", wording="words")
+        SummaryPolicy.objects.create(channel=self.example, is_on=True, blocked_words=f"hush\n{LOGIN}")
+        self._summarize()
+
+    def _summarize(self) -> None:
+        """Summaries of both, and a recap that names the person."""
+        for viewer, text in ((self.person, f"Calls themself {LOGIN}."), (self.bob, f"Greets {SHOWN} often.")):
+            SummaryTurn.objects.create(channel=self.example, viewer=viewer, messages=100)
+            of_viewer = {"channel": self.example, "viewer": viewer}
+            summary = Summary.objects.create(**of_viewer, number=1, state="shown", begun_at=NOON)
+            Claim.objects.create(summary=summary, position=1, part="portrait", text=text)
+            ModelCall.objects.create(
+                channel=self.example, summary=summary, provider="p", model="m", began_at=NOON, cost=1
+            )
+        of_stream = {"channel": self.example, "stream": self.evening.stream}
+        recap = Summary.objects.create(**of_stream, number=1, state="shown", begun_at=NOON)
+        for position, (named, text) in enumerate(((self.person, f"{LOGIN} sang."), (self.bob, "bob danced."))):
+            claim = Claim.objects.create(summary=recap, position=position, part="moment", text=text)
+            claim.people.add(named)
 
     def _log_in(self) -> None:
         """The login of the person, who wrote about others as well, and what the administration notes of them."""

@@ -55,13 +55,18 @@ from viewers.models import (
     Award,
     AwardRule,
     ChoiceClock,
+    Claim,
     Consent,
     Erasure,
     Export,
+    ModelCall,
     PresencePoll,
     Profile,
     SessionCorrection,
     Standing,
+    Summary,
+    SummaryPolicy,
+    SummaryTurn,
     Verdict,
     Viewer,
     ViewerDay,
@@ -69,17 +74,22 @@ from viewers.models import (
     ViewSession,
     WikiRevision,
 )
+from viewers.summaryadmin import SummaryPolicyAdmin
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
 
 OURS = {"streams", "viewers", "chat"}
+DECIDED = {"Channel", "SummaryPolicy"}
+"""What people decide about, rather than what was observed."""
 ADMINS = {model.__name__: site for model, site in admin.site._registry.items() if model._meta.app_label in OURS}
 LARGE = ["Message", "ChatEvent", "ViewerDay", "ViewerTotal", "EmoteUsage", "ChatMinute", "ModerationEvent"]
 LARGE += ["ViewSession", "Redemption"]
 OF_ONE_CHANNEL = [
     *LARGE,
     "Profile",
+    "Summary",
+    "ModelCall",
     "Verdict",
     "Award",
     "AwardRule",
@@ -128,6 +138,11 @@ def world():
         AwardRule.objects.create(channel=channel, achievement="days", version="1")
         Standing.objects.create(channel=channel, viewer=viewer, period="all", messages=1)
         Consent.objects.create(viewer=viewer, kind=Consent.Kind.SUMMARY, wording="these words")
+        SummaryPolicy.objects.create(channel=channel, is_on=True)
+        SummaryTurn.objects.create(channel=channel, viewer=viewer, messages=100)
+        summary = Summary.objects.create(channel=channel, viewer=viewer, number=1, begun_at=now, state="shown")
+        Claim.objects.create(summary=summary, position=1, part="portrait", text="Asks a lot.")
+        ModelCall.objects.create(channel=channel, summary=summary, provider="x", model="y", began_at=now, cost=1)
         Export.objects.create(viewer=viewer)
         Erasure.objects.create(mark=name, receipt=name)
         ChoiceClock.objects.get_or_create()
@@ -270,7 +285,7 @@ def test_an_order_made_up_in_the_address_is_not_followed(admin_client, world, na
 
 
 @pytest.mark.parametrize(("name", "site"), list(ADMINS.items()))
-def test_only_channels_and_bots_can_be_changed(rf, admin_user, name, site):
+def test_only_channels_bots_and_policies_can_be_changed(rf, admin_user, name, site):
     request = rf.get("/")
     request.user = admin_user
     changes = (
@@ -278,13 +293,17 @@ def test_only_channels_and_bots_can_be_changed(rf, admin_user, name, site):
         site.has_change_permission(request),
         site.has_delete_permission(request),
     )
-    kept = {ChannelAdmin: (True, True, False), ViewerAdmin: (False, True, False)}
+    kept = {
+        ChannelAdmin: (True, True, False),
+        ViewerAdmin: (False, True, False),
+        SummaryPolicyAdmin: (True, True, True),
+    }
     assert changes == kept.get(type(site), (False, False, False))
 
 
 def test_every_admin_is_one_for_large_tables():
     assert all(isinstance(site, LargeTableAdmin) for site in ADMINS.values())
-    assert all(isinstance(site, FactAdmin) for name, site in ADMINS.items() if name != "Channel")
+    assert all(isinstance(site, FactAdmin) for name, site in ADMINS.items() if name not in DECIDED)
 
 
 def test_a_viewer_can_be_marked_as_a_bot(admin_client, world):

@@ -5,6 +5,7 @@ from viewers.models.choice import ChoiceClock, Consent, Erasure, Export, Progres
 from viewers.models.profile import Profile, Verdict, WikiRevision
 from viewers.models.session import PresencePoll, SessionCorrection, ViewSession
 from viewers.models.standing import Standing
+from viewers.models.summary import Claim, ModelCall, Summary, SummaryPolicy, SummaryTurn
 from viewers.models.viewer import (
     RANKED,
     BotSource,
@@ -22,14 +23,19 @@ __all__ = [
     "AwardRule",
     "BotSource",
     "ChoiceClock",
+    "Claim",
     "Consent",
     "Erasure",
     "Export",
+    "ModelCall",
     "PresencePoll",
     "Profile",
     "Progress",
     "SessionCorrection",
     "Standing",
+    "Summary",
+    "SummaryPolicy",
+    "SummaryTurn",
     "Verdict",
     "ViewSession",
     "Viewer",

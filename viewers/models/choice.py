@@ -22,6 +22,7 @@ class Consent(models.Model):
 
     class Kind(models.TextChoices):
         SUMMARY = "summary", "a summary of what they write, made by a language model"
+        RECAP = "recap", "their part in recaps of streams, made by a language model"
 
     viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, related_name="consents")
     kind = models.CharField(max_length=16, choices=Kind)

@@ -12,12 +12,24 @@ from django.db.models import Q
 from redis.exceptions import RedisError
 
 from streams import pages
-from streams.models import Channel
+from streams.models import Channel, Stream
 from streams.tests.cast import make_channel
 from viewers import choices, verdicts, wiki
 from viewers.choices import NotNow
 from viewers.marks import mark_of
-from viewers.models import ChoiceClock, Consent, Erasure, Profile, Progress, Verdict, Viewer, ViewerTotal, ViewSession
+from viewers.models import (
+    ChoiceClock,
+    Claim,
+    Consent,
+    Erasure,
+    Profile,
+    Progress,
+    Summary,
+    Verdict,
+    Viewer,
+    ViewerTotal,
+    ViewSession,
+)
 from viewers.tests.cast import make_viewer
 from viewers.tests.presence import Evening
 from viewers.unkept import Unkept
@@ -201,8 +213,33 @@ def test_a_choice_about_one_channel_forgets_its_pages_alone(
 
 def test_what_is_agreed_to_empties_nothing(forgotten, ann):
     choices.agree(ann, SUMMARY)
-    choices.withdraw(ann, SUMMARY)
     assert forgotten == []
+
+
+def test_what_is_no_longer_agreed_to_is_off_the_pages_before_and_after(
+    forgotten, ann, django_capture_on_commit_callbacks
+):
+    choices.agree(ann, SUMMARY)
+    with django_capture_on_commit_callbacks(execute=True):
+        choices.withdraw(ann, SUMMARY)
+    assert [logins for logins, _ in forgotten] == [["lantern"], ["lantern"]]
+
+
+def test_what_was_made_of_it_is_deleted_with_it(channel, ann):
+    choices.agree(ann, SUMMARY)
+    Summary.objects.create(channel=channel, viewer=ann, number=1, state="shown", begun_at=datetime.now(UTC))
+    choices.withdraw(ann, SUMMARY)
+    assert not Summary.objects.exists()
+
+
+def test_what_recaps_say_of_a_viewer_is_deleted_and_the_rest_stays(channel, ann):
+    choices.agree(ann, Consent.Kind.RECAP)
+    stream = Stream.objects.create(id="s", channel=channel, started_at=datetime.now(UTC))
+    recap = Summary.objects.create(channel=channel, stream=stream, number=1, state="shown", begun_at=datetime.now(UTC))
+    for position, people in enumerate(([ann], [])):
+        Claim.objects.create(summary=recap, position=position, part="moment", text="Sang.").people.set(people)
+    choices.withdraw(ann, Consent.Kind.RECAP)
+    assert list(recap.claims.values_list("position", flat=True)) == [1]
 
 
 EVERY = {
@@ -215,6 +252,7 @@ EVERY = {
     "erase": lambda ann, channel: choices.ask_to_erase(ann),
     "remove": choices.remove_page,
     "restore": choices.restore_page,
+    "withdraw": lambda ann, channel: choices.withdraw(ann, SUMMARY),
 }
 
 
@@ -251,7 +289,6 @@ def test_a_choice_holds_though_redis_goes_away_at_the_end(
 def test_what_is_agreed_to_needs_no_redis(settings, ann):
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     assert choices.agree(ann, SUMMARY).withdrawn_at is None
-    assert choices.withdraw(ann, SUMMARY)
 
 
 # Stop and resume
