@@ -1,5 +1,6 @@
 """What tests of summaries share: language models on this machine."""
 
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +16,16 @@ def providers_server() -> Iterator[Server]:
     assert_nothing_untold_was_told()
 
 
+@pytest.fixture(scope="session")
+def no_certificates() -> Iterator[None]:
+    """Reading those that the web trusts takes each new client longer than all else, and nothing here is encrypted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_args, **_named: None)
+        yield
+
+
 @pytest.fixture
-def providers(providers_server: Server, settings: Any) -> Iterator[Providers]:
+def providers(providers_server: Server, no_certificates: None, settings: Any) -> Iterator[Providers]:
     """The three of them, set up in the order openai, anthropic, google, with nothing arranged."""
     settings.AI_PROVIDERS = ["openai:gpt-4o", "anthropic:claude-sonnet-4-5", "google:gemini-2.5-flash"]
     for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
