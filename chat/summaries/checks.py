@@ -13,7 +13,7 @@ from typing import NamedTuple
 from chat.models import Message
 from chat.summaries.quoting import addressed, has_link
 from chat.summaries.reading import Read, Sample, words_of
-from chat.summaries.sensitive import category_of
+from chat.summaries.sensitive import categories_of
 from chat.summaries.skeleton import forms, readings, skeleton
 from streamstats.lib.unseen import visible
 from viewers.models import Claim
@@ -168,7 +168,7 @@ class _Rules:
             return "names others"
         if any(self.blocked.search(reading) for reading in found):
             return "blocked word"
-        if category_of(draft.text):
+        if categories_of(draft.text):
             return "sensitive"
         if self.said.is_in(draft.text):
             return "quotes at length"

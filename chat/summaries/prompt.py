@@ -28,12 +28,19 @@ class Claim(BaseModel):
 
 
 class Portrait(BaseModel):
-    """A summary of what one viewer writes in one chat. A list stays empty where the messages say too little."""
+    """A summary of what one viewer writes in one chat. A list stays empty where the messages say too little.
 
-    portrait: list[Claim] = Field(description="2 to 4 claims: how this viewer takes part in the chat.")
-    interests: list[Claim] = Field(description="3 to 5 claims: what they like to write about, one subject each.")
-    jokes: list[Claim] = Field(description="0 to 3 claims: jokes that they make again and again.")
-    tone: list[Claim] = Field(description="1 claim: how their messages sound.")
+    None has to be there, so that what is already there can be read while the rest is still being written.
+    """
+
+    portrait: list[Claim] = Field(
+        default_factory=list, description="2 to 4 claims: how this viewer takes part in the chat."
+    )
+    interests: list[Claim] = Field(
+        default_factory=list, description="3 to 5 claims: what they like to write about, one subject each."
+    )
+    jokes: list[Claim] = Field(default_factory=list, description="0 to 3 claims: jokes that they make again and again.")
+    tone: list[Claim] = Field(default_factory=list, description="1 claim: how their messages sound.")
 
 
 INSTRUCTIONS = f"""\

@@ -17,10 +17,10 @@ _BETWEEN = re.compile(r" {2,}|\n")
 _LISTED = re.compile(r"\((\w+)\)")
 
 
-def category_of(text: str) -> str:
-    """What a text says that a summary must not say, such as "health"; empty where it says none of it."""
+def categories_of(text: str) -> list[str]:
+    """What a text says that a summary must not say, such as "health"."""
     found = readings(text)
-    return next((name for name, words in _patterns().items() if any(words.search(reading) for reading in found)), "")
+    return [name for name, words in _patterns().items() if any(words.search(reading) for reading in found)]
 
 
 @cache

@@ -11,7 +11,9 @@ UNSEEN = re.compile(
 )
 
 # Letters and signs by their kind, which show as nothing all the same.
-_BLANKS = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufffc\ufe00-\ufe0d]")
+_BLANKS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0d\uffa0\ufffc\U000e0000-\U000e0fff]"
+)
 _HIDDEN_KINDS = {"Cc", "Cf", "Cn", "Co", "Cs"}
 _JOINERS = "\u200c\u200d\ufe0e\ufe0f"
 # Joiners belong after letters of scripts that join, and after emoji; not before plain letters, nor two in a row.
