@@ -104,3 +104,23 @@ def forget_exports() -> str:
 def erase_accounts() -> str:
     """Erase whoever asked for it, from where it stopped."""
     return erasure.erase_all()
+
+
+@job(at_most_s=50)
+def give_out_summaries() -> str:
+    """Begin the summaries that are due, and those that were begun and never written."""
+    from chat.summaries import due  # noqa: PLC0415 - what writes summaries takes seconds to load
+
+    now = datetime.now(UTC)
+    begun, left = due.give_out(now), due.left_behind(now)
+    for summary in [*begun, *(summary.pk for summary in left)]:
+        write_summary.delay(summary)
+    return f"{len(begun)} begun, {len(left)} tried again"
+
+
+@job(at_most_s=600, lock_key=lambda summary: summary)
+def write_summary(summary: int) -> str:
+    """Write one summary."""
+    from chat.summaries import making  # noqa: PLC0415
+
+    return making.make(summary, making.OfViewer(), datetime.now(UTC))

@@ -23,8 +23,15 @@ MUST_NOT_WAIT = (
     "streams.tasks.check_grants",
 )
 
+# A language model may take a minute to answer, and nothing else is to wait for that.
+SUMMARIES = "summaries"
+WAITS_FOR_OTHERS = ("chat.tasks.write_summary",)
+
 app.conf.update(
-    task_routes={task: {"queue": POLLS} for task in MUST_NOT_WAIT},
+    task_routes={
+        **{task: {"queue": POLLS} for task in MUST_NOT_WAIT},
+        **{task: {"queue": SUMMARIES} for task in WAITS_FOR_OTHERS},
+    },
     # A job is done when it is done, not when it was taken: a worker that is killed leaves it to another.
     # That is safe because running any of our jobs twice is.
     task_acks_late=True,
@@ -57,6 +64,8 @@ app.conf.beat_schedule = {
     "count streams": every(5, "chat.tasks.count_streams"),
     # Folds what was counted of viewers since into places.
     "rank": every(5, "chat.tasks.rank"),
+    # Begins the summaries that are due, as many as channels have in a minute.
+    "give out summaries": every(1, "chat.tasks.give_out_summaries"),
     # Asks Twitch for the accounts of those who are new, or came to a stream.
     "ask for accounts": every(5, "viewers.tasks.ask_for_accounts"),
     # Reads the emotes, badges and cheers of channels that are new.

@@ -1,0 +1,247 @@
+"""Writing one summary, from its turn to the page: read, ask, check, keep.
+
+Whoever it is of may take back what they agreed to at any moment. It is asked before their messages are read, before
+each call, and once more under the lock of their row, in the transaction that keeps what came of it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+
+from chat.summaries import asking, checks, digest, progress, prompt, reading
+from chat.summaries.checks import Checked, Draft
+from chat.summaries.page import version
+from chat.summaries.reading import Sample, agreed
+from streams.pages import forget_once_committed
+from viewers.models import Claim, Consent, ModelCall, Summary, SummaryPolicy, Viewer
+
+log = structlog.get_logger(__name__)
+
+State = Summary.State
+PATIENCE = timedelta(days=1)
+"""So long it is tried to have a model write it. After that it is computed from numbers."""
+GONE = "not wanted any more"
+
+
+class Written(NamedTuple):
+    """What is to be said, and who says it: of a digest nobody."""
+
+    drafts: list[Draft]
+    provider: str = ""
+    model: str = ""
+    prompt_version: str = ""
+
+
+Told = Callable[[list[Draft]], None]
+
+
+class Writer(Protocol):
+    """How one kind of summary is written."""
+
+    def holds(self, summary: Summary) -> bool:
+        """Whether it may be written now. Within a transaction this holds until its end."""
+
+    def read(self, summary: Summary) -> Sample: ...
+
+    def ask(self, summary: Summary, sample: Sample, told: Told | None) -> Written:
+        """What a model says. Raises asking.NotAnswered and asking.Unwanted."""
+
+    def compute(self, summary: Summary, sample: Sample) -> list[Draft]:
+        """The same from numbers, without a model."""
+
+    @property
+    def secret(self) -> str: ...
+
+
+class OfViewer:
+    """The summary of a viewer in a channel."""
+
+    secret = prompt.INSTRUCTIONS
+
+    def holds(self, summary: Summary) -> bool:
+        present = Viewer.objects.filter(agreed(Consent.Kind.SUMMARY, "pk"), pk=summary.viewer_id, stopped_at=None)
+        held = present.select_for_update(no_key=True) if transaction.get_connection().in_atomic_block else present
+        is_on = SummaryPolicy.objects.filter(channel=summary.channel_id, is_on=True).exists()
+        return is_on and held.first() is not None
+
+    def read(self, summary: Summary) -> Sample:
+        return reading.of_viewer(summary.channel, _viewer(summary), settings.AI_INPUT_TOKENS)
+
+    def ask(self, summary: Summary, sample: Sample, told: Told | None) -> Written:
+        answer = asking.ask(
+            prompt.Portrait,
+            prompt.INSTRUCTIONS,
+            prompt.content(sample, _said_before(summary)),
+            channel=summary.channel,
+            summary=summary,
+            told=(lambda partial: told(prompt.drafts_of(partial, sample))) if told else None,
+            still_wanted=lambda: self.holds(summary),
+        )
+        drafts = prompt.drafts_of(answer.output, sample)
+        return Written(drafts, answer.provider, answer.model, prompt.PROMPT_VERSION)
+
+    def compute(self, summary: Summary, sample: Sample) -> list[Draft]:
+        return digest.of_viewer(summary.channel, _viewer(summary), sample)
+
+
+def make(summary_id: int, writer: Writer, now: datetime) -> str:
+    """Write a summary whose turn it is; return what came of it, without anybody's words. Twice is as once."""
+    begun = Summary.objects.filter(pk=summary_id, state__in=(State.WAITING, State.RUNNING))
+    if not begun.update(state=State.RUNNING, tried_at=now):
+        return GONE
+    summary = Summary.objects.select_related("channel", "viewer", "stream").get(pk=summary_id)
+    if not writer.holds(summary):
+        summary.delete()
+        return GONE
+    sample = writer.read(summary)
+    progress.tell(summary.pk, "reading", messages=len(sample.messages))
+    try:
+        written = _written(writer, summary, sample, now)
+        checked = _checked(writer, summary, sample, written.drafts)
+    except asking.Unwanted:
+        Summary.objects.filter(pk=summary.pk).delete()
+        return GONE
+    except (checks.Refused, asking.Refused) as refusal:
+        dropped = refusal.dropped if isinstance(refusal, checks.Refused) else {}
+        return _end(summary, State.REFUSED, str(refusal), messages_read=len(sample.messages), dropped=dropped)
+    except asking.NotAnswered as error:
+        return _not_answered(summary, str(error))
+    return _keep(writer, summary, sample, written, checked, now)
+
+
+def _written(writer: Writer, summary: Summary, sample: Sample, now: datetime) -> Written:
+    """By a model, or from numbers where there is none, or where none answered all day."""
+    if not asking.is_set_up():
+        return Written(writer.compute(summary, sample))
+    told = _Teller(writer, summary, sample) if summary.is_asked else None
+    try:
+        return writer.ask(summary, sample, told)
+    except (asking.Refused, asking.Unwanted):
+        raise
+    except asking.NotAnswered:
+        if summary.is_asked or now - summary.begun_at < PATIENCE:
+            raise
+        return Written(writer.compute(summary, sample))
+
+
+def _checked(writer: Writer, summary: Summary, sample: Sample, drafts: list[Draft]) -> Checked:
+    policy = SummaryPolicy.objects.filter(channel=summary.channel_id).first()
+    return checks.checked(drafts, sample, policy.blocked_words if policy else "", writer.secret)
+
+
+class _Teller:
+    """Tells whoever waits the claims that are whole and may be shown, while the rest is still being written."""
+
+    def __init__(self, writer: Writer, summary: Summary, sample: Sample) -> None:
+        self._writer, self._summary, self._sample = writer, summary, sample
+        self._whole = 0
+        self._told: set[str] = set()
+
+    def __call__(self, drafts: list[Draft]) -> None:
+        if len(drafts) < self._whole:  # another provider begins anew
+            self._whole, self._told = 0, set()
+            progress.tell(self._summary.pk, "again")
+        whole = drafts[:-1]  # the last one may still be growing
+        if len(whole) <= self._whole:
+            return
+        self._whole = len(whole)
+        try:
+            claims = _checked(self._writer, self._summary, self._sample, whole).claims
+        except checks.Refused:  # nothing of it may be shown yet
+            return
+        for claim in claims:
+            if claim.text not in self._told:
+                self._told.add(claim.text)
+                progress.tell(self._summary.pk, "claim", part=claim.part, text=claim.text)
+
+
+def _keep(writer: Writer, summary: Summary, sample: Sample, written: Written, checked: Checked, now: datetime) -> str:
+    policy = SummaryPolicy.objects.filter(channel=summary.channel_id).first()
+    state = State.REVIEW if policy and policy.needs_review else State.SHOWN
+    with transaction.atomic():
+        running = Summary.objects.filter(pk=summary.pk, state=State.RUNNING)
+        if not writer.holds(summary) or not running.update(
+            state=state,
+            made_at=now,
+            made_by=Summary.Source.MODEL if written.model else Summary.Source.DIGEST,
+            provider=written.provider,
+            model=written.model,
+            prompt_version=written.prompt_version,
+            messages_read=len(sample.messages),
+            dropped=checked.dropped,
+            reason="",
+            **_spent(summary),
+        ):
+            running.delete()
+            return GONE
+        _keep_claims(summary, checked.claims)
+        forget_once_committed([summary.channel.login])
+    progress.tell(summary.pk, "done", state=state, claims=_as_told(summary))
+    return f"{len(checked.claims)} claims, {sum(checked.dropped.values())} dropped, {state}"
+
+
+def _keep_claims(summary: Summary, drafts: list[Draft]) -> None:
+    claims = Claim.objects.bulk_create(
+        Claim(
+            summary=summary,
+            position=position,
+            part=draft.part,
+            text=draft.text,
+            source_ids=[read.message_id for read in draft.sources],
+            source_times=[read.sent_at for read in draft.sources],
+            at=draft.at,
+        )
+        for position, draft in enumerate(drafts)
+    )
+    people = Claim.people.through
+    people.objects.bulk_create(
+        people(claim_id=claim.pk, viewer_id=viewer)
+        for claim, draft in zip(claims, drafts, strict=True)
+        for viewer in dict.fromkeys(draft.people)
+    )
+
+
+def _as_told(summary: Summary) -> list[dict[str, str]]:
+    return [{"part": part, "text": claim.text} for part, claims in version(summary).sections for claim in claims]
+
+
+def _not_answered(summary: Summary, reason: str) -> str:
+    """Who asked hears at once why not. What was due is due still, and is tried again."""
+    if summary.is_asked:
+        return _end(summary, State.FAILED, reason)
+    Summary.objects.filter(pk=summary.pk, state=State.RUNNING).update(state=State.WAITING, reason=reason[:300])
+    return f"not answered: {reason}"
+
+
+def _end(summary: Summary, state: Summary.State, reason: str, **more: Any) -> str:
+    running = Summary.objects.filter(pk=summary.pk, state=State.RUNNING)
+    running.update(state=state, reason=reason[:300], **more, **_spent(summary))
+    progress.tell(summary.pk, "failed", reason=reason)
+    return f"{state}: {reason}"
+
+
+def _spent(summary: Summary) -> dict[str, Any]:
+    spent = ModelCall.objects.filter(summary=summary).aggregate(
+        input_tokens=Sum("input_tokens", default=0),
+        output_tokens=Sum("output_tokens", default=0),
+        cost=Sum("cost", default=Decimal(0)),
+    )
+    return dict(spent)
+
+
+def _said_before(summary: Summary) -> list[str]:
+    """What the version before says, for the next to grow from."""
+    before = Summary.objects.of_viewer(summary.channel, _viewer(summary)).shown().order_by("-number").first()
+    return [claim.text for _, claims in version(before).sections for claim in claims] if before else []
+
+
+def _viewer(summary: Summary) -> Viewer:
+    if summary.viewer is None:
+        raise ValueError(f"{summary} is of no viewer")
+    return summary.viewer

@@ -1,0 +1,88 @@
+"""What a page shows of a summary: the newest version that is shown, without what may not be any more."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from django.db.models import DateTimeField, Exists, F, Func, OuterRef, Q, QuerySet, TextField
+
+from chat.models import Message
+from streams.models import Channel, Stream
+from viewers.models import Claim, Consent, Summary, Viewer
+from viewers.visibility import shown_in
+
+ANY = "ANY"
+
+
+class Section(NamedTuple):
+    """The claims of one part."""
+
+    part: Claim.Part
+    claims: list[Claim]
+
+
+class Shown(NamedTuple):
+    """A version, and what of it is shown."""
+
+    summary: Summary
+    sections: list[Section]
+
+    @property
+    def is_digest(self) -> bool:
+        return self.summary.made_by == Summary.Source.DIGEST
+
+    def of_part(self, part: str) -> list[Claim]:
+        return next((section.claims for section in self.sections if section.part == part), [])
+
+    @property
+    def first_source_at(self) -> datetime | None:
+        return min((at for claim in self._claims for at in claim.source_times), default=None)
+
+    @property
+    def last_source_at(self) -> datetime | None:
+        return max((at for claim in self._claims for at in claim.source_times), default=None)
+
+    @property
+    def _claims(self) -> Iterable[Claim]:
+        return (claim for section in self.sections for claim in section.claims)
+
+
+def on_page(channel: Channel, viewer: Viewer) -> Shown | None:
+    """The summary of a viewer that anybody may see who may see the viewer. One query."""
+    return _shown(channel, Summary.objects.of_viewer(channel, viewer))
+
+
+def of_stream(channel: Channel, stream: Stream) -> Shown | None:
+    """The recap of a stream, without people who are not shown or no longer agree. One query."""
+    return _shown(channel, Summary.objects.of_stream(stream))
+
+
+def version(summary: Summary) -> Shown:
+    """One version as it may be shown now, for whoever may see all versions. One query."""
+    return Shown(summary, _sections(presentable(summary.channel, Claim.objects.filter(summary=summary))))
+
+
+def _shown(channel: Channel, versions: QuerySet[Summary]) -> Shown | None:
+    newest = versions.filter(state=Summary.State.SHOWN).order_by("-number").values("pk")[:1]
+    claims = list(presentable(channel, Claim.objects.filter(summary=newest)).select_related("summary"))
+    return Shown(claims[0].summary, _sections(claims)) if claims else None
+
+
+def presentable(channel: Channel, claims: "QuerySet[Claim]") -> "QuerySet[Claim]":
+    """Those that nobody reported, that rest on nothing that a moderator removed, and whose people still agree."""
+    removed = Message.objects.filter(
+        channel=channel,
+        removed_at__isnull=False,
+        # The times come first, for the index; the ids tell apart what was sent at the same moment.
+        sent_at=Func(OuterRef("source_times"), function=ANY, output_field=DateTimeField()),
+        id=Func(OuterRef("source_ids"), function=ANY, output_field=TextField()),
+    )
+    people = Claim.people.through.objects.filter(claim=OuterRef("pk"))
+    agrees = Consent.objects.filter(viewer=OuterRef("viewer"), kind=Consent.Kind.RECAP, withdrawn_at=None)
+    unnamed: Any = people.filter(~Q(shown_in(channel)) | ~Exists(agrees))
+    return claims.filter(~Exists(removed), ~Exists(unnamed), reported_at=None).order_by(F("position"))
+
+
+def _sections(claims: Iterable[Claim]) -> list[Section]:
+    return [Section(Claim.Part(part), list(these)) for part, these in groupby(claims, lambda claim: claim.part)]

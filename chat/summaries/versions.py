@@ -1,0 +1,119 @@
+"""What viewers and moderators do with summaries: ask for one, hide, restore, let through, say that it is wrong."""
+
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.utils import timezone
+
+from chat.summaries.reading import agreed
+from streams.models import Channel
+from streams.pages import NotNow, forgetting
+from viewers.models import Claim, Consent, Summary, SummaryPolicy, SummaryTurn, Viewer, ViewerTotal
+
+State, Role = Summary.State, Summary.Role
+PAUSE = timedelta(days=1)
+"""From one that a viewer asked for to the next."""
+VERSIONS = 200
+
+OFF = "Summaries are switched off in {channel}."
+NOT_AGREED = "A summary is made only after you agreed to it, in your account."
+GOING_ON = "A summary of you is being written already."
+TOO_SOON = "You asked for one within the last day. Please ask again tomorrow; after 100 more messages one comes anyway."
+FULL = "As many summaries as {channel} makes in a day were made today. Please ask again tomorrow."
+NOTHING = "You have not written anything in {channel} yet."
+THEIRS = "A moderator hid this version. Only they can show it again: please ask them."
+NOT_SHOWN = "This version is not shown, so there is nothing to hide."
+NOT_HIDDEN = "Only a version that was hidden can be shown again."
+NOT_WAITING = "This version does not wait for anybody."
+
+
+def of_viewer(channel: Channel, viewer: Viewer) -> QuerySet[Summary]:
+    """Every version that was written, and the one that is being written, the newest first."""
+    return Summary.objects.of_viewer(channel, viewer).order_by("-number")[:VERSIONS]
+
+
+def why_not(channel: Channel, viewer: Viewer, now: datetime) -> str:
+    """Why this viewer gets no fresh summary now, in a sentence; empty where they may ask."""
+    policy = SummaryPolicy.objects.filter(channel=channel, is_on=True).first()
+    if policy is None:
+        return OFF.format(channel=channel)
+    if not Viewer.objects.filter(agreed(Consent.Kind.SUMMARY, "pk"), pk=viewer.pk, stopped_at=None).exists():
+        return NOT_AGREED
+    versions = Summary.objects.of_viewer(channel, viewer)
+    if versions.filter(state__in=(State.WAITING, State.RUNNING)).exists():
+        return GOING_ON
+    # One that failed does not count: the viewer has nothing of it.
+    if versions.filter(is_asked=True, begun_at__gt=now - PAUSE).exclude(state=State.FAILED).exists():
+        return TOO_SOON
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    begun = Summary.objects.filter(channel=channel, viewer__isnull=False, begun_at__gte=today)
+    return FULL.format(channel=channel) if begun.count() >= policy.per_day else ""
+
+
+def ask_for(channel: Channel, viewer: Viewer, now: datetime) -> Summary:
+    """Have a fresh summary written of a viewer who asks for it. Raises NotNow. A job writes it."""
+    with transaction.atomic():
+        Viewer.objects.select_for_update(no_key=True).get(pk=viewer.pk)  # two who ask at once are one after the other
+        if reason := why_not(channel, viewer, now):
+            raise NotNow(reason)
+        total = ViewerTotal.objects.filter(channel=channel, viewer=viewer).first()
+        if total is None or not total.messages:
+            raise NotNow(NOTHING.format(channel=channel))
+        last = Summary.objects.of_viewer(channel, viewer).aggregate(last=Max("number"))["last"] or 0
+        SummaryTurn.objects.update_or_create(channel=channel, viewer=viewer, defaults={"messages": total.messages})
+        return Summary.objects.create(
+            channel=channel,
+            viewer=viewer,
+            number=last + 1,
+            is_asked=True,
+            begun_at=now,
+            messages_then=total.messages,
+        )
+
+
+def hide(summary: Summary, user: User, role: str) -> None:
+    """Show a version no more: the one before it is shown again, if there is one. Raises NotNow."""
+    hideable = (State.SHOWN, State.REVIEW) if role == Role.MODERATOR else (State.SHOWN,)
+    _decide(summary, hideable, State.HIDDEN, user, role, NOT_SHOWN)
+
+
+def restore(summary: Summary, user: User, role: str) -> None:
+    """Show a version again, in place of newer ones. Raises NotNow."""
+    if role == Role.VIEWER and summary.decided_as == Role.MODERATOR:
+        raise NotNow(THEIRS)
+    with transaction.atomic(durable=True), forgetting([summary.channel.login]):
+        _change(summary, (State.HIDDEN,), State.SHOWN, user, role, NOT_HIDDEN)
+        newer = Summary.objects.filter(
+            channel=summary.channel_id, viewer=summary.viewer_id, stream=summary.stream_id, number__gt=summary.number
+        )
+        newer.filter(state=State.SHOWN).update(
+            state=State.HIDDEN, decided_at=timezone.now(), decided_by=user, decided_as=role
+        )
+
+
+def let_through(summary: Summary, user: User) -> None:
+    """Show a version that a moderator has read. Raises NotNow."""
+    _decide(summary, (State.REVIEW,), State.SHOWN, user, Role.MODERATOR, NOT_WAITING)
+
+
+def report(claim: Claim) -> None:
+    """Show no more what its viewer says is wrong. Raises NotNow."""
+    with transaction.atomic(durable=True), forgetting([claim.summary.channel.login]):
+        Claim.objects.filter(pk=claim.pk, reported_at=None).update(reported_at=timezone.now())
+
+
+def _decide(
+    summary: Summary, present: tuple[Summary.State, ...], state: Summary.State, user: User, role: str, problem: str
+) -> None:
+    with transaction.atomic(durable=True), forgetting([summary.channel.login]):
+        _change(summary, present, state, user, role, problem)
+
+
+def _change(
+    summary: Summary, present: tuple[Summary.State, ...], state: Summary.State, user: User, role: str, problem: str
+) -> None:
+    decided = {"state": state, "decided_at": timezone.now(), "decided_by": user, "decided_as": role}
+    if not Summary.objects.filter(pk=summary.pk, state__in=present).update(**decided):
+        raise NotNow(problem)
