@@ -239,6 +239,8 @@ class ModelCall(models.Model):
         indexes: ClassVar = [
             # What was spent today, by everybody: the budget.
             models.Index(fields=["began_at"], name="modelcall_by_time"),
+            # Those that nobody closed.
+            models.Index(fields=["began_at"], condition=models.Q(outcome="open"), name="modelcall_open"),
             # What a channel spent, in the admin.
             models.Index(fields=["channel", "began_at"], name="modelcall_of_channel"),
         ]

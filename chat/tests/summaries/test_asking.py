@@ -3,6 +3,7 @@
 import json
 import logging
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 
 from chat.summaries import asking, ledger, meter
 from chat.summaries.asking import BudgetSpent, Malformed, Refused, Unavailable, Unwanted, ask
+from chat.summaries.providers import PROVIDERS
 from chat.tests.factories import ChannelFactory
 from chat.tests.summaries.providers_server import NAMES
 from viewers.models import ModelCall, Summary, Viewer
@@ -19,8 +21,8 @@ pytestmark = pytest.mark.django_db
 MODELS = {"openai": "gpt-4o", "anthropic": "claude-sonnet-4-5", "google": "gemini-2.5-flash"}
 # Dollars for a million tokens that are read, and written.
 PRICES = {"openai": ("2.5", "10"), "anthropic": ("3", "15"), "google": ("0.3", "2.5")}
-KIND = {"title": "Kind", "lines": ["is here every evening", "drinks tea"]}
-CALM = {"title": "Calm", "lines": ["likes puzzles"]}
+KIND: dict[str, Any] = {"title": "Kind", "lines": ["is here every evening", "drinks tea"]}
+CALM: dict[str, Any] = {"title": "Calm", "lines": ["likes puzzles"]}
 SECRET = "secretsentence"
 
 
@@ -141,14 +143,10 @@ def test_whoever_waits_is_told_more_and_more(settings, providers, asked, provide
     monkeypatch.setattr(meter, "TOLD_EVERY_S", None)
     only(settings, provider)
     providers.answer(provider, KIND, is_paced=True)
-    heard = []
-
-    def told(so_far):
-        heard.append(so_far)
-
+    heard: list[Page] = []
     for _ in range(1000):
         providers.go()
-    asked(told=told)
+    asked(told=heard.append)
     assert len(heard) >= 3
     assert heard[-1] == Page(**KIND)
     assert all(KIND["title"].startswith(page.title) for page in heard)
@@ -162,7 +160,7 @@ def test_when_one_breaks_off_in_the_middle_the_next_starts_anew(settings, provid
     settings.AI_PROVIDERS = [f"{name}:{MODELS[name]}" for name in (provider, other)]
     providers.cut(provider, KIND)
     providers.answer(other, CALM)
-    heard = []
+    heard: list[Page] = []
     assert asked(told=heard.append).output == Page(**CALM)
     titles = [page.title for page in heard if page.title]
     assert titles[0][0] == "K"
@@ -216,7 +214,7 @@ def test_who_cannot_be_reached_costs_nothing(settings, providers, asked):
     providers.answer("anthropic", KIND)
     assert asked().provider == "anthropic"
     row = ModelCall.objects.get(provider="openai")
-    assert (row.outcome, row.cost) == ("error", 0)
+    assert (row.outcome, row.cost) == ("error", Decimal(0))
 
 
 @pytest.mark.parametrize("failure", [500, 429])
@@ -268,14 +266,8 @@ def test_a_refusal_is_final(settings, providers, asked, provider, told):
 
 def test_a_call_is_entered_before_it_is_made(settings, providers, asked):
     only(settings, "openai")
-    found = []
-
-    def answer(request):
-        found.extend(rows())
-        return KIND
-
-    # The server looks from a thread of its own, which cannot see this transaction: look when the first piece comes.
     providers.answer("openai", KIND)
+    found: list[tuple[str, str]] = []
     asked(told=lambda so_far: found.extend(rows()))
     assert found[0] == ("openai", "open")
 
@@ -320,7 +312,7 @@ def test_a_model_of_ones_own_is_free(settings, providers, asked):
 def test_a_model_without_a_price_is_taken_to_be_dear(settings, providers, asked, monkeypatch):
     settings.AI_PROVIDERS = ["openai:gpt-of-tomorrow"]
     monkeypatch.setattr("chat.summaries.providers.Entry.own_url", "")
-    usual = {"openai": asking.providers.PROVIDERS["openai"]._replace(usual_url=settings.OPENAI_BASE_URL)}
+    usual = {"openai": PROVIDERS["openai"]._replace(usual_url=settings.OPENAI_BASE_URL)}
     monkeypatch.setattr("chat.summaries.providers.PROVIDERS", usual)
     providers.answer("openai", KIND, input_tokens=1000, output_tokens=100)
     assert asked().cost == Decimal("0.03")
@@ -395,6 +387,11 @@ def test_a_mistake_of_ours_is_not_taken_for_theirs(settings, providers, asked):
 # What is told of it
 
 
+def chain_of(error: BaseException | None) -> list[str]:
+    """An error, and whatever it came from."""
+    return [repr(error), *chain_of(error.__cause__ or error.__context__)] if error else []
+
+
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("provider", NAMES)
 def test_nothing_of_what_was_asked_is_written_anywhere(settings, providers, asked, provider, failure, caplog):
@@ -403,11 +400,7 @@ def test_nothing_of_what_was_asked_is_written_anywhere(settings, providers, aske
     FAILURES[failure][0](providers, provider)
     with caplog.at_level(logging.DEBUG), pytest.raises(asking.NotAnswered) as raised:
         asked(told=lambda so_far: None)
-    chain, error = [], raised.value
-    while error is not None:
-        chain.append(repr(error))
-        error = error.__cause__ or error.__context__
-    written = "\n".join([*chain, caplog.text, *ModelCall.objects.values_list("detail", flat=True)])
+    written = "\n".join([*chain_of(raised.value), caplog.text, *ModelCall.objects.values_list("detail", flat=True)])
     assert SECRET not in written
     assert "Kind" not in written
 
