@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as Caution
 from django.core.exceptions import ImproperlyConfigured
 
+from chat.summaries import providers as language_models
 from streams.scopes import FEATURES
 
 HTTP = ("http", "https")
@@ -127,6 +128,57 @@ def check_media(**kwargs: Any) -> Iterator[CheckMessage]:
 
 
 @register()
+def check_language_models(**kwargs: Any) -> Iterator[CheckMessage]:
+    for text in settings.AI_PROVIDERS:
+        try:
+            entry = language_models.read(text)
+        except language_models.Misnamed as error:
+            yield Error(
+                f"AI_PROVIDERS: {error}.",
+                hint="Name models in the order in which they are to be tried, such as"
+                " openai:gpt-4o,anthropic:claude-sonnet-4-5, or none: summaries are computed from numbers then.",
+                id="streamstats.E011",
+            )
+            continue
+        if not entry.can_be_asked:
+            provider = language_models.PROVIDERS[entry.provider]
+            yield Error(
+                f"AI_PROVIDERS names {entry}, but {provider.key} is not set.",
+                hint=f"Write the key of your account at {provider.title} into {provider.key}, or the address of a"
+                f" server that needs none into {provider.base_url}, or take it out of AI_PROVIDERS.",
+                id="streamstats.E012",
+            )
+
+
+@register()
+def check_language_model_addresses(**kwargs: Any) -> Iterator[CheckMessage]:
+    for provider in language_models.PROVIDERS.values():
+        url = getattr(settings, provider.base_url)
+        if url and not is_web_address(url, HTTP):
+            yield Error(
+                f"{provider.base_url} is not one address that begins with http:// or https://.",
+                hint=f"Correct {provider.base_url}, or leave it out for {provider.title} itself.",
+                id="streamstats.E013",
+            )
+
+
+@register()
+def check_language_model_bounds(**kwargs: Any) -> Iterator[CheckMessage]:
+    if not is_amount(settings.AI_DAILY_BUDGET):
+        yield Error(
+            f"AI_DAILY_BUDGET ({settings.AI_DAILY_BUDGET}) is not an amount of money.",
+            hint="Give what language models may cost on one day, in US dollars, such as 1.50; 0 allows free ones only.",
+            id="streamstats.E014",
+        )
+    if settings.AI_TIMEOUT_S <= 0 or settings.AI_INPUT_TOKENS <= 0:
+        yield Error(
+            "AI_TIMEOUT_S and AI_INPUT_TOKENS have to be above 0.",
+            hint="Give seconds that an answer may take, such as 60, and tokens to read for one summary, such as 4000.",
+            id="streamstats.E015",
+        )
+
+
+@register()
 def check_features(**kwargs: Any) -> Iterator[CheckMessage]:
     if unknown := set(settings.TWITCH_FEATURES) - FEATURES.keys():
         yield Error(
@@ -173,6 +225,11 @@ def names_redis_database(url: str) -> bool:
     in_path = [] if parts.scheme == "unix" else [parts.path.strip("/")]
     asked = [*in_path, *parse_qs(parts.query).get("db", [])]
     return all(is_number(number) for number in asked if number)
+
+
+def is_amount(text: str) -> bool:
+    """Whether it is money, and none that is owed."""
+    return re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text, re.ASCII) is not None
 
 
 def is_number(text: str) -> bool:

@@ -68,8 +68,11 @@ class Unwanted(NotAnswered):
 
 
 def is_set_up() -> bool:
-    """Whether there is a model to ask. Imports nothing that takes time."""
-    return bool(providers.to_ask())
+    """Whether there is a model to ask. Imports nothing that takes time, and breaks no page: a check names mistakes."""
+    try:
+        return bool(providers.to_ask())
+    except providers.Misnamed:
+        return False
 
 
 def ask(
@@ -82,7 +85,9 @@ def ask(
     told: Callable[[T], None] | None = None,
     still_wanted: Callable[[], bool] = lambda: True,
 ) -> Answer[T]:
-    """What the first model that can makes of the content. From a job, outside of transactions. Raises NotAnswered.
+    """What the first model that can makes of the content. From a job, outside of transactions.
+
+    Raises NotAnswered, and Misnamed where AI_PROVIDERS names what there is not.
 
     `told` is given the answer as it grows. When a model breaks off, the next one starts anew: each call of `told` holds
     all that there is, which can be less than before. `still_wanted` is asked right before every call.

@@ -13,7 +13,8 @@ def ids(messages):
 
 def test_the_defaults_are_right():
     every = [checks.check_database, checks.check_redis, checks.check_services, checks.check_home, checks.check_port]
-    every += [checks.check_login, checks.check_media]
+    every += [checks.check_login, checks.check_media, checks.check_language_models]
+    every += [checks.check_language_model_addresses, checks.check_language_model_bounds]
     assert [message for check in every for message in check()] == []
 
 
@@ -165,3 +166,60 @@ def test_a_key_of_erased_accounts_that_changes_with_another_is_named(settings):
 def test_no_feature_or_some_are_right(settings):
     for settings.TWITCH_FEATURES in ([], ["presence", "hype-trains"]):
         assert ids(checks.check_features()) == []
+
+
+# Language models
+
+
+@pytest.mark.parametrize(
+    "entry", ["gpt-4o", "openai:", ":gpt-4o", "", "mistral:large", "openai:gpt 4o", "openai:" + "x" * 101]
+)
+def test_what_names_no_language_model_is_told(settings, entry):
+    settings.AI_PROVIDERS = ["anthropic:claude-sonnet-4-5", entry]
+    settings.ANTHROPIC_API_KEY = "key"
+    [message] = checks.check_language_models()
+    assert (message.id, entry in message.msg, bool(message.hint)) == ("streamstats.E011", True, True)
+
+
+@pytest.mark.parametrize(
+    ("entry", "key", "url"),
+    [
+        ("openai:gpt-4o", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
+        ("anthropic:claude-sonnet-4-5", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+        ("google:gemini-2.5-flash", "GEMINI_API_KEY", "GEMINI_BASE_URL"),
+    ],
+)
+def test_a_language_model_needs_its_key_or_a_server_of_ones_own(settings, entry, key, url):
+    settings.AI_PROVIDERS = [entry]
+    [message] = checks.check_language_models()
+    assert (message.id, key in message.msg) == ("streamstats.E012", True)
+    setattr(settings, key, "a key")
+    assert ids(checks.check_language_models()) == []
+    setattr(settings, key, "")
+    setattr(settings, url, "http://127.0.0.1:11434/v1")
+    assert ids(checks.check_language_models()) == []
+
+
+@pytest.mark.parametrize("name", ["OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GEMINI_BASE_URL"])
+def test_a_server_of_ones_own_needs_a_whole_address(settings, name):
+    setattr(settings, name, "localhost:11434")
+    [message] = checks.check_language_model_addresses()
+    assert (message.id, name in message.msg) == ("streamstats.E013", True)
+
+
+@pytest.mark.parametrize("amount", ["", "much", "-1", "1,50", "1e3", "NaN", "Infinity", "٣"])
+def test_a_budget_has_to_be_an_amount(settings, amount):
+    settings.AI_DAILY_BUDGET = amount
+    assert ids(checks.check_language_model_bounds()) == ["streamstats.E014"]
+
+
+@pytest.mark.parametrize("amount", ["0", "1", "2.50", "0.000001"])
+def test_a_budget_may_be_small_or_nothing(settings, amount):
+    settings.AI_DAILY_BUDGET = amount
+    assert ids(checks.check_language_model_bounds()) == []
+
+
+@pytest.mark.parametrize("name", ["AI_TIMEOUT_S", "AI_INPUT_TOKENS"])
+def test_an_answer_needs_time_and_something_to_read(settings, name):
+    setattr(settings, name, 0)
+    assert ids(checks.check_language_model_bounds()) == ["streamstats.E015"]
