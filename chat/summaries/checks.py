@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from chat.models import Message
 from chat.summaries.quoting import addressed, has_link
-from chat.summaries.reading import Read, Sample, words_of
+from chat.summaries.reading import Read, Sample, names_in
 from chat.summaries.sensitive import categories_of
 from chat.summaries.skeleton import forms, readings, skeleton
+from chat.summaries.words import ENGLISH, FOREIGN
 from streamstats.lib.unseen import visible
 from viewers.models import Claim
 
@@ -56,7 +57,7 @@ class Draft(NamedTuple):
     at: datetime | None = None
     people: tuple[str, ...] = ()
     is_counted: bool = False
-    """It is computed from numbers, so that it needs no message."""
+    """It is computed from numbers: it needs no message, and its words are ours."""
 
 
 class Checked(NamedTuple):
@@ -81,7 +82,7 @@ def checked(drafts: Iterable[Draft], sample: Sample, blocked_words: str = "", se
     """
     given = [draft._replace(text=visible(draft.text)) for draft in drafts]
     present = _present(given, sample)
-    rules = _Rules(sample, blocked_words, secret)
+    rules = _Rules(sample, _others(given, sample), blocked_words, secret)
     claims: list[Draft] = []
     dropped: Counter[str] = Counter()
     for draft in given:
@@ -109,6 +110,12 @@ def _present(drafts: Sequence[Draft], sample: Sample) -> set[str]:
     return {message_id for message_id, viewer_id in found if known[message_id].viewer_id == viewer_id}
 
 
+def _others(drafts: Sequence[Draft], sample: Sample) -> frozenset[str]:
+    """Names of people in what was read, and of anybody seen in the channel whom a claim names, however spelled."""
+    spoken = [reading for draft in drafts if not draft.is_counted for reading in readings(draft.text)]
+    return (sample.others | names_in(sample.channel_id, spoken)) - sample.allowed
+
+
 def _why_too_many(draft: Draft, claims: Sequence[Draft]) -> str:
     if sum(claim.part == draft.part for claim in claims) >= MOST[draft.part]:
         return "too many"
@@ -116,9 +123,7 @@ def _why_too_many(draft: Draft, claims: Sequence[Draft]) -> str:
     return "said already" if is_said else ""
 
 
-_MARKUP = re.compile(
-    r"[\[\]{}`|\\*~^\0-\x1f]|<(?!3\b)|(?<!\w)[_#]+\w+[_#]*|_{2,}|&#?\w+;|^\s*(?:[-+>#=]|\d+[.)]\s)|->|!\["
-)
+_MARKUP = re.compile(r"[\[\]{}`|\\*~^]|<(?!3\b)|->|(?<!\w)[_#]+\w|_{2,}|&#?\w+;|^(?:[-+>#=]|\d+[.)] )")
 _PHONE = re.compile(r"(?<![\w.])(?:\+|00)?\(?\d[\d\s()./-]{6,}\d(?!\w)")
 _AT = re.compile("[@\uff20\ufe6b]")
 # A summary speaks of somebody, not to anybody and of nothing behind it.
@@ -130,24 +135,13 @@ _BEHIND = re.compile(
     r"|(?:an|as) ai\b|language model|chat ?gpt|openai|anthropic|claude\b|gemini\b|assistant|developer mode|jailbr"
     r"|json\b|base64|api key|as requested)"
 )
-_ENGLISH = words_of(
-    """a about after all also an and are around as at be before but by can during ends even every few for from gets had
-    has have how in into is it its keeps likes makes many mostly more most much not of often on one or other others
-    out over so some than that the their them then there these they this time to up was what when where which while
-    who with would writes"""
-)
-_FOREIGN = words_of(
-    """al au aux auf aus avec bei com como con da das de del dem den der des die dos du e een el ele elle em en er es
-    est esta et het ich il ist je la las le les los mais mit na ne nicht no non nos nous o os para pas per por pour
-    que qui se ses sich sie sind son sont su sua sur und um uma un una une van von vous y zu zum zur"""
-)
 
 
 class _Rules:
     """What is asked of every claim, made ready for one sample."""
 
-    def __init__(self, sample: Sample, blocked_words: str, secret: str) -> None:
-        self.names = _whole(sample.others)
+    def __init__(self, sample: Sample, others: Iterable[str], blocked_words: str, secret: str) -> None:
+        self.names = _whole(others)
         self.blocked = _whole([line for line in blocked_words.splitlines() if line.strip()])
         self.said = _Said([text for read in sample.messages for text in (read.text, read.context) if text])
         self.secret = _Said([secret] if secret else [])
@@ -164,7 +158,8 @@ class _Rules:
 
     def _why_not_heard(self, draft: Draft) -> str:
         found = readings(draft.text)
-        if any(self.names.search(reading) for reading in found):
+        # Emotes and categories, which are counted, are somebody's name too.
+        if not draft.is_counted and any(self.names.search(reading) for reading in found):
             return "names others"
         if any(self.blocked.search(reading) for reading in found):
             return "blocked word"
@@ -202,17 +197,17 @@ def _is_english(text: str) -> bool:
     if sum(char.isascii() for char in letters) < 0.8 * len(letters):
         return False
     words = re.findall(r"[^\W\d_]+", text.casefold())
-    english = sum(word in _ENGLISH for word in words)
-    return english > sum(word in _FOREIGN for word in words) or (len(words) < 5 and english > 0)
+    english = sum(word in ENGLISH for word in words)
+    return english > sum(word in FOREIGN for word in words) or (len(words) < 5 and english > 0)
+
+
+_NO_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 def _whole(phrases: Iterable[str]) -> re.Pattern[str]:
     """Finds any of the phrases in what `readings` gives, as whole words where their script has words."""
-    found = {form for phrase in phrases for form in forms(phrase) if form}
+    found = {form for phrase in phrases for form in forms(phrase) if len(form) > 1 or _NO_BLANKS.search(form)}
     return re.compile("|".join(sorted(map(_phrase, found), key=len, reverse=True)) or "(?!)")
-
-
-_NO_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 def _phrase(phrase: str) -> str:

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from chat.models import Message
 from chat.summaries.quoting import addressed, has_link, made_safe, plain
+from chat.summaries.words import ENGLISH, NOBODY
 from streams.models import Channel
 from viewers.choices import WORDING
 from viewers.models import Consent, Viewer
@@ -34,41 +35,28 @@ MOST_CONTEXT = 160
 AROUND_EACH = 24
 """Tokens of the field names, the time and the alias of one message."""
 COMMANDS = ("!", "/")
-# Of whom an untagged word may be the name: who wrote this much. Else half of all words would be somebody's login.
-KNOWN_FROM = 20
-SHORTEST_BARE = 4
+SHORTEST_NAME = 3
 MOST_NAMES = 2000
 
 _WORD = re.compile(r"\w+")
 _REPEATED = re.compile(r"([^\W\d_])\1+")
 _OPENING = re.compile(r"^(?:@\S+\s+)+")
 
-# Everybody who is addressed, answered, or named without an @, with all names they had. The names of the viewer come
-# with them, to be told apart.
+# Everybody who is answered, addressed, or seen in the channel and named without an @, with all names they had. Of the
+# hundred million logins there are, a channel has seen too few for many words to be one.
 _NAMES = """
 WITH who AS (
-    SELECT viewer_id FROM viewers_viewername WHERE login = ANY(%(addressed)s)
+    SELECT unnest(%(ids)s::varchar[]) AS viewer_id
+    UNION SELECT viewer_id FROM viewers_viewername WHERE login = ANY(%(addressed)s)
     UNION SELECT viewer_id FROM viewers_viewername
     WHERE lower(display_name) COLLATE "C" = ANY(%(displayed)s) AND NOT login = lower(display_name)
     UNION SELECT name.viewer_id FROM viewers_viewername name
     JOIN viewers_viewertotal total ON total.viewer_id = name.viewer_id AND total.channel_id = %(channel)s
-    WHERE name.login = ANY(%(bare)s) AND total.messages >= %(known_from)s
-    UNION SELECT unnest(%(answered)s::varchar[])
+    WHERE name.login = ANY(%(bare)s)
 )
 SELECT name.viewer_id, name.login, name.display_name FROM who JOIN viewers_viewername name USING (viewer_id)
 ORDER BY name.viewer_id, name.login LIMIT %(most)s
 """
-
-
-def words_of(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# Words that are written with an @ and mean everybody, or nobody in particular.
-NOBODY = words_of(
-    """all anybody anyone anywhere channel chat chatter chatters dude everybody everyone guys here him her me mod mods
-    people she somebody someone streamer sub subs the them they this viewer viewers who you"""
-)
 
 
 class Read(NamedTuple):
@@ -93,6 +81,8 @@ class Sample(NamedTuple):
     others: frozenset[str] = frozenset()
     """Names, in small letters, of people in what was read who may not be named."""
     channel_id: int | None = None
+    allowed: frozenset[str] = frozenset()
+    """Names, in small letters, of who may be named."""
 
 
 class Row(NamedTuple):
@@ -238,26 +228,30 @@ def _others(
 ) -> frozenset[str]:
     """Names of people in the texts but of those `allowed`: who is addressed, answered, or known here by that word."""
     texts = [row.text for row in rows] + list(contexts.values())
-    if not texts:
-        return frozenset()
     called = set().union(*map(addressed, texts)) - NOBODY
-    words = {word for text in texts for word in _WORD.findall(plain(text).lower())} - NOBODY
-    names = _names(channel, called, words, {row.reply_to_viewer_id for row in rows} | set(allowed))
+    ids = {row.reply_to_viewer_id for row in rows} - {""}
+    names = _names(channel.pk, texts, called, ids.union(allowed)) if texts else []
     own = {name for viewer_id, *both in names for name in both if viewer_id in allowed}
     found = {name for viewer_id, *both in names for name in both if viewer_id not in allowed}
-    unknown = {word for word in called if len(word) > SHORTEST_BARE or not word.isalpha()}
-    return frozenset((found | unknown) - own - NOBODY - {""})
+    unknown = {word for word in called if len(word) > SHORTEST_NAME or not word.isalpha()}
+    return frozenset((found | unknown) - own - NOBODY)
 
 
-def _names(channel: Channel, called: set[str], words: set[str], answered_ids: set[str]) -> list[tuple[str, str, str]]:
+def names_in(channel_id: int | None, texts: Iterable[str]) -> frozenset[str]:
+    """All names of people of a channel whom texts name, in small letters."""
+    names = _names(channel_id, texts, set(), set())
+    return frozenset(name for _, *both in names for name in both) - NOBODY
+
+
+def _names(channel_id: int | None, texts: Iterable[str], called: set[str], ids: set[str]) -> list[tuple[str, str, str]]:
     """(viewer id, login, display name) in small letters."""
+    words = {word for text in texts for word in _WORD.findall(plain(text).lower())} - NOBODY - ENGLISH
     values: dict[str, Any] = {
-        "channel": channel.pk,
+        "channel": channel_id,
+        "ids": sorted(ids),
         "addressed": sorted(word for word in called if word.isascii()),
         "displayed": sorted(word for word in called | words if not word.isascii()),
-        "bare": sorted(word for word in words if word.isascii() and len(word) >= SHORTEST_BARE),
-        "answered": sorted(answered_ids - {""}),
-        "known_from": KNOWN_FROM,
+        "bare": sorted(word for word in words if word.isascii() and len(word) >= SHORTEST_NAME),
         "most": MOST_NAMES,
     }
     with connection.cursor() as cursor:

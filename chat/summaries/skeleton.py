@@ -26,7 +26,8 @@ def skeleton(text: str) -> str:
     """The text in plain small letters."""
     folded = unicodedata.normalize("NFKC", visible(text)).casefold()
     apart = unicodedata.normalize("NFKD", folded)
-    return "".join(char for char in apart if not unicodedata.combining(char)).translate(_ALIKE)
+    bare = "".join(char for char in apart if not unicodedata.combining(char))
+    return unicodedata.normalize("NFC", bare).translate(_ALIKE)
 
 
 def forms(text: str) -> list[str]:
@@ -38,7 +39,16 @@ def forms(text: str) -> list[str]:
 def readings(text: str) -> list[str]:
     """What a text may be meant to be read as: digits for letters, "baaad", "b.a.d"."""
     found: list[str] = []
-    for reading in forms(text):
-        joined = _SPELLED.sub(lambda spelled: _BETWEEN.sub("", spelled[0]), reading)
-        found += [reading, joined, _LONG.sub(r"\1", joined), _LONG.sub(r"\1\1", joined)]
+    for form in forms(text):
+        for reading in dict.fromkeys([form, _SPELLED.sub(_joined, form), _SPELLED.sub(_joined_but_first, form)]):
+            found += [reading, _LONG.sub(r"\1", reading), _LONG.sub(r"\1\1", reading)]
     return list(dict.fromkeys(found))
+
+
+def _joined(spelled: re.Match[str]) -> str:
+    return _BETWEEN.sub("", spelled[0])
+
+
+def _joined_but_first(spelled: re.Match[str]) -> str:
+    """The same where a word of one letter comes before: "a b.a.d"."""
+    return f"{spelled[0][0]} {_BETWEEN.sub('', spelled[0][1:])}"
