@@ -5,14 +5,12 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from django.db.models import DateTimeField, Exists, F, Func, OuterRef, Q, QuerySet, TextField
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet
 
 from chat.models import Message
 from streams.models import Channel, Stream
 from viewers.models import Claim, Consent, Summary, Viewer
 from viewers.visibility import shown_in
-
-ANY = "ANY"
 
 
 class Section(NamedTuple):
@@ -34,6 +32,11 @@ class Shown(NamedTuple):
 
     def of_part(self, part: str) -> list[Claim]:
         return next((section.claims for section in self.sections if section.part == part), [])
+
+    @property
+    def sourced(self) -> list[Claim]:
+        """The claims that rest on messages, in order."""
+        return [claim for claim in self._claims if claim.source_times]
 
     @property
     def first_source_at(self) -> datetime | None:
@@ -72,16 +75,21 @@ def _shown(channel: Channel, versions: QuerySet[Summary]) -> Shown | None:
 def presentable(channel: Channel, claims: "QuerySet[Claim]") -> "QuerySet[Claim]":
     """Those that nobody reported, that rest on nothing that a moderator removed, and whose people still agree."""
     removed = Message.objects.filter(
+        # The times are for the index; the ids tell apart what was sent at the same moment.
+        _is_among("sent_at", OuterRef("source_times")),
+        _is_among("id", OuterRef("source_ids")),
         channel=channel,
         removed_at__isnull=False,
-        # The times come first, for the index; the ids tell apart what was sent at the same moment.
-        sent_at=Func(OuterRef("source_times"), function=ANY, output_field=DateTimeField()),
-        id=Func(OuterRef("source_ids"), function=ANY, output_field=TextField()),
     )
     people = Claim.people.through.objects.filter(claim=OuterRef("pk"))
     agrees = Consent.objects.filter(viewer=OuterRef("viewer"), kind=Consent.Kind.RECAP, withdrawn_at=None)
     unnamed: Any = people.filter(~Q(shown_in(channel)) | ~Exists(agrees))
     return claims.filter(~Exists(removed), ~Exists(unnamed), reported_at=None).order_by(F("position"))
+
+
+def _is_among(field: str, array: OuterRef) -> Func:
+    """A condition: that a column has one of the values of an array, for which Django has no word."""
+    return Func(F(field), array, template="%(expressions)s)", arg_joiner=" = ANY(", output_field=BooleanField())
 
 
 def _sections(claims: Iterable[Claim]) -> list[Section]:

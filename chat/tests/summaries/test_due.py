@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 def make_talker(channel, login, messages=EVERY):
     viewer = make_viewer(channel, login, messages)
-    Consent.objects.create(viewer=viewer, kind="summary", wording=WORDING["summary"])
+    Consent.objects.create(viewer=viewer, kind="summary", wording=WORDING[Consent.Kind.SUMMARY])
     return viewer
 
 
@@ -197,7 +197,7 @@ def make_crowd(channel, many):
         for viewer in viewers
     )
     Consent.objects.bulk_create(
-        Consent(viewer_id=viewer, kind="summary", wording=WORDING["summary"]) for viewer in viewers
+        Consent(viewer_id=viewer, kind="summary", wording=WORDING[Consent.Kind.SUMMARY]) for viewer in viewers
     )
 
 
