@@ -13,6 +13,7 @@ from chat.models.emote import picture
 from chat.portrait.person import Person
 from chat.portrait.stretch import Stretch
 from streams.models import Stream
+from streams.statement import Given, Statement
 from streamstats.lib import activity, year
 from streamstats.lib.activity import Gap
 from viewers.models import SessionCorrection, ViewerDay, ViewerStream, ViewSession
@@ -110,8 +111,17 @@ class Calendar(NamedTuple):
 
 def days_of(person: Person, first: date, end: date) -> list[Day]:
     """The days in [first, end) with anything in them, the newest first."""
-    rows = ViewerDay.objects.filter(channel=person.channel, viewer=person.viewer, day__gte=first, day__lt=end)
-    return [Day(*row) for row in rows.order_by("-day").values_list(*Day._fields)]
+    rows = DAYS.ask(channel=person.channel.pk, viewer=person.viewer.pk, first=first, end=end)
+    return [Day(*row) for row in rows]
+
+
+def _days() -> QuerySet[Any, Any]:
+    rows = ViewerDay.objects.filter(channel=Given("channel"), viewer=Given("viewer"))
+    rows = rows.filter(day__gte=Given("first"), day__lt=Given("end"))
+    return rows.order_by("-day").values_list(*Day._fields)
+
+
+DAYS = Statement(_days)
 
 
 def added_up(days: Iterable[Day]) -> Sums:
@@ -196,15 +206,24 @@ def _favourite(emote: int, name: str, provider: str, provider_id: str, told: str
 
 def attended(person: Person, stretch: Stretch) -> list[Attendance]:
     """The latest streams of the stretch that the viewer came to."""
-    rows = _streams_of(person).order_by("-stream__started_at", "stream")
-    if stretch.started_at:
-        rows = rows.filter(stream__started_at__gte=stretch.started_at, stream__started_at__lt=stretch.ended_at)
+    of = {"channel": person.channel.pk, "viewer": person.viewer.pk}
+    rows = LATEST.ask(stretch.started_at is not None, **of, start=stretch.started_at, end=stretch.ended_at)
     now = timezone.now()
-    return [Attendance(row, _share(row, now)) for row in rows[:ATTENDED]]
+    return [Attendance(row, _share(row, now)) for row in rows]
+
+
+def _latest(has_bounds: bool) -> QuerySet[ViewerStream]:
+    rows = _streams_of(Given("channel"), Given("viewer")).order_by("-stream__started_at", "stream")
+    if has_bounds:
+        rows = rows.filter(stream__started_at__gte=Given("start"), stream__started_at__lt=Given("end"))
+    return rows[:ATTENDED]
+
+
+LATEST = Statement(_latest)
 
 
 def attendance_of(person: Person, stream: Stream) -> Attendance | None:
-    row = _streams_of(person).filter(stream=stream).first()
+    row = _streams_of(person.channel, person.viewer).filter(stream=stream).first()
     return Attendance(row, _share(row, timezone.now())) if row else None
 
 
@@ -226,9 +245,8 @@ def neighbours(person: Person, stream: Stream) -> tuple[Beside | None, Beside | 
     return found.get(False), found.get(True)
 
 
-def _streams_of(person: Person) -> QuerySet[ViewerStream]:
-    rows = ViewerStream.objects.filter(channel=person.channel, viewer=person.viewer)
-    return rows.select_related("stream")
+def _streams_of(channel: Any, viewer: Any) -> QuerySet[ViewerStream]:
+    return ViewerStream.objects.filter(channel=channel, viewer=viewer).select_related("stream")
 
 
 def _share(row: ViewerStream, now: datetime) -> int:

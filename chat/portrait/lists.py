@@ -104,7 +104,12 @@ FROM streams_gap WHERE channel_id = %(channel)s AND ended_at > %(calendar)s
 KNOWN_SINCE = """
 SELECT 'since', min(day)::text, '', 0, 0 FROM streams_channelday WHERE channel_id = %(channel)s
 """
-QUESTIONS = (HOURS, MIDNIGHTS, WATCHED_AS, SPENT_ON, STREAMS, LATEST, WORN, MISSED, KNOWN_SINCE)
+# The newest version that is shown: most viewers have none, and cost no further question.
+SUMMARY = """
+(SELECT 'summary', '', '', id, 0 FROM viewers_summary
+WHERE channel_id = %(channel)s AND viewer_id = %(viewer)s AND state = 'shown' ORDER BY number DESC LIMIT 1)
+"""
+QUESTIONS = (HOURS, MIDNIGHTS, WATCHED_AS, SPENT_ON, STREAMS, LATEST, WORN, MISSED, KNOWN_SINCE, SUMMARY)
 ALL_LISTS = f"WITH {VISITS}" + " UNION ALL ".join(QUESTIONS)
 
 
@@ -142,6 +147,7 @@ class Lists:
     attended_streams: int = 0
     known_since: date | None = None
     latest: list[tuple[int, int]] = field(default_factory=list)
+    has_summary: bool = False
 
     @property
     def streak_now(self) -> int:
@@ -185,6 +191,8 @@ def _sorted_out(rows: Sequence[Any]) -> Lists:
                 lists.known_streams, lists.attended_streams = amount, value
             case "latest":
                 lists.latest.append((amount, value))
+            case "summary":
+                lists.has_summary = True
             case "since":
                 lists.known_since = date.fromisoformat(name) if name else None
     lists.hours = week.hours(edges, weeks)

@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 
 from streams.converters import ViewerLogin
 from streams.models import Channel
+from streams.statement import Given, GivenChannel, Statement
 from viewers.access import may_moderate, viewer_of
 from viewers.models import Profile, Viewer, ViewerName, ViewerTotal
 from viewers.visibility import shown_in
@@ -77,11 +78,10 @@ def _path(page: str, *named: object) -> str:
 
 def find(channel: Channel, login: str, chosen: str, user: User | AnonymousUser) -> list[Person]:
     """Whom `user` may see of those who had this login in the channel, or of them the one with the chosen id."""
-    people = _people(channel)
     if chosen:
-        return _seen(people.filter(pk=chosen), channel, user, by_id=True) if chosen.isprintable() else []
-    found = _seen(_named(people, login), channel, user)
-    return found or (_seen(_named(people, login.lower()), channel, user) if login != login.lower() else [])
+        return _seen(CHOSEN, channel, chosen, user, by_id=True) if chosen.isprintable() else []
+    found = _seen(NAMED, channel, login, user)
+    return found or (_seen(NAMED, channel, login.lower(), user) if login != login.lower() else [])
 
 
 def the_one(
@@ -108,7 +108,7 @@ def _nobody(channel: Channel, login: str) -> str:
     return f"{channel} shows only viewers who asked for a page, and nobody called {login} did."
 
 
-def _people(channel: Channel) -> Any:
+def _people(channel: Any) -> Any:
     """Everybody who was seen in the channel: with total, profile, text and names in one question."""
     names = ViewerName.objects.filter(viewer=OuterRef("pk")).order_by("-last_seen_at")
     told = JSONObject(login="login", first_seen_at="first_seen_at", last_seen_at="last_seen_at")
@@ -126,13 +126,26 @@ def _people(channel: Channel) -> Any:
     )
 
 
-def _named(people: QuerySet[Any], login: str) -> QuerySet[Any]:
+def _named(is_open: bool) -> QuerySet[Any]:
     """As `ViewerQuerySet.named`, without having Postgres compare whole rows to tell them apart."""
-    return people.filter(pk__in=ViewerName.objects.filter(login=login).values("viewer"))
+    names = ViewerName.objects.filter(login=Given("whom"))
+    people: QuerySet[Any] = _people(GivenChannel(is_open)).filter(pk__in=names.values("viewer"))
+    return people[:NAMESAKES]
 
 
-def _seen(viewers: QuerySet[Any], channel: Channel, user: User | AnonymousUser, *, by_id: bool = False) -> list[Person]:
-    return [person for row in viewers[:NAMESAKES] if (person := _person(row, channel, user, by_id))]
+def _chosen(is_open: bool) -> QuerySet[Any]:
+    people: QuerySet[Any] = _people(GivenChannel(is_open)).filter(pk=Given("whom"))
+    return people
+
+
+NAMED, CHOSEN = Statement(_named), Statement(_chosen)
+
+
+def _seen(
+    people: Statement, channel: Channel, whom: str, user: User | AnonymousUser, *, by_id: bool = False
+) -> list[Person]:
+    rows = people.ask(channel.is_open, channel=channel.pk, whom=whom)
+    return [person for row in rows if (person := _person(row, channel, user, by_id))]
 
 
 def _person(row: Any, channel: Channel, user: User | AnonymousUser, by_id: bool) -> Person | None:

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from chat.portrait.person import Person
 from streams.quickredis import quick_redis
+from streams.statement import Given, GivenChannel, Statement
 from streamstats.lib.periods import Period
 from viewers.models import RANKED, Standing
 from viewers.visibility import is_sparse, people_in
@@ -45,7 +46,7 @@ class Length(Func):
 
 def of(person: Person, period: Period) -> Standings:
     """As the last fold left it. Who has as much shares a place."""
-    own = _own(person, period).first()
+    own = OWN.first(channel=person.channel.pk, viewer=person.viewer.pk, period=period.key)
     if own is None:
         return Standings()
     if not person.is_shown or person.viewer.is_bot:
@@ -53,20 +54,32 @@ def of(person: Person, period: Period) -> Standings:
     return Standings(**_places(person, period, own), streak=own.streak)
 
 
-def _own(person: Person, period: Period) -> QuerySet[Standing]:
-    return Standing.objects.filter(channel=person.channel, viewer=person.viewer, period=period.key)
+def _own() -> QuerySet[Standing]:
+    return Standing.objects.filter(channel=Given("channel"), viewer=Given("viewer"), period=Given("period"))
+
+
+OWN = Statement(_own)
 
 
 def _places(person: Person, period: Period, own: Standing) -> dict[str, int]:
     """The places they have: most people have none, and nobody is counted for them."""
     floors = _floors(person, period)
-    near = {place: name for place, name in MEASURES.items() if 0 < getattr(own, name) >= floors[name]}
+    near = tuple(place for place, name in MEASURES.items() if 0 < getattr(own, name) >= floors[name])
     if not near:
         return {}
-    ahead = {place: _ahead(_ranked(person, period, name, floors.get(SPARSE, 0)), name) for place, name in near.items()}
-    counted: Any = _own(person, period).values(**ahead)
-    found = counted.first() or {}
+    asked = {"channel": person.channel.pk, "viewer": person.viewer.pk, "period": period.key}
+    found = AHEAD.first(person.channel.is_open, floors.get(SPARSE, 0), near, **asked) or {}
     return {place: before + 1 for place, before in found.items() if before < RANKED}
+
+
+def _counted(is_open: bool, sparse: int, places: tuple[str, ...]) -> QuerySet[Any, Any]:
+    channel, period = GivenChannel(is_open), Given("period")
+    names = {place: MEASURES[place] for place in places}
+    ahead = {place: _ahead(_ranked(channel, period, name, sparse), name) for place, name in names.items()}
+    return _own().values(**ahead)
+
+
+AHEAD = Statement(_counted)
 
 
 def _floors(person: Person, period: Period) -> dict[str, int]:
@@ -92,7 +105,7 @@ def _lowest(person: Person, period: Period) -> dict[str, int]:
     lowest = {SPARSE: sparse}
     for name in MEASURES.values():
         floor = 0 if person.channel.is_open or sparse else _looked_at(person, period, name)
-        values = _ranked(person, period, name, sparse, floor).values_list(name, flat=True)
+        values = _ranked(person.channel, period.key, name, sparse, floor).values_list(name, flat=True)
         last = values[RANKED - 1 : RANKED].first()
         lowest[name] = max(floor + 1, last * 9 // 10) if last else floor + 1
     return lowest
@@ -111,12 +124,12 @@ def _ahead(ranked: QuerySet[Standing], measure: str) -> Length:
     return Length(ArraySubquery(rows.values("pk")[:RANKED]))
 
 
-def _ranked(person: Person, period: Period, measure: str, sparse: int, floor: int = 0) -> QuerySet[Standing]:
+def _ranked(channel: Any, period: object, measure: str, sparse: int, floor: int = 0) -> QuerySet[Standing]:
     """The people of a period who have more than `floor`, who has most first.
 
     The order, and that it is more than nothing, say which index: how many will be ahead nobody can guess. Where few are
     shown, the order is no index's: one that were would be read to its end.
     """
-    rows = Standing.objects.filter(people_in(person.channel), channel=person.channel, period=period.key)
+    rows = Standing.objects.filter(people_in(channel), channel=channel, period=period)
     rows = rows.filter(**{f"{measure}__gt": floor})
     return rows.order_by((F(measure) + 0).desc() if sparse else f"-{measure}", "viewer")

@@ -8,11 +8,12 @@ import pytest
 from chat.achievements import ACHIEVEMENTS
 from chat.awards import Coming, Earned, Where
 from chat.portrait.facts import Attendance, Favourite
+from chat.portrait.person import Person
 from chat.templatetags.emotes import emote_picture, emote_tiles, favourites
 from chat.templatetags.medals import honours, honours_to_come
 from chat.templatetags.portrait import streams_attended
 from streams.models import Channel, Stream
-from viewers.models import Viewer, ViewerStream
+from viewers.models import Viewer, ViewerStream, ViewerTotal
 from viewers.templatetags.people import face, login_of, person
 
 BAD = """<b>"x'&"""
@@ -22,16 +23,9 @@ CHANNEL = Channel(login="lantern", display_name=BAD)
 VIEWER = Viewer(twitch_id="1", login=BAD, display_name=BAD, avatar_url=BAD, color=BAD)
 STREAM = Stream(pk="s1", channel=CHANNEL, title=BAD, started_at=THEN, ended_at=THEN)
 ATTENDED = ViewerStream(stream=STREAM, watch_seconds=9, messages=2)
+SOMEBODY = Person(CHANNEL, VIEWER, ViewerTotal(), None, [], is_shown=True)
 EMOTE = Favourite(7, BAD, BAD, BAD, 3)
 WORD = Favourite(7, BAD, BAD, "", 3)
-
-
-class Somebody(SimpleNamespace):
-    def __str__(self):
-        return BAD
-
-    def address_of(self, *page, stretch):
-        return f"/{BAD}/{stretch}"
 
 
 def tile(emote):
@@ -51,7 +45,7 @@ def tile(emote):
         emote_tiles(CHANNEL, [tile(EMOTE), tile(WORD)]),
         favourites(CHANNEL, [EMOTE, WORD]),
         honours(CHANNEL, [Earned(ACHIEVEMENTS[0], 1, THEN, 1, Where("s1", BAD))]),
-        streams_attended(Somebody(channel=CHANNEL), [Attendance(ATTENDED, 50)]),
+        streams_attended(SOMEBODY, [Attendance(ATTENDED, 50)]),
     ],
 )
 def test_a_hostile_name_stays_words(told):
