@@ -11,6 +11,7 @@ from chat.views import (
     privacy,
     recap,
     stream,
+    summary,
     viewer,
     wiki,
 )
@@ -38,6 +39,24 @@ urlpatterns = [
         recap.picture_of_viewer,
         name="viewer_recap_picture",
     ),
+    path("c/<channel:channel>/viewers/<viewer:login>/summary/", summary.all_versions, name="summary"),
+    path("c/<channel:channel>/viewers/<viewer:login>/summary/ask/", summary.ask, name="summary_ask"),
+    path(
+        "c/<channel:channel>/viewers/<viewer:login>/summary/<int:number>/",
+        summary.one_version,
+        name="summary_version",
+    ),
+    path(
+        "c/<channel:channel>/viewers/<viewer:login>/summary/<int:number>/decide/",
+        summary.decide,
+        name="summary_decide",
+    ),
+    path(
+        "c/<channel:channel>/viewers/<viewer:login>/summary/<int:number>/report/",
+        summary.report,
+        name="summary_report",
+    ),
+    path("c/<channel:channel>/viewers/<viewer:login>/summary/<int:number>/live", summary.live, name="summary_live"),
     path("c/<channel:channel>/recap/<int:year>/", recap.of_channel, name="channel_recap"),
     path("c/<channel:channel>/recap/<int:year>/picture.png", recap.picture_of_channel, name="channel_recap_picture"),
     path("c/<channel:channel>/viewers/<viewer:login>/wiki/", wiki.history, name="wiki"),

@@ -265,3 +265,39 @@ function renew(part) {
 }
 
 for (const part of document.querySelectorAll("[data-renew]")) renew(part);
+
+// A summary that is being written for somebody comes in sentence by sentence.
+function followComing(box) {
+  const state = box.querySelector("[data-coming-state]");
+  const claims = box.querySelector("[data-coming-claims]");
+  const source = new EventSource(box.dataset.coming);
+
+  function say(text) {
+    state.textContent = text;
+  }
+
+  source.addEventListener("reading", (event) => {
+    const read = JSON.parse(event.data).messages;
+    say(`Reading ${count.format(read)} message${read === 1 ? "" : "s"}.`);
+  });
+  source.addEventListener("again", () => claims.replaceChildren());
+  source.addEventListener("claim", (event) => {
+    const item = document.createElement("li");
+    item.textContent = JSON.parse(event.data).text;
+    claims.append(item);
+  });
+  source.addEventListener("done", () => {
+    source.close();
+    location.reload();
+  });
+  source.addEventListener("failed", (event) => {
+    source.close();
+    claims.replaceChildren();
+    say(`It was not written. ${JSON.parse(event.data).reason}`);
+  });
+  source.onerror = () => {
+    if (source.readyState === EventSource.CLOSED) say("Load the page again to see how far it is.");
+  };
+}
+
+for (const box of document.querySelectorAll("[data-coming]")) followComing(box);

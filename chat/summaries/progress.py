@@ -4,7 +4,7 @@ What is told is kept for a while, so that a page that opens late, or lost its co
 """
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, cast
 
 from django.conf import settings
@@ -16,8 +16,10 @@ PREFIX = "streamstats:summaries:"
 KEPT_S = 3600
 MOST = 200
 """Events of one summary; far more than one has."""
-WAIT_MS = 15_000
-LONGEST_WAITS = 40
+WAIT_MS = 1000
+"""So soon it is noticed that the server stops: it would wait for its connections."""
+HEARTBEAT_WAITS = 15
+LONGEST_WAITS = 600
 """Ten minutes: then the page asks anew, or not."""
 LAST = frozenset({"done", "failed"})
 HEARTBEAT = b": still here\n\n"
@@ -38,19 +40,32 @@ def forget(summaries: list[int]) -> None:
         quick_redis().delete(*(f"{PREFIX}{summary}" for summary in summaries))
 
 
-async def events(summary: int, after: str = "0") -> AsyncGenerator[bytes, None]:
-    """Server-sent events of a summary that came after the one with this id, until the last of it."""
+async def events(
+    summary: int, after: str = "0", is_over: Callable[[], bool] = lambda: False
+) -> AsyncGenerator[bytes, None]:
+    """Server-sent events of a summary that came after the one with this id, until the last of it.
+
+    It ends when `is_over` says so. A heartbeat is sent at once, and whenever nothing was told for a while.
+    """
     client = Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5)
     try:
-        for _ in range(LONGEST_WAITS):
+        for waits in range(LONGEST_WAITS):
+            if is_over():
+                return
             told = cast(Any, await client.xread({f"{PREFIX}{summary}": after}, block=WAIT_MS))
             if not told:
-                yield HEARTBEAT
+                if waits % HEARTBEAT_WAITS == 0:
+                    yield HEARTBEAT
                 continue
             for key, fields in told[0][1]:
-                after, event = key.decode(), fields[b"event"]
-                yield b"id: %s\nevent: %s\ndata: %s\n\n" % (key, event, fields[b"data"])
-                if event.decode() in LAST:
+                after = key.decode()
+                yield b"id: %s\n" % key + as_event(fields[b"event"], fields[b"data"])
+                if fields[b"event"].decode() in LAST:
                     return
     finally:
         await client.aclose()
+
+
+def as_event(name: bytes, data: bytes) -> bytes:
+    """A server-sent event. `data` is JSON, which has no line breaks."""
+    return b"event: %s\ndata: %s\n\n" % (name, data)

@@ -39,7 +39,7 @@ async def channel_live(request: HttpRequest, channel: str) -> HttpResponseBase:
     try:
         doors.check(visitor)
     except Full as full:
-        return _refused(full)
+        return refused(full)
     return _event_stream(visitor, await sync_to_async(_one_channel)(channel))
 
 
@@ -50,11 +50,11 @@ async def front_live(request: HttpRequest) -> HttpResponseBase:
     try:
         doors.check(visitor)
     except Full as full:
-        return _refused(full)
+        return refused(full)
     return _event_stream(visitor, await sync_to_async(_all_channels)())
 
 
-def _refused(full: Full) -> HttpResponse:
+def refused(full: Full) -> HttpResponse:
     headers = {"Cache-Control": "no-store", "Retry-After": str(COME_BACK_S)}
     return HttpResponse(REFUSED[full.status], status=full.status, content_type="text/plain", headers=headers)
 
@@ -86,7 +86,7 @@ def _event_stream(visitor: str, channels: Mapping[int, Mapping[LiveEmote, int]])
 
 
 async def _events(visitor: str, channels: Mapping[int, Mapping[LiveEmote, int]]) -> AsyncGenerator[bytes, None]:
-    _listen_for_the_stop()
+    listen_for_the_stop()
     try:
         with doors.entered(visitor):
             async with aclosing(events(feed, channels)) as stream:
@@ -97,6 +97,6 @@ async def _events(visitor: str, channels: Mapping[int, Mapping[LiveEmote, int]])
 
 
 @cache
-def _listen_for_the_stop() -> None:
+def listen_for_the_stop() -> None:
     """Only here the server and its loop are known to run."""
     feed.close_at_stop()

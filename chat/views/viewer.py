@@ -13,6 +13,7 @@ from chat.portrait import stretch as stretches
 from chat.portrait.facts import DAY
 from chat.portrait.person import PAGE, PICTURE, Person, the_one
 from chat.portrait.stretch import Stretch
+from chat.summaries import page, steps
 from chat.views.wiki import role_of
 from streams.access import listed_channel
 from streams.models import Stream
@@ -93,7 +94,15 @@ def _of_period(person: Person, told: Stretch) -> dict[str, object]:
         "standings": place.of(person, period),
         "streak_now": listed.streak_now if told.is_all and not person.viewer.is_bot else 0,
         "picker": _periods(person, told),
+        **(_summary(person, listed) if told.is_all else {}),
     }
+
+
+def _summary(person: Person, listed: lists.Lists) -> dict[str, object]:
+    """What a summary says of them; for themself, where there is none, what leads to one."""
+    found = page.on_page(person.channel, person.viewer) if listed.has_summary else None
+    is_asked = found is None and person.is_self
+    return {"summary": found, "step": steps.next_of(person.channel, person.total) if is_asked else None}
 
 
 def _busiest(days: Iterable[facts.Day], *, shows_time: bool) -> facts.Day | None:
