@@ -13,11 +13,9 @@ from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from genai_prices import calc_price
 from pydantic_ai import Agent, NativeOutput, RunContext
 from pydantic_ai.exceptions import (
     AgentRunError,
-    ContentFilterError,
     ModelAPIError,
     ModelAuthenticationError,
     ModelConnectionError,
@@ -38,6 +36,7 @@ from pydantic_ai.usage import RequestUsage
 
 from chat.summaries import circuit, ledger
 from chat.summaries.asking import Answer, BudgetSpent, Refused, T, Unwanted
+from chat.summaries.prices import guessed_price, known_price
 from chat.summaries.providers import Entry, model_of
 from streams.models import Channel
 from viewers.models import ModelCall, Summary
@@ -50,9 +49,6 @@ TEMPERATURE = 0.2
 TOLD_EVERY_S: float | None = 0.1
 # What providers add to a question: marks between its parts, and how the output is to look.
 ADDED_TOKENS = 500
-# Of models whose price nobody knows, US dollars a million tokens: more than any usual one takes.
-DEAREST_INPUT = Decimal(20)
-DEAREST_OUTPUT = Decimal(100)
 # A trial of a model whose circuit was open may take this much longer than a call.
 CIRCUIT_MARGIN_S = 30
 CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")
@@ -111,10 +107,10 @@ async def call(
     try:
         async with agent:
             answered = await (_streamed(agent, content, told) if told else _whole(agent, content))
-        ending = Ending(Outcome.OK)
+        ending = Ending(Outcome.REFUSED if meter.is_refused else Outcome.OK)
     except AgentRunError as error:
         # Errors of the library quote what was asked: none of them leaves this function, not even as a cause.
-        ending = _ending(error, meter.response.finish_reason if meter.response else None)
+        ending = Ending(Outcome.REFUSED) if meter.is_refused else _ending(error)
     finally:
         cost = await meter.close(ending)
     if ending.outcome == Outcome.REFUSED:
@@ -158,6 +154,11 @@ class Meter(WrapperModel):
     def response(self) -> ModelResponse | None:
         """What came so far."""
         return self._answered.get() if isinstance(self._answered, StreamedResponse) else self._answered
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the model, or its provider, would not go on: also in the middle."""
+        return self.response is not None and self.response.finish_reason == "content_filter"
 
     @property
     def input_tokens(self) -> int:
@@ -204,16 +205,22 @@ class Meter(WrapperModel):
         if not circuit.lets_through(str(self._entry), settings.AI_TIMEOUT_S + CIRCUIT_MARGIN_S):
             raise Failed(Outcome.ERROR, "left alone for a while")
         most = RequestUsage(input_tokens=_most_tokens(messages, parameters), output_tokens=MOST_OUTPUT_TOKENS)
-        self._most, is_priced = price(self._entry, most)
+        known = known_price(self._entry, most)
+        self._most = guessed_price(self._entry, most) if known is None else known
+        self._began = time.monotonic()
         try:
             self._number = ledger.enter(
-                self._channel, self._summary, self._entry.provider, self._entry.model, self._most, is_priced=is_priced
+                self._channel,
+                self._summary,
+                self._entry.provider,
+                self._entry.model,
+                self._most,
+                is_priced=known is not None,
             )
         except ledger.NoMoney:
             raise BudgetSpent from None
         except ledger.NoSummary:
             raise Unwanted from None
-        self._began = time.monotonic()
 
     def _close(self, ending: Ending) -> Decimal:
         if self._number is None:
@@ -241,21 +248,8 @@ class Meter(WrapperModel):
         response = self.response
         if response is None or response.state != "complete" or not self.input_tokens:
             return None
-        return price(self._entry, response.usage)[0]
-
-
-def price(entry: Entry, used: RequestUsage) -> tuple[Decimal, bool]:
-    """What this costs in US dollars, and whether that is known.
-
-    A model without a known price is free where its server is one's own, else dearer than any.
-    """
-    try:
-        return calc_price(used, entry.model, provider_id=entry.provider).total_price, True
-    except LookupError:
-        if entry.own_url:
-            return Decimal(0), False
-        dearest = used.input_tokens * DEAREST_INPUT + used.output_tokens * DEAREST_OUTPUT
-        return dearest / 1_000_000, False
+        known = known_price(self._entry, response.usage)
+        return guessed_price(self._entry, response.usage) if known is None else known
 
 
 def _most_tokens(messages: list[ModelMessage], parameters: ModelRequestParameters) -> int:
@@ -266,10 +260,8 @@ def _most_tokens(messages: list[ModelMessage], parameters: ModelRequestParameter
     return len(ModelMessagesTypeAdapter.dump_json(messages)) + len(json.dumps(shapes)) + ADDED_TOKENS
 
 
-def _ending(error: AgentRunError, finish_reason: str | None) -> Ending:
+def _ending(error: AgentRunError) -> Ending:
     """What an error of the library means."""
-    if isinstance(error, ContentFilterError) or finish_reason == "content_filter":
-        return Ending(Outcome.REFUSED)
     if not isinstance(error, ModelAPIError):
         return Ending(Outcome.MALFORMED, type(error).__name__)
     if isinstance(error.__cause__, ValueError) and not isinstance(error, ModelHTTPError):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 TALKATIVE = ("openai", "anthropic", "google_genai", "httpx", "httpx2", "httpcore", "httpcore2")
 NO_KEY = "none"
 LONGEST_NAME = 100
+# Models of OpenAI, which a server of one's own may pass on to it; and one that anybody may run.
+THEIRS = ("gpt-", "chatgpt-", "o1", "o3", "o4")
+NOT_THEIRS = "gpt-oss"
 
 
 class Provider(NamedTuple):
@@ -86,32 +89,38 @@ def to_ask() -> list[Entry]:
 def model_of(entry: Entry) -> "Model":
     """A model to be asked once, through the provider's own client. Close it by `async with`."""
     url = entry.own_url or PROVIDERS[entry.provider].usual_url
-    model = _MAKERS[entry.provider](entry.model, url, entry.key or NO_KEY)
+    model = _MAKERS[entry.provider](entry, url, entry.key or NO_KEY)
     for name in TALKATIVE:
         # At DEBUG they write down whole questions.
         logging.getLogger(name).setLevel(logging.WARNING)
     return model
 
 
-def _openai(name: str, url: str, key: str) -> "Model":
+def _openai(entry: Entry, url: str, key: str) -> "Model":
     from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415
+    from pydantic_ai.profiles import merge_profile  # noqa: PLC0415
+    from pydantic_ai.profiles.openai import OpenAIModelProfile  # noqa: PLC0415
     from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415
 
-    return OpenAIChatModel(name, provider=OpenAIProvider(base_url=url, api_key=key))
+    # Servers of one's own may not know the newer name of `max_tokens`, and would write without end.
+    is_theirs = entry.model.startswith(THEIRS) and not entry.model.startswith(NOT_THEIRS)
+    bound = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=is_theirs or not entry.own_url)
+    profile = merge_profile(OpenAIProvider.model_profile(entry.model), bound)
+    return OpenAIChatModel(entry.model, provider=OpenAIProvider(base_url=url, api_key=key), profile=profile)
 
 
-def _anthropic(name: str, url: str, key: str) -> "Model":
+def _anthropic(entry: Entry, url: str, key: str) -> "Model":
     from pydantic_ai.models.anthropic import AnthropicModel  # noqa: PLC0415
     from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415
 
-    return AnthropicModel(name, provider=AnthropicProvider(base_url=url, api_key=key))
+    return AnthropicModel(entry.model, provider=AnthropicProvider(base_url=url, api_key=key))
 
 
-def _google(name: str, url: str, key: str) -> "Model":
+def _google(entry: Entry, url: str, key: str) -> "Model":
     from pydantic_ai.models.google import GoogleModel  # noqa: PLC0415
     from pydantic_ai.providers.google import GoogleProvider  # noqa: PLC0415
 
-    return GoogleModel(name, provider=GoogleProvider(base_url=url, api_key=key))
+    return GoogleModel(entry.model, provider=GoogleProvider(base_url=url, api_key=key))
 
 
 _MAKERS = {"openai": _openai, "anthropic": _anthropic, "google": _google}

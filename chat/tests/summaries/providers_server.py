@@ -7,7 +7,7 @@
     providers.cut("openai", {...})                  says half of it, and hangs up
     providers.mangle("openai")                      answers with something that is not JSON
     providers.say("openai", "Sure! Here it is.")    answers with words instead of the output
-    providers.refuse("openai")                      would not
+    providers.refuse("openai")                      would not; with an output, after half of it
     providers.received                              what this test's calls sent, in order
 
 What was arranged for a provider is used in turn, and the last of it again and again. `answer(..., is_paced=True)` gives
@@ -96,6 +96,7 @@ class Reply:
     retry_after: float | None = None
     ending: Literal["whole", "cut", "stalled", "hanging", "mangled"] = "whole"
     is_refused: bool = False
+    is_blocked: bool = False
     is_paced: bool = False
     input_tokens: int = 1000
     output_tokens: int = 100
@@ -103,7 +104,8 @@ class Reply:
     def text(self, asked: Received) -> str:
         """The output as a model writes it."""
         output = self.output(asked) if callable(self.output) else self.output
-        return output if isinstance(output, str) else json.dumps(output)
+        text = output if isinstance(output, str) else json.dumps(output)
+        return text[: len(text) // 2] if self.is_refused else text
 
 
 @dataclass
@@ -139,8 +141,13 @@ class Providers:
     def say(self, provider: Name, words: str) -> None:
         self._arrange(provider, Reply(words))
 
-    def refuse(self, provider: Name) -> None:
-        self._arrange(provider, Reply(is_refused=True, output_tokens=3))
+    def refuse(self, provider: Name, output: Chosen = "") -> None:
+        """Refuse at once, or with half of an output said."""
+        self._arrange(provider, Reply(output, is_refused=True, output_tokens=3))
+
+    def block(self) -> None:
+        """Gemini's way not even to ask its model."""
+        self._arrange("google", Reply(is_refused=True, is_blocked=True))
 
     def go(self) -> None:
         """Let the next piece of a paced answer out."""
@@ -298,7 +305,7 @@ class Wire:
 
     @property
     def is_call(self) -> bool:
-        return bool(self.tool) and not isinstance(self.reply.output, str)
+        return bool(self.tool) and not isinstance(self.reply.output, str) and not self.reply.is_refused
 
 
 class OpenAI(Wire):
@@ -321,11 +328,18 @@ class OpenAI(Wire):
 
     @property
     def finish(self) -> str:
-        return "tool_calls" if self.is_call and not self.reply.is_refused else "stop"
+        if self.reply.is_refused and self.reply.output:
+            return "content_filter"
+        return "tool_calls" if self.is_call else "stop"
+
+    @property
+    def says_no(self) -> bool:
+        """A model that refuses says so at once; a filter breaks off."""
+        return self.reply.is_refused and not self.reply.output
 
     def whole(self, text: str) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
-        if self.reply.is_refused:
+        if self.says_no:
             message |= {"content": None, "refusal": "I'm sorry, I cannot assist with that request."}
         elif self.is_call:
             message |= {"content": None, "tool_calls": [self._call(text)]}
@@ -334,7 +348,7 @@ class OpenAI(Wire):
 
     def events(self, pieces: Sequence[str]) -> list[bytes]:
         deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "", "refusal": None}]
-        if self.reply.is_refused:
+        if self.says_no:
             deltas += [{"refusal": "I'm sorry, "}, {"refusal": "I cannot assist with that request."}]
         elif self.is_call:
             deltas = [{"role": "assistant", "content": None, "tool_calls": [{"index": 0} | self._call("")]}]
@@ -384,13 +398,13 @@ class Anthropic(Wire):
         block = {"type": "text", "text": text}
         if self.is_call:
             block = {"type": "tool_use", "id": "toolu_1", "name": self.tool, "input": json.loads(text)}
-        return self._message([] if self.reply.is_refused else [block], self.finish, self.reply.output_tokens)
+        return self._message([block] if text else [], self.finish, self.reply.output_tokens)
 
     def events(self, pieces: Sequence[str]) -> list[bytes]:
         started: dict[str, Any] = {"type": "message_start", "message": self._message([], None, 1)}
         delta: dict[str, Any] = {"type": "message_delta", "delta": {"stop_reason": self.finish, "stop_sequence": None}}
         ended = [delta | {"usage": {"output_tokens": self.reply.output_tokens}}, {"type": "message_stop"}]
-        said = [] if self.reply.is_refused else self._block(pieces)
+        said = self._block(pieces) if pieces else []
         return [_event(data, str(data["type"])) for data in (started, {"type": "ping"}, *said, *ended)]
 
     def error(self, message: str) -> dict[str, Any]:
@@ -438,17 +452,21 @@ class Google(Wire):
         return declared[0]["name"] if declared else ""
 
     def whole(self, text: str) -> dict[str, Any]:
+        if self.reply.is_blocked:
+            answer = self._answer([], None)
+            return answer | {"candidates": [], "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}
         if self.reply.is_refused:
-            return self._answer([], "SAFETY")
+            return self._answer([{"text": text}] if text else [], "SAFETY")
         if self.is_call:
             return self._answer([{"functionCall": {"name": self.tool, "args": json.loads(text)}}], "STOP")
         return self._answer([{"text": text}], "STOP")
 
     def events(self, pieces: Sequence[str]) -> list[bytes]:
-        if self.reply.is_refused or self.is_call:
+        if self.is_call or not pieces:
             return [_event(self.whole("".join(pieces)))]  # a call comes in one piece
+        finish = "SAFETY" if self.reply.is_refused else "STOP"
         return [
-            _event(self._answer([{"text": piece}], "STOP" if number == len(pieces) else None))
+            _event(self._answer([{"text": piece}], finish if number == len(pieces) else None))
             for number, piece in enumerate(pieces, start=1)
         ]
 

@@ -129,6 +129,17 @@ def test_a_model_that_knows_no_schemas_is_given_a_tool(settings, providers, aske
     assert providers.received[0].body["tools"][0]["input_schema"]["required"] == ["title", "lines"]
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("llama3.1:8b", "max_tokens"), ("gpt-oss:20b", "max_tokens"), ("gpt-5", "max_completion_tokens")],
+)
+def test_a_server_of_ones_own_is_told_in_words_it_knows_how_much_to_write(settings, providers, asked, model, name):
+    settings.AI_PROVIDERS = [f"openai:{model}"]
+    providers.answer("openai", KIND)
+    asked()
+    assert providers.received[0].body[name] == 1200
+
+
 def test_the_first_that_answers_is_the_only_one_that_is_asked(providers, asked):
     providers.answer("openai", KIND)
     assert asked().provider == "openai"
@@ -249,16 +260,26 @@ def test_an_answer_that_was_too_long_is_not_used(settings, providers, asked):
 # Refusals
 
 
+@pytest.mark.parametrize("said", ["", KIND], ids=["at once", "in the middle"])
 @pytest.mark.parametrize("told", [None, lambda so_far: None], ids=["whole", "in pieces"])
 @pytest.mark.parametrize("provider", NAMES)
-def test_a_refusal_is_final(settings, providers, asked, provider, told):
+def test_a_refusal_is_final(settings, providers, asked, provider, told, said):
     other = next(name for name in NAMES if name != provider)
     settings.AI_PROVIDERS = [f"{name}:{MODELS[name]}" for name in (provider, other)]
-    providers.refuse(provider)
+    providers.refuse(provider, said)
     with pytest.raises(Refused, match="would not write this"):
         asked(told=told)
     assert rows() == [(provider, "refused")]
     assert ModelCall.objects.get().cost == cost_of(provider, 1000, 3)
+
+
+@pytest.mark.parametrize("told", [None, lambda so_far: None], ids=["whole", "in pieces"])
+def test_a_question_that_gemini_does_not_even_ask_is_refused(settings, providers, asked, told):
+    only(settings, "google")
+    providers.block()
+    with pytest.raises(Refused):
+        asked(told=told)
+    assert rows() == [("google", "refused")]
 
 
 # The ledger
