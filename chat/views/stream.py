@@ -29,8 +29,9 @@ from django.utils import timezone
 from chat.models import ChatEvent, ChatMinute, EmoteStream, Redemption
 from chat.views.channel import gaps_within
 from streams.access import listed_channel
-from streams.models import Channel, PresenceSource, Stream, StreamSample
+from streams.models import Channel, PresenceSource, Stream, StreamSample, StreamSegment
 from streams.pages import is_live, kept_ready
+from streams.statement import Given, GivenChannel, Statement
 from streamstats.lib import evening
 from streamstats.lib.activity import Gap, Span
 from streamstats.lib.methods import read_only
@@ -73,33 +74,37 @@ class Bin(Func):
     function = "date_bin"
     output_field = DateTimeField()
 
-    def __init__(self, moment: str, span: Span) -> None:
-        super().__init__(Value(span.bucket), F(moment), Value(span.started_at))
+    def __init__(self, moment: str) -> None:
+        super().__init__(Given("bucket"), F(moment), Given("start"))
 
 
 @read_only
 @kept_ready
 def stream_page(request: HttpRequest, channel: str, stream_id: str) -> HttpResponse:
     found = listed_channel(channel)
-    stream = _known(found).filter(pk=stream_id).first()
+    stream = KNOWN.first(channel=found.pk, stream=stream_id)
     if stream is None:
         return _to_whole(found, stream_id)
     page = render(request, "chat/stream.html", _facts(found, stream))
     return page if stream.ended_at else is_live(page)
 
 
-def _known(channel: Channel) -> QuerySet[Any]:
-    """The streams of a channel, each with those before and after it, and how often it was asked who is there."""
-    others = channel.streams.values(told=JSONObject(id="pk", at="started_at"))
+def _known() -> QuerySet[Any]:
+    """A stream of a channel with those before and after it, and how often it was asked who is there."""
+    streams = Stream.objects.filter(channel=Given("channel"))
+    others = streams.values(told=JSONObject(id="pk", at="started_at"))
     before = others.filter(started_at__lt=OuterRef("started_at")).order_by("-started_at")
     after = others.filter(started_at__gt=OuterRef("started_at")).order_by("started_at")
     polls = PresencePoll.objects.filter(stream=OuterRef("pk")).values("stream")
     polls = polls.annotate(told=JSONObject(asked=Count("pk"), failed=Count("pk", filter=~Q(problem=""))))
-    return channel.streams.annotate(
+    return streams.filter(pk=Given("stream")).annotate(
         before=Subquery(before[:1]),
         after=Subquery(after[:1]),
         looks=Subquery(polls.values("told")),
     )
+
+
+KNOWN = Statement(_known)
 
 
 def _to_whole(channel: Channel, part_id: str) -> HttpResponse:
@@ -139,44 +144,75 @@ def _facts(channel: Channel, stream: Any) -> dict[str, object]:
 
 def _segments(stream: Stream, ended_at: datetime) -> list[evening.Segment]:
     """What the stream was called when; one segment where no more is known."""
-    rows = stream.segments.order_by("started_at").values_list("started_at", "ended_at", "title", "category")
-    segments = [evening.Segment(start, end or ended_at, *named) for start, end, *named in rows[:MOMENTS]]
+    rows = SEGMENTS.ask(MOMENTS, stream=stream.pk)
+    segments = [evening.Segment(start, end or ended_at, *named) for start, end, *named in rows]
     return segments or [evening.Segment(stream.started_at, ended_at, stream.title, stream.category)]
 
 
+def _segments_of(most: int) -> QuerySet[Any, Any]:
+    rows = StreamSegment.objects.filter(stream=Given("stream")).order_by("started_at")
+    return rows.values_list("started_at", "ended_at", "title", "category")[:most]
+
+
+SEGMENTS = Statement(_segments_of)
+
+
 def _viewers(stream: Stream, span: Span) -> dict[datetime, int]:
-    samples: QuerySet[Any] = StreamSample.objects.filter(stream=stream, at__gte=span.started_at, at__lt=span.ended_at)
-    points = samples.annotate(point=Bin("at", span)).values_list("point").annotate(average=Avg("viewers"))
-    return {point: round(average) for point, average in points.order_by("point")}
+    rows = WATCHING.ask(stream=stream.pk, start=span.started_at, end=span.ended_at, bucket=span.bucket)
+    return {point: round(average) for point, average in rows}
+
+
+def _watching() -> Any:
+    samples: Any = StreamSample.objects.filter(stream=Given("stream"), at__gte=Given("start"), at__lt=Given("end"))
+    points = samples.annotate(point=Bin("at")).values_list("point")
+    return points.annotate(average=Avg("viewers")).order_by("point")
+
+
+WATCHING = Statement(_watching)
 
 
 def _messages(channel: Channel, span: Span) -> dict[datetime, int]:
-    minutes: QuerySet[Any] = ChatMinute.objects.filter(
-        channel=channel, minute__gte=span.started_at, minute__lt=span.ended_at
-    )
-    return dict(minutes.annotate(point=Bin("minute", span)).values_list("point").annotate(sum=Sum("messages")))
+    return dict(WRITTEN.ask(channel=channel.pk, start=span.started_at, end=span.ended_at, bucket=span.bucket))
+
+
+def _written() -> Any:
+    minutes: Any = ChatMinute.objects.filter(channel=Given("channel"))
+    minutes = minutes.filter(minute__gte=Given("start"), minute__lt=Given("end"))
+    points = minutes.annotate(point=Bin("minute")).values_list("point")
+    return points.annotate(sum=Sum("messages"))
+
+
+WRITTEN = Statement(_written)
 
 
 def _raids(channel: Channel, started_at: datetime, ended_at: datetime) -> list[evening.Raid]:
     """Raids that came in, and the one that ended it; whose they were only where they are shown."""
+    asked = {"channel": channel.pk, "start": started_at, "end": ended_at + RAID_AFTER}
+    return [
+        evening.Raid(event.occurred_at, event.amount, *_other_side(event))
+        for event in RAIDS.ask(channel.is_open, **asked)
+        if event.kind == "raid_out" or event.occurred_at < ended_at
+    ]
+
+
+def _raids_told(is_open: bool) -> QuerySet[Any]:
+    channel: Any = GivenChannel(is_open)
     events = ChatEvent.objects.facts().filter(
         channel=channel,
         kind__in=("raid", "raid_out"),
         source_channel_id="",
-        occurred_at__gte=started_at,
-        occurred_at__lte=ended_at + RAID_AFTER,
+        occurred_at__gte=Given("start"),
+        occurred_at__lte=Given("end"),
     )
     target = Viewer.objects.filter(pk=OuterRef("recipient_id"))
     may_be_named = Q(Exists(target.filter(shown_in(channel, "pk"))))
     if channel.is_open:  # who was never seen here decided nothing
         may_be_named |= ~Q(Exists(target))
     events = events.annotate(raider_is_shown=_whether(shown_in(channel)), raided_is_shown=_whether(may_be_named))
-    events = events.select_related("viewer").order_by("occurred_at")[:MOMENTS]
-    return [
-        evening.Raid(event.occurred_at, event.amount, *_other_side(event))
-        for event in events
-        if event.kind == "raid_out" or event.occurred_at < ended_at
-    ]
+    return events.select_related("viewer").order_by("occurred_at")[:MOMENTS]
+
+
+RAIDS = Statement(_raids_told)
 
 
 def _whether(condition: Q) -> Case:
@@ -212,10 +248,7 @@ def _moments(
 
 def _people(channel: Channel, stream: Stream) -> dict[str, object]:
     """Who wrote most, and who was never here before: those who are shown, in one query."""
-    people = ViewerStream.objects.filter(people_in(channel), stream=stream).order_by("-messages", "viewer")
-    wrote, new = people.filter(messages__gt=0)[:TOP_CHATTERS], people.filter(is_new=True)[:NEWCOMERS]
-    both = wrote.values("pk").union(new.values("pk"))
-    rows = list(ViewerStream.objects.filter(pk__in=both).select_related("viewer").order_by("-messages", "viewer"))
+    rows = PEOPLE.ask(channel.is_open, channel=channel.pk, stream=stream.pk)
     newcomers = [row for row in rows if row.is_new][:NEWCOMERS]
     return {
         "chatters": [row for row in rows if row.messages][:TOP_CHATTERS],
@@ -224,9 +257,29 @@ def _people(channel: Channel, stream: Stream) -> dict[str, object]:
     }
 
 
-def _redemptions(channel: Channel, started_at: datetime, ended_at: datetime) -> QuerySet[Any]:
+def _named(is_open: bool) -> QuerySet[ViewerStream]:
+    channel: Any = GivenChannel(is_open)
+    people = ViewerStream.objects.filter(people_in(channel), stream=Given("stream")).order_by("-messages", "viewer")
+    wrote, new = people.filter(messages__gt=0)[:TOP_CHATTERS], people.filter(is_new=True)[:NEWCOMERS]
+    both = wrote.values("pk").union(new.values("pk"))
+    return ViewerStream.objects.filter(pk__in=both).select_related("viewer").order_by("-messages", "viewer")
+
+
+PEOPLE = Statement(_named)
+
+
+def _redemptions(channel: Channel, started_at: datetime, ended_at: datetime) -> list[Any]:
     """What points were spent on, and how often: neither by whom, nor with what words."""
-    kept = Redemption.objects.filter(channel=channel, redeemed_at__gte=started_at, redeemed_at__lt=ended_at)
+    return SPENT.ask(channel=channel.pk, start=started_at, end=ended_at)
+
+
+def _spent() -> QuerySet[Any, Any]:
+    kept = Redemption.objects.filter(
+        channel=Given("channel"), redeemed_at__gte=Given("start"), redeemed_at__lt=Given("end")
+    )
     kept = kept.exclude(status=Redemption.Status.CANCELED)
     rewards = kept.values("reward", title=F("reward__title"))
     return rewards.annotate(count=Count("pk"), points=Sum("cost")).order_by("-count", "reward")[:REWARDS]
+
+
+SPENT = Statement(_spent)
