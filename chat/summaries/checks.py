@@ -133,7 +133,7 @@ _SPOKEN = re.compile(
 _BEHIND = re.compile(
     r"\b(?:system (?:prompt|message)|prompts?\b|instruct(?:ion|ions|ed)\b|ignor\w+ (?:all|any|the|previous|prior)\b"
     r"|(?:an|as) ai\b|language model|chat ?gpt|openai|anthropic|claude\b|gemini\b|assistant|developer mode|jailbr"
-    r"|json\b|base64|api key|as requested)"
+    r"|json\b|base64|api key|as requested|(?:system|developer|assistant|user|human) ?:)"
 )
 
 

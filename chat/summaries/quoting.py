@@ -4,14 +4,13 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-from chat.mentions import Mentions
 from streamstats.lib.unseen import visible
 
 SOMEONE = "@someone"
 LINK = "[link]"
 MOST = 300
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
-MOST_MARKED = 2000
+MOST_LOOKED_AT = 1000
 """Longer texts than this are cut before they are looked at: Twitch sends 500 characters."""
 
 _DOT = r"(?:\.|\s?[\[({]\s?(?:\.|dot)\s?[\])}]\s?|\s+dot\s+(?=(?:com|net|org|tv|gg|io|me|ly|ru|de)\b))"
@@ -26,7 +25,6 @@ _LINKS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _ADDRESSED = re.compile(r"(?<![\w.])@+\s?\w+")
-# What stands for @, dot, slash and colon is read as those once it is composed: see `_plain`.
 
 
 def made_safe(text: str, names: Collection[str] = (), most: int = MOST) -> str:
@@ -34,7 +32,7 @@ def made_safe(text: str, names: Collection[str] = (), most: int = MOST) -> str:
 
     `names` are masked as whole words, in any case. Nothing that could be clicked stays.
     """
-    seen = plain(text[:MOST_MARKED])
+    seen = plain(text[:MOST_LOOKED_AT])
     masked = _ADDRESSED.sub(SOMEONE, _LINKS.sub(LINK, seen))
     if names:
         masked = masking(names).sub(SOMEONE, masked)
@@ -43,12 +41,12 @@ def made_safe(text: str, names: Collection[str] = (), most: int = MOST) -> str:
 
 def has_link(text: str) -> bool:
     """Whether there is an address in it: of a page, a host or a mailbox."""
-    return bool(_LINKS.search(plain(text[:MOST_MARKED])))
+    return bool(_LINKS.search(plain(text[:MOST_LOOKED_AT])))
 
 
 def addressed(text: str) -> set[str]:
     """The words with an @ before them, in small letters."""
-    return {found.lstrip("@ ").lower() for found in _ADDRESSED.findall(plain(text[:MOST_MARKED]))}
+    return {found.lstrip("@ ").lower() for found in _ADDRESSED.findall(plain(text[:MOST_LOOKED_AT]))}
 
 
 def plain(text: str) -> str:
@@ -64,5 +62,10 @@ def _as_read(char: str) -> str:
 
 
 def masking(names: Collection[str]) -> re.Pattern[str]:
-    """Finds any of the names as a whole word, by the rules of chat/mentions.py."""
-    return re.compile(Mentions("", names).anywhere, re.IGNORECASE)
+    """Finds any of the names as a whole word; in scripts that set no blanks between words, anywhere."""
+    longest_first = sorted(names, key=lambda name: (-len(name), name))
+    return re.compile("|".join(map(_as_word, longest_first)) or "(?!)", re.IGNORECASE)
+
+
+def _as_word(name: str) -> str:
+    return rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])" if name.isascii() else re.escape(name)

@@ -234,13 +234,13 @@ def _others(
     own = {name for viewer_id, *both in names for name in both if viewer_id in allowed}
     found = {name for viewer_id, *both in names for name in both if viewer_id not in allowed}
     unknown = {word for word in called if len(word) > SHORTEST_NAME or not word.isalpha()}
-    return frozenset((found | unknown) - own - NOBODY)
+    return frozenset((found | unknown) - own - NOBODY - ENGLISH)
 
 
 def names_in(channel_id: int | None, texts: Iterable[str]) -> frozenset[str]:
     """All names of people of a channel whom texts name, in small letters."""
     names = _names(channel_id, texts, set(), set())
-    return frozenset(name for _, *both in names for name in both) - NOBODY
+    return frozenset(name for _, *both in names for name in both) - NOBODY - ENGLISH
 
 
 def _names(channel_id: int | None, texts: Iterable[str], called: set[str], ids: set[str]) -> list[tuple[str, str, str]]:

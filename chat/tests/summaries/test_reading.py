@@ -252,7 +252,7 @@ def test_who_is_addressed_or_answered_is_masked_everywhere(channel, ann, bob):
     sample = reading.of_viewer(channel, ann, PLENTY)
     assert [read.text for read in sample.messages] == [
         "@someone that was fun yesterday",
-        "@someone plays better than Bob does",
+        "@someone plays better than @someone does",
         "@someone is the best of us all",
     ]
     assert {"carol99", "oldcarol", "bob", "\u30ad\u30e3\u30ed\u30eb"} <= sample.others
