@@ -136,7 +136,7 @@ def check_language_models(**kwargs: Any) -> Iterator[CheckMessage]:
             yield Error(
                 f"AI_PROVIDERS: {error}.",
                 hint="Name models in the order in which they are to be tried, such as"
-                " openai:gpt-4o,anthropic:claude-sonnet-4-5, or none: summaries are computed from numbers then.",
+                " openai:gpt-4o,anthropic:claude-haiku-4-5, or none: summaries are computed from numbers then.",
                 id="streamstats.E011",
             )
             continue

@@ -188,7 +188,7 @@ STREAM_BREAK_MINUTES = env.int("STREAM_BREAK_MINUTES", default=10)
 # How often it is asked who is in chat.
 PRESENCE_MINUTES = env.int("PRESENCE_MINUTES", default=5)
 
-# Language models for summaries, in the order they are tried, such as openai:gpt-4o,anthropic:claude-sonnet-4-5. Without
+# Language models for summaries, in the order they are tried, such as openai:gpt-4o,anthropic:claude-haiku-4-5. Without
 # one, summaries are computed from numbers. What the calls of one UTC day may cost, in US dollars.
 AI_PROVIDERS = env.list("AI_PROVIDERS", default=[])
 AI_DAILY_BUDGET = env.str("AI_DAILY_BUDGET", default="1.00")

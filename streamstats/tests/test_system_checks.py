@@ -175,7 +175,7 @@ def test_no_feature_or_some_are_right(settings):
     "entry", ["gpt-4o", "openai:", ":gpt-4o", "", "mistral:large", "openai:gpt 4o", "openai:" + "x" * 101]
 )
 def test_what_names_no_language_model_is_told(settings, entry):
-    settings.AI_PROVIDERS = ["anthropic:claude-sonnet-4-5", entry]
+    settings.AI_PROVIDERS = ["anthropic:claude-haiku-4-5", entry]
     settings.ANTHROPIC_API_KEY = "key"
     [message] = checks.check_language_models()
     assert (message.id, entry in message.msg, bool(message.hint)) == ("streamstats.E011", True, True)
@@ -185,7 +185,7 @@ def test_what_names_no_language_model_is_told(settings, entry):
     ("entry", "key", "url"),
     [
         ("openai:gpt-4o", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
-        ("anthropic:claude-sonnet-4-5", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+        ("anthropic:claude-haiku-4-5", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
         ("google:gemini-2.5-flash", "GEMINI_API_KEY", "GEMINI_BASE_URL"),
     ],
 )

@@ -27,7 +27,7 @@ def no_certificates() -> Iterator[None]:
 @pytest.fixture
 def providers(providers_server: Server, no_certificates: None, settings: Any) -> Iterator[Providers]:
     """The three of them, set up in the order openai, anthropic, google, with nothing arranged."""
-    settings.AI_PROVIDERS = ["openai:gpt-4o", "anthropic:claude-sonnet-4-5", "google:gemini-2.5-flash"]
+    settings.AI_PROVIDERS = ["openai:gpt-4o", "anthropic:claude-haiku-4-5", "google:gemini-2.5-flash"]
     for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
         setattr(settings, f"{name}_API_KEY", f"key-of-{name.lower()}")
     settings.OPENAI_BASE_URL = f"{providers_server.url}/openai/v1"

@@ -2,10 +2,12 @@
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pydantic import BaseModel
 
@@ -18,9 +20,9 @@ from viewers.models import ModelCall, Summary, Viewer
 
 pytestmark = pytest.mark.django_db
 
-MODELS = {"openai": "gpt-4o", "anthropic": "claude-sonnet-4-5", "google": "gemini-2.5-flash"}
+MODELS = {"openai": "gpt-4o", "anthropic": "claude-haiku-4-5", "google": "gemini-2.5-flash"}
 # Dollars for a million tokens that are read, and written.
-PRICES = {"openai": ("2.5", "10"), "anthropic": ("3", "15"), "google": ("0.3", "2.5")}
+PRICES = {"openai": ("2.5", "10"), "anthropic": ("1", "5"), "google": ("0.3", "2.5")}
 KIND: dict[str, Any] = {"title": "Kind", "lines": ["is here every evening", "drinks tea"]}
 CALM: dict[str, Any] = {"title": "Calm", "lines": ["likes puzzles"]}
 SECRET = "secretsentence"
@@ -298,9 +300,9 @@ def test_what_a_call_used_is_entered(settings, providers, asked, channel):
     providers.answer("anthropic", KIND, input_tokens=2000, output_tokens=300)
     asked()
     row = ModelCall.objects.get()
-    assert (row.channel, row.provider, row.model) == (channel, "anthropic", "claude-sonnet-4-5")
+    assert (row.channel, row.provider, row.model) == (channel, "anthropic", "claude-haiku-4-5")
     assert (row.outcome, row.input_tokens, row.output_tokens) == ("ok", 2000, 300)
-    assert (row.cost, row.is_priced, row.detail) == (Decimal("0.010500"), True, "")
+    assert (row.cost, row.is_priced, row.detail) == (Decimal("0.003500"), True, "")
 
 
 def test_a_call_is_entered_with_the_summary_it_is_for(settings, providers, asked, channel):
@@ -477,3 +479,47 @@ def test_a_question_that_is_wrong_is_no_failure_of_the_model(providers, asked):
     for _ in range(4):
         asked()
     assert len(providers.asked("openai")) == 4
+
+
+# Many workers
+
+
+@pytest.mark.django_db(transaction=True)
+def test_other_workers_see_a_call_before_it_is_made(settings, providers, asked):
+    only(settings, "openai")
+
+    def answer(request):
+        try:
+            seen.extend(rows())
+        finally:
+            connection.close()
+        return KIND
+
+    seen: list[tuple[str, str]] = []
+    providers.answer("openai", answer)
+    asked()
+    assert seen == [("openai", "open")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_a_call_could_spend_what_is_left_no_other_is_made(settings, providers, asked):
+    settings.AI_DAILY_BUDGET = "0.02"  # one call can come to more than half of it
+    only(settings, "openai")
+    providers.answer("openai", KIND)
+    refused: list[type] = []
+
+    def meanwhile():
+        try:
+            asked()
+        finally:
+            connection.close()
+
+    def told(so_far):
+        with ThreadPoolExecutor(1) as another:
+            error = another.submit(meanwhile).exception()
+            refused.append(type(error))
+
+    asked(told=told)
+    assert set(refused) == {BudgetSpent}
+    asked()  # what the first did cost leaves enough
+    assert len(providers.received) == 2

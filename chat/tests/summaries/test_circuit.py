@@ -6,7 +6,7 @@ from redis import Redis
 from chat.summaries import circuit
 
 NAME = "openai:gpt-4o"
-OTHER = "anthropic:claude-sonnet-4-5"
+OTHER = "anthropic:claude-haiku-4-5"
 PATIENCE = 90
 
 

@@ -29,7 +29,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
     ("text", "entry"),
     [
         ("openai:gpt-4o", Entry("openai", "gpt-4o")),
-        (" anthropic : claude-sonnet-4-5 ", Entry("anthropic", "claude-sonnet-4-5")),
+        (" anthropic : claude-haiku-4-5 ", Entry("anthropic", "claude-haiku-4-5")),
         ("openai:llama3.1:8b", Entry("openai", "llama3.1:8b")),
         ("openai:meta-llama/Llama-3.3-70B-Instruct", Entry("openai", "meta-llama/Llama-3.3-70B-Instruct")),
     ],
