@@ -1,7 +1,7 @@
 """Whose turn it is: viewers who agreed and wrote a hundred messages since their last summary, at a bounded pace.
 
 A turn is given out once: the row of the turn moves on in the statement that makes the summary, so that whoever looks
-at the same time, or again after a kill, finds that hundred gone.
+again, also after a kill, finds that hundred gone. Whoever looks at the same time waits.
 """
 
 from datetime import datetime, timedelta
@@ -58,10 +58,9 @@ WHERE policy.is_on
 GIVE_OUT = f"""
 WITH due AS ({WHO}),
 turn AS (
-    INSERT INTO viewers_summaryturn AS known (channel_id, viewer_id, messages)
+    INSERT INTO viewers_summaryturn (channel_id, viewer_id, messages)
     SELECT channel_id, viewer_id, messages FROM due
     ON CONFLICT (channel_id, viewer_id) DO UPDATE SET messages = EXCLUDED.messages
-        WHERE EXCLUDED.messages - known.messages >= %(every)s
     RETURNING channel_id, viewer_id, messages
 )
 INSERT INTO viewers_summary (channel_id, viewer_id, number, state, is_asked, begun_at, messages_then, made_by, provider,

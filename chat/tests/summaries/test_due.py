@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
+from chat import tasks
 from chat.summaries import due
 from chat.summaries.due import EVERY
 from streams.tests.cast import make_channel
@@ -240,3 +241,20 @@ def test_what_was_just_begun_is_not_begun_again(channel):
     make_talker(channel, "ann")
     due.give_out(NOW)
     assert due.left_behind(NOW + MINUTE) == []
+
+
+def test_the_job_has_those_written_that_are_due_and_those_that_were_left_behind(channel, monkeypatch, redis_client):
+    sent: list[int] = []
+    monkeypatch.setattr(tasks.write_summary, "delay", sent.append)
+    ann, bob = make_talker(channel, "ann"), make_talker(channel, "bob", 0)
+    left = Summary.objects.create(channel=channel, viewer=bob, number=1, begun_at=NOW)
+    tasks.give_out_summaries()
+    begun = Summary.objects.get(viewer=ann)
+    assert sent == [begun.pk, left.pk]
+
+
+def test_the_job_writes_it(channel, redis_client):
+    make_talker(channel, "ann")
+    (summary,) = due.give_out(NOW)
+    tasks.write_summary(summary)
+    assert Summary.objects.get(pk=summary).state == "shown"
