@@ -200,6 +200,8 @@ def make_crowd(channel, many):
     Consent.objects.bulk_create(
         Consent(viewer_id=viewer, kind="summary", wording=WORDING[Consent.Kind.SUMMARY]) for viewer in viewers
     )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE viewers_viewer, viewers_viewertotal, viewers_consent")
 
 
 @pytest.mark.django_db(transaction=True)
