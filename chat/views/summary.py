@@ -52,7 +52,7 @@ NO_DEED = "This is nothing that can be done with a version. Nothing was changed.
 MODERATORS = "Only the moderators of {channel} decide what is shown after a review."
 QUEUE_AWAY = "It begins by itself within a quarter of an hour: whoever writes summaries cannot be reached just now."
 COME_BACK = f"retry: {COME_BACK_S * 1000}\n\n".encode()
-EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII)
+EVENT_ID = re.compile(r"\d{1,19}-\d{1,19}", re.ASCII)
 
 ASKING = Limit("asking for a summary", 10, HOUR_S, "You asked for a summary this often within the hour.")
 DECIDING = Limit("deciding about summaries", 120, HOUR_S, "You decided about summaries very often within the hour.")
@@ -117,13 +117,12 @@ def one_version(request: HttpRequest, channel: str, login: str, number: int) -> 
     other = _other(request, written, version)
     shown = page.version(version)
     claims = [claim for section in shown.sections for claim in section.claims]
-    told = Claim.objects.filter(summary=version).aggregate(all=Count("pk"), reported=Count("reported_at"))
     context = {
         "version": version,
         "shown": shown,
         "sources": _sources(person, claims),
-        "reported": told["reported"],
-        "withheld": max(0, told["all"] - told["reported"] - len(claims)),
+        "reported": version.reported,
+        "withheld": max(0, version.written - version.reported - len(claims)),
         "others": [row.number for row in written if row.pk != version.pk],
         "other": other,
         "lines": wiki.differences(_as_text(page.version(other)), _as_text(shown)) if other else [],
@@ -139,8 +138,10 @@ def _versions(person: Person) -> Any:
     return Summary.objects.of_viewer(person.channel, person.viewer)
 
 
-def _version(person: Person, number: int) -> Summary:
-    found: Summary | None = _versions(person).filter(number=number).select_related("channel").first()
+def _version(person: Person, number: int) -> Any:
+    """A version, with how many sentences were written in it, and how many were reported. Raises Http404."""
+    counted = _versions(person).annotate(written=Count("claims"), reported=Count("claims__reported_at"))
+    found = counted.filter(number=number).select_related("channel").first()
     if found is None:
         raise Http404(NO_VERSION.format(person=person, number=number))
     return found
@@ -308,13 +309,14 @@ async def live(request: HttpRequest, channel: str, login: str, number: int) -> H
 
 
 def _followed(request: HttpRequest, channel: str, login: str, number: int) -> int | HttpResponse:
-    """The id of a version that whoever asks may follow."""
-    try:
-        asked = _asked(request, channel, login, LIVE, number)
-        return asked if isinstance(asked, HttpResponse) else _version(asked.person, number).pk
-    finally:
-        # The response lasts as long as the page is open; the connection must not.
-        close_old_connections()
+    """The id of a version that whoever asks may follow; else what to answer."""
+    asked = _asked(request, channel, login, LIVE, number)
+    if isinstance(asked, HttpResponse):
+        return asked
+    found: int = _version(asked.person, number).pk
+    # The response lasts as long as the page is open; the connection must not.
+    close_old_connections()
+    return found
 
 
 async def _events(visitor: str, summary: int, after: str) -> AsyncGenerator[bytes, None]:
