@@ -13,6 +13,7 @@ urlpatterns = [
     path("agree/", account.agree, name="account_agree"),
     path("withdraw/", account.withdraw, name="account_withdraw"),
     path("channel/", account.set_pages, name="account_channel"),
+    path("summaries/", account.set_summaries, name="account_summaries"),
     path("allow/", account.allow, name="account_allow"),
     path("erase/", account.erase, name="account_erase"),
     path("export/", account.export_page, name="account_export"),

@@ -35,6 +35,7 @@ DEEDS = {
     "/account/agree/": {"kind": "summary"},
     "/account/withdraw/": {"kind": "summary"},
     "/account/channel/": {"pages": "opt-in"},
+    "/account/summaries/": {"per_minute": "1", "per_day": "1"},
     "/account/allow/": {},
 }
 BOTH_WAYS = {"/account/export/": {}, "/account/erase/": {"login": "ann"}}

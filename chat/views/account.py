@@ -27,6 +27,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from chat import export, tasks
+from chat.views.summarypolicy import PolicyForm
 from streams.jobs import Job
 from streams.limits import HOUR_S, Limit
 from streams.logins import LOGIN
@@ -110,20 +111,30 @@ class Agreement(NamedTuple):
 @login_required
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
+    return _overview(request)
+
+
+def _overview(
+    request: HttpRequest, policy: PolicyForm | None = None, status: HTTPStatus = HTTPStatus.OK
+) -> HttpResponse:
+    """The page, with what was typed about summaries, where that cannot be kept."""
     viewer, twitch_id = viewer_of(request.user), twitch_id_of(request.user)
     erasure = _erasure(twitch_id)
     if viewer is None or erasure is not None:
         return render(request, "chat/account_empty.html", {"erasure": erasure, "twitch_id": twitch_id})
-    pages = list(_pages(viewer))
+    pages, owned = list(_pages(viewer)), channel_of(request.user)
+    if owned and policy is None:
+        policy = PolicyForm(instance=owners.summaries_of(owned))
     context = {
         "viewer": viewer,
         "pages": pages,
         "shown": sum(page.is_shown for page in pages),
         "agreements": list(_agreements(viewer)),
         "export": _newest_export(viewer),
-        "owned": channel_of(request.user),
+        "owned": owned,
+        "policy": policy,
     }
-    return render(request, "chat/account.html", context)
+    return render(request, "chat/account.html", context, status=status)
 
 
 def _erasure(twitch_id: str) -> Erasure | None:
@@ -246,6 +257,27 @@ def set_pages(request: HttpRequest) -> HttpResponse:
     else:
         told = "Every viewer has a page" if owned.is_open else "Only viewers who asked for one have a page"
         messages.success(request, f"{told} in {owned} now.")
+    return redirect("chat:account")
+
+
+@never_cache
+@require_POST
+def set_summaries(request: HttpRequest) -> HttpResponse:
+    """What holds for summaries in the channel of whoever is logged in."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(reverse("chat:account"))
+    owned = channel_of(request.user)
+    if owned is None:
+        messages.error(request, NOT_OWNER)
+        return redirect("chat:account")
+    if not CHOOSING.allows(str(request.user.pk)):
+        return CHOOSING.refuse(request)
+    form = PolicyForm(request.POST, instance=owners.summaries_of(owned))
+    if not form.is_valid():
+        messages.error(request, "This was not saved. What has to be different is said below.")
+        return _overview(request, form, HTTPStatus.BAD_REQUEST)
+    owners.set_summaries(form.instance)
+    messages.success(request, f"This holds for summaries in {owned} from now on.")
     return redirect("chat:account")
 
 
