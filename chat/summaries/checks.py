@@ -57,7 +57,11 @@ class Draft(NamedTuple):
     at: datetime | None = None
     people: tuple[str, ...] = ()
     is_counted: bool = False
-    """It is computed from numbers: it needs no message, and its words are ours."""
+    """It rests on numbers, and needs no message."""
+    is_ours: bool = False
+    """Its words are ours: what else is in it, emotes and categories, is nobody's name."""
+    numbers: frozenset[str] | None = None
+    """Those that it may say; None where it may say any."""
 
 
 class Checked(NamedTuple):
@@ -112,7 +116,7 @@ def _present(drafts: Sequence[Draft], sample: Sample) -> set[str]:
 
 def _others(drafts: Sequence[Draft], sample: Sample) -> frozenset[str]:
     """Names of people in what was read, and of anybody seen in the channel whom a claim names, however spelled."""
-    spoken = [reading for draft in drafts if not draft.is_counted for reading in readings(draft.text)]
+    spoken = [reading for draft in drafts if not draft.is_ours for reading in readings(draft.text)]
     return (sample.others | names_in(sample.channel_id, spoken)) - sample.allowed
 
 
@@ -153,13 +157,12 @@ class _Rules:
         return (
             _why_not_plain(draft.text)
             or self._why_not_heard(draft)
-            or (_why_not_spoken(draft.text) if not draft.is_counted else "")
+            or ("" if draft.is_ours else _why_not_spoken(draft.text))
         )
 
     def _why_not_heard(self, draft: Draft) -> str:
         found = readings(draft.text)
-        # Emotes and categories, which are counted, are somebody's name too.
-        if not draft.is_counted and any(self.names.search(reading) for reading in found):
+        if not draft.is_ours and any(self.names.search(reading) for reading in found):
             return "names others"
         if any(self.blocked.search(reading) for reading in found):
             return "blocked word"
@@ -167,7 +170,17 @@ class _Rules:
             return "sensitive"
         if self.said.is_in(draft.text):
             return "quotes at length"
+        if draft.numbers is not None and not numbers_in(draft.text) <= draft.numbers:
+            return "made-up number"
         return "about itself" if self.secret.is_in(draft.text) else ""
+
+
+def numbers_in(*texts: str) -> frozenset[str]:
+    """Every number in texts, without the commas of its thousands; of times the hours and the minutes."""
+    return frozenset(number for text in texts for number in re.findall(r"\d+(?:\.\d+)?", _COMMAS.sub("", text)))
+
+
+_COMMAS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
 def _why_not_plain(text: str) -> str:

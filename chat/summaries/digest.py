@@ -52,7 +52,7 @@ def of_viewer(channel: Channel, viewer: Viewer, sample: Sample) -> list[Draft]:
 
 
 def _numbers(part: Claim.Part, text: str) -> Draft:
-    return Draft(part, text, [], is_counted=True)
+    return Draft(part, text, [], is_counted=True, is_ours=True)
 
 
 def _habits(person: Person) -> Iterator[Draft]:
@@ -101,7 +101,7 @@ def _emotes(favourites: list[Favourite], sample: Sample) -> Iterator[Draft]:
         often = counted(favourite.count, "time")
         name = _spoken(favourite)
         text = f"{name} is the emote they use most, {often} so far." if not place else f"They used {name} {often}."
-        yield Draft(Claim.Part.INTEREST, text, _latest(used), is_counted=True)
+        yield Draft(Claim.Part.INTEREST, text, _latest(used), is_counted=True, is_ours=True)
 
 
 def _spoken(favourite: Favourite) -> str:

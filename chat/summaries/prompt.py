@@ -76,7 +76,7 @@ If the messages show too little for a list, leave it empty or shorter. An honest
 
 def content(sample: Sample, previous: Sequence[str] = ()) -> str:
     """The document that goes with the instructions: JSON, in which every text of anybody is a string of its own."""
-    document: dict[str, Any] = {"messages": [_told(read) for read in sample.messages]}
+    document: dict[str, Any] = {"messages": [told(read) for read in sample.messages]}
     if previous:
         document["previous"] = [made_safe(text, sample.others) for text in previous]
     return written(document)
@@ -93,7 +93,7 @@ def written(document: dict[str, Any]) -> str:
     return text
 
 
-def _told(read: Read) -> dict[str, str]:
+def told(read: Read) -> dict[str, str]:
     told = {"id": read.alias, "at": f"{read.sent_at:%Y-%m-%d %H:%M}", "text": read.text}
     return told | ({"answers": read.context} if read.context else {})
 

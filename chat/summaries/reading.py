@@ -70,6 +70,8 @@ class Read(NamedTuple):
     """What it answers; empty unless whoever wrote that agreed to the same, and it was not removed."""
     viewer_id: str = ""
     """Who wrote it."""
+    context_by: str = ""
+    """Who wrote what it answers, where that is given."""
     emotes: tuple[int, ...] = ()
     is_reply: bool = False
 
@@ -83,6 +85,11 @@ class Sample(NamedTuple):
     channel_id: int | None = None
     allowed: frozenset[str] = frozenset()
     """Names, in small letters, of who may be named."""
+
+    @property
+    def writers(self) -> frozenset[str]:
+        """The ids of all whose words are in it."""
+        return frozenset(viewer for read in self.messages for viewer in (read.viewer_id, read.context_by) if viewer)
 
 
 class Row(NamedTuple):
@@ -108,8 +115,12 @@ def of_viewer(channel: Channel, viewer: Viewer, most_tokens: int) -> Sample:
 
 def kept(channel: Channel) -> QuerySet[Message]:
     """Messages of a channel that may be read at all: its own, not removed, not past their time."""
-    since = timezone.now() - timedelta(days=channel.retention_days)
-    return Message.objects.counted().shown().filter(channel=channel, sent_at__gte=since)
+    return Message.objects.counted().shown().filter(channel=channel, sent_at__gte=since(channel))
+
+
+def since(channel: Channel) -> datetime:
+    """Since when messages of a channel are kept."""
+    return timezone.now() - timedelta(days=channel.retention_days)
 
 
 def agreed(kind: Consent.Kind, viewer: str = "viewer") -> Exists:
@@ -214,7 +225,15 @@ def sample(
 
 def _read(alias: str, row: Row, text: str, context: str) -> Read:
     return Read(
-        alias, row.id, row.sent_at, text, context, row.viewer_id, tuple(row.emotes), is_reply=bool(row.reply_to_id)
+        alias,
+        row.id,
+        row.sent_at,
+        text,
+        context,
+        viewer_id=row.viewer_id,
+        context_by=row.reply_to_viewer_id if context else "",
+        emotes=tuple(row.emotes),
+        is_reply=bool(row.reply_to_id),
     )
 
 

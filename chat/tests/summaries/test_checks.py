@@ -194,7 +194,9 @@ def test_who_may_be_named_is(sample):
 
 def test_names_of_emotes_and_categories_may_be_somebodys(channel, sample):
     make_viewer(channel, "chess")
-    counted = claim(sample, "They watched streams about Chess for 4 h.", Part.INTEREST, sources=[], is_counted=True)
+    counted = claim(
+        sample, "They watched streams about Chess for 4 h.", Part.INTEREST, sources=[], is_counted=True, is_ours=True
+    )
     assert checked([claim(sample), counted], sample).dropped == {}
 
 
@@ -244,7 +246,9 @@ def test_words_that_hold_a_blocked_one_are_kept(sample, blocked, text):
 
 
 def test_blocked_words_hold_for_what_is_counted_too(sample):
-    counted = claim(sample, "They watched streams about Muppets for 4 h.", Part.INTEREST, sources=[], is_counted=True)
+    counted = claim(
+        sample, "They watched streams about Muppets for 4 h.", Part.INTEREST, sources=[], is_counted=True, is_ours=True
+    )
     assert checked([claim(sample), counted], sample, "muppets").dropped == {"blocked word": 1}
 
 
