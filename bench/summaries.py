@@ -48,7 +48,7 @@ def measure() -> dict[str, float]:
 
         channel = Channel.objects.create(login="million", twitch_id="1")
         SummaryPolicy.objects.create(channel=channel, is_on=True, per_minute=WRITTEN, per_day=VIEWERS)
-        values = {"channel": channel.pk, "wording": WORDING[Consent.Kind.SUMMARY]}
+        values: dict[str, str | int] = {"channel": channel.pk, "wording": WORDING[Consent.Kind.SUMMARY]}
         with connection.cursor() as cursor:
             cursor.execute(MANY, values)
             some = _look()

@@ -16,6 +16,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Coalesce
 from psycopg.errors import LockNotAvailable
+from redis.exceptions import RedisError
 
 from streams.locks import lock_channels
 from streams.models import Channel
@@ -204,11 +205,14 @@ def agree(viewer: Viewer, kind: str) -> Consent:
 def withdraw(viewer: Viewer, kind: str) -> bool:
     """Write down that a viewer no longer agrees, and delete what was made of it; whether they did. Raises NotNow."""
     present = Consent.objects.filter(viewer=viewer, kind=Consent.Kind(kind), withdrawn_at=None)
-    with _chosen_by(viewer):
-        Viewer.objects.select_for_update(no_key=True).get(pk=viewer.pk)
-        did = bool(present.update(withdrawn_at=_now()))
-        summaries.forget(viewer.pk, Consent.Kind(kind))
-        return did
+    try:
+        with _chosen_by(viewer):
+            Viewer.objects.select_for_update(no_key=True).get(pk=viewer.pk)
+            did = bool(present.update(withdrawn_at=_now()))
+            summaries.forget(viewer.pk, Consent.Kind(kind))
+            return did
+    except RedisError as error:
+        raise NotNow(AWAY) from error
 
 
 # How a choice is made

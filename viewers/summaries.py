@@ -1,18 +1,35 @@
 """What becomes of summaries when a viewer takes back what they agreed to, or is erased."""
 
 from collections import Counter
+from collections.abc import Iterable
 
+from streams.quickredis import quick_redis
 from viewers.models import Claim, Consent, Summary, SummaryTurn
+
+PREFIX = "streamstats:summaries:"
+
+
+def told_in(summary: int) -> str:
+    """Where in Redis it is told how far a summary is, with the claims there are by then."""
+    return f"{PREFIX}{summary}"
 
 
 def forget(viewer_id: str, *kinds: Consent.Kind) -> Counter[str]:
     """Delete every version of what was made with these consents; return how many rows of each table.
 
-    Whoever keeps one holds the row of the viewer, and asks again whether they agree: hold it too.
+    Whoever keeps one holds the row of the viewer, and asks again whether they agree: hold it too. Raises RedisError,
+    for what is told of them while they are written is deleted, too.
     """
     found = []
     if Consent.Kind.SUMMARY in kinds:
-        found += [Summary.objects.filter(viewer=viewer_id), SummaryTurn.objects.filter(viewer=viewer_id)]
+        summaries = Summary.objects.filter(viewer=viewer_id)
+        tell_no_more(summaries.values_list("pk", flat=True))
+        found += [summaries, SummaryTurn.objects.filter(viewer=viewer_id)]
     if Consent.Kind.RECAP in kinds:
         found.append(Claim.objects.filter(people=viewer_id))
     return sum((Counter(rows.delete()[1]) for rows in found), Counter())
+
+
+def tell_no_more(summaries: Iterable[int]) -> None:
+    if names := [told_in(summary) for summary in summaries]:
+        quick_redis().delete(*names)

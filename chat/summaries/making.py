@@ -20,6 +20,7 @@ from chat.summaries.page import version
 from chat.summaries.reading import Sample, agreed
 from streams.pages import forget_once_committed
 from viewers.models import Claim, Consent, ModelCall, Summary, SummaryPolicy, Viewer
+from viewers.summaries import tell_no_more
 
 log = structlog.get_logger(__name__)
 
@@ -97,16 +98,14 @@ def make(summary_id: int, writer: Writer, now: datetime) -> str:
         return GONE
     summary = Summary.objects.select_related("channel", "viewer", "stream").get(pk=summary_id)
     if not writer.holds(summary):
-        summary.delete()
-        return GONE
+        return _drop(summary)
     sample = writer.read(summary)
     progress.tell(summary.pk, "reading", messages=len(sample.messages))
     try:
         written = _written(writer, summary, sample, now)
         checked = _checked(writer, summary, sample, written.drafts)
     except asking.Unwanted:
-        Summary.objects.filter(pk=summary.pk).delete()
-        return GONE
+        return _drop(summary)
     except (checks.Refused, asking.Refused) as refusal:
         dropped = refusal.dropped if isinstance(refusal, checks.Refused) else {}
         return _end(summary, State.REFUSED, str(refusal), messages_read=len(sample.messages), dropped=dropped)
@@ -178,8 +177,7 @@ def _keep(writer: Writer, summary: Summary, sample: Sample, written: Written, ch
             reason="",
             **_spent(summary),
         ):
-            running.delete()
-            return GONE
+            return _drop(summary)
         _keep_claims(summary, checked.claims)
         forget_once_committed([summary.channel.login])
     progress.tell(summary.pk, "done", state=state, claims=_as_told(summary))
@@ -224,6 +222,13 @@ def _end(summary: Summary, state: Summary.State, reason: str, **more: Any) -> st
     running.update(state=state, reason=reason[:300], **more, **_spent(summary))
     progress.tell(summary.pk, "failed", reason=reason)
     return f"{state}: {reason}"
+
+
+def _drop(summary: Summary) -> str:
+    """Nothing of it stays: not what was told of it, either."""
+    Summary.objects.filter(pk=summary.pk).delete()
+    tell_no_more([summary.pk])
+    return GONE
 
 
 def _spent(summary: Summary) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from django.conf import settings
 from redis.asyncio import Redis
 
 from streams.quickredis import quick_redis
+from viewers.summaries import told_in
 
-PREFIX = "streamstats:summaries:"
 KEPT_S = 3600
 MOST = 200
 """Events of one summary; far more than one has."""
@@ -27,17 +27,11 @@ HEARTBEAT = b": still here\n\n"
 
 def tell(summary: int, event: str, **data: Any) -> None:
     """Tell whoever waits for a summary what became of it: `reading`, `claim`, `again`, then `done` or `failed`."""
-    name = f"{PREFIX}{summary}"
+    name = told_in(summary)
     with quick_redis().pipeline() as pipeline:
         pipeline.xadd(name, {"event": event, "data": json.dumps(data)}, maxlen=MOST)
         pipeline.expire(name, KEPT_S)
         pipeline.execute()
-
-
-def forget(summaries: list[int]) -> None:
-    """What was told of these is not told to anybody any more."""
-    if summaries:
-        quick_redis().delete(*(f"{PREFIX}{summary}" for summary in summaries))
 
 
 async def events(
@@ -52,7 +46,7 @@ async def events(
         for waits in range(LONGEST_WAITS):
             if is_over():
                 return
-            told = cast(Any, await client.xread({f"{PREFIX}{summary}": after}, block=WAIT_MS))
+            told = cast(Any, await client.xread({told_in(summary): after}, block=WAIT_MS))
             if not told:
                 if waits % HEARTBEAT_WAITS == 0:
                     yield HEARTBEAT

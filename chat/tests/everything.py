@@ -88,10 +88,10 @@ def make_somebody(channel: Channel, login: str) -> Viewer:
     WikiRevision.objects.create(profile=profile, number=1, text=f"{login}", author=user, role="viewer")
     Consent.objects.create(viewer=viewer, kind="summary", wording="Yes.")
     SummaryTurn.objects.create(**of_viewer, messages=1)
-    summary = Summary.objects.create(**of_viewer, number=1, state="shown", begun_at=NOON)
+    summary = Summary.objects.create(**of_viewer, number=1, state="shown", begun_at=NOON, made_at=NOON)
     source = {"source_ids": [message.pk], "source_times": [NOON]}
     Claim.objects.create(summary=summary, position=1, part="portrait", text="Says hello.", **source)
-    recap = Summary.objects.create(channel=channel, stream=stream, number=1, state="shown", begun_at=NOON)
+    recap = Summary.objects.create(channel=channel, stream=stream, number=1, state="shown", begun_at=NOON, made_at=NOON)
     said = Claim.objects.create(summary=recap, position=1, part="moment", text=f"{login} said hello.", **source)
     said.people.add(viewer)
     Channel.objects.create(twitch_id=viewer.pk, login=f"{login}_tv", display_name=login)

@@ -288,13 +288,13 @@ class WholeSite:
         for viewer, text in ((self.person, f"Calls themself {LOGIN}."), (self.bob, f"Greets {SHOWN} often.")):
             SummaryTurn.objects.create(channel=self.example, viewer=viewer, messages=100)
             of_viewer = {"channel": self.example, "viewer": viewer}
-            summary = Summary.objects.create(**of_viewer, number=1, state="shown", begun_at=NOON)
+            summary = Summary.objects.create(**of_viewer, number=1, state="shown", begun_at=NOON, made_at=NOON)
             Claim.objects.create(summary=summary, position=1, part="portrait", text=text)
             ModelCall.objects.create(
                 channel=self.example, summary=summary, provider="p", model="m", began_at=NOON, cost=1
             )
         of_stream = {"channel": self.example, "stream": self.evening.stream}
-        recap = Summary.objects.create(**of_stream, number=1, state="shown", begun_at=NOON)
+        recap = Summary.objects.create(**of_stream, number=1, state="shown", begun_at=NOON, made_at=NOON)
         for position, (named, text) in enumerate(((self.person, f"{LOGIN} sang."), (self.bob, "bob danced."))):
             claim = Claim.objects.create(summary=recap, position=position, part="moment", text=text)
             claim.people.add(named)

@@ -140,7 +140,9 @@ def world():
         Consent.objects.create(viewer=viewer, kind=Consent.Kind.SUMMARY, wording="these words")
         SummaryPolicy.objects.create(channel=channel, is_on=True)
         SummaryTurn.objects.create(channel=channel, viewer=viewer, messages=100)
-        summary = Summary.objects.create(channel=channel, viewer=viewer, number=1, begun_at=now, state="shown")
+        summary = Summary.objects.create(
+            channel=channel, viewer=viewer, number=1, begun_at=now, made_at=now, state="shown"
+        )
         Claim.objects.create(summary=summary, position=1, part="portrait", text="Asks a lot.")
         ModelCall.objects.create(channel=channel, summary=summary, provider="x", model="y", began_at=now, cost=1)
         Export.objects.create(viewer=viewer)

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Message
-from chat.summaries import making, page, progress
+from chat.summaries import making, page
 from chat.summaries.making import PATIENCE, OfViewer
 from chat.tests.crowd import make_message
 from streams.models import Channel
@@ -17,6 +17,7 @@ from streams.tests.cast import make_channel
 from viewers import choices
 from viewers.choices import WORDING
 from viewers.models import Claim, Consent, ModelCall, Summary, SummaryPolicy, Viewer
+from viewers.summaries import told_in
 from viewers.tests.cast import make_viewer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_client")]
@@ -230,6 +231,7 @@ def test_what_was_written_meanwhile_is_thrown_away(providers, ann, choose):
     assert chosen == [True]
     assert not Claim.objects.exists()
     assert not Summary.objects.exists()
+    assert told_of(summary) == []
 
 
 class ChoosesMeanwhile(OfViewer):
@@ -263,7 +265,7 @@ def test_one_whose_worker_was_killed_is_written(providers, ann):
 
 
 def told_of(summary):
-    rows = quick_redis().xrange(f"{progress.PREFIX}{summary.pk}")
+    rows = quick_redis().xrange(told_in(summary.pk))
     return [(fields[b"event"].decode(), json.loads(fields[b"data"])) for _, fields in rows]
 
 
@@ -336,8 +338,9 @@ def test_a_claim_stays_when_its_messages_are_past_retention(providers, channel, 
 
 def test_withdrawing_takes_every_version_with_it(providers, channel, ann):
     providers.answer("openai", ANSWER)
-    make(begin(ann))
+    summary, _ = make(begin(ann))
     withdraw(Viewer.objects.get(pk=ann.pk))
+    assert told_of(summary) == []
     assert not Summary.objects.exists()
     assert page.on_page(channel, ann) is None
 
