@@ -7,6 +7,7 @@ from chat.retention import expire
 from streams.grants import app_token
 from streams.jobs import job
 from streams.models import Stream
+from viewers.models import Summary
 from viewers.presence import settle
 
 
@@ -108,11 +109,11 @@ def erase_accounts() -> str:
 
 @job(at_most_s=50)
 def give_out_summaries() -> str:
-    """Begin the summaries that are due, and those that were begun and never written."""
-    from chat.summaries import due  # noqa: PLC0415 - what writes summaries takes seconds to load
+    """Begin the summaries and recaps that are due, and those that were begun and never written."""
+    from chat.summaries import due, recaps  # noqa: PLC0415 - what writes summaries takes seconds to load
 
     now = datetime.now(UTC)
-    begun, left = due.give_out(now), due.left_behind(now)
+    begun, left = [*due.give_out(now), *recaps.give_out(now)], due.left_behind(now)
     for summary in [*begun, *(summary.pk for summary in left)]:
         write_summary.delay(summary)
     return f"{len(begun)} begun, {len(left)} tried again"
@@ -120,7 +121,8 @@ def give_out_summaries() -> str:
 
 @job(at_most_s=600, lock_key=lambda summary: summary)
 def write_summary(summary: int) -> str:
-    """Write one summary."""
-    from chat.summaries import making  # noqa: PLC0415
+    """Write one summary, of a viewer or of a stream."""
+    from chat.summaries import making, recaps  # noqa: PLC0415
 
-    return making.make(summary, making.OfViewer(), datetime.now(UTC))
+    is_recap = Summary.objects.filter(pk=summary, stream__isnull=False).exists()
+    return making.make(summary, recaps.OfStream() if is_recap else making.OfViewer(), datetime.now(UTC))

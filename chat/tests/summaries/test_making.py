@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -80,6 +81,12 @@ def texts(summary):
     return list(summary.claims.order_by("position").values_list("text", flat=True))
 
 
+def shown_of(channel, viewer):
+    shown = page.on_page(channel, viewer)
+    assert shown is not None
+    return shown
+
+
 def test_what_a_model_wrote_is_kept_with_its_sources(providers, ann):
     providers.answer("openai", ANSWER)
     summary, _ = make(begin(ann))
@@ -110,7 +117,7 @@ def test_calls_that_failed_are_in_what_it_cost(providers, ann):
 def test_it_is_on_the_page(providers, channel, ann):
     providers.answer("openai", ANSWER)
     make(begin(ann))
-    shown = page.on_page(channel, ann)
+    shown = shown_of(channel, ann)
     assert [claim.text for _, claims in shown.sections for claim in claims] == TEXTS
 
 
@@ -189,7 +196,7 @@ def test_who_asked_hears_why_it_failed(providers, ann):
 def test_without_a_provider_it_is_computed_from_numbers(channel, ann):
     summary, _ = make(begin(ann))
     assert (summary.state, summary.made_by, summary.provider, summary.cost) == ("shown", "digest", "", 0)
-    assert page.on_page(channel, ann).is_digest
+    assert shown_of(channel, ann).is_digest
     assert any(claim.source_ids for claim in summary.claims.all())
 
 
@@ -265,7 +272,7 @@ def test_one_whose_worker_was_killed_is_written(providers, ann):
 
 
 def told_of(summary):
-    rows = quick_redis().xrange(told_in(summary.pk))
+    rows: Any = quick_redis().xrange(told_in(summary.pk))
     return [(fields[b"event"].decode(), json.loads(fields[b"data"])) for _, fields in rows]
 
 
@@ -325,7 +332,7 @@ def test_a_claim_goes_when_a_moderator_removes_a_message_it_rests_on(providers, 
     providers.answer("openai", ANSWER)
     summary, _ = make(begin(ann))
     Message.objects.filter(pk=summary.claims.get(position=2).source_ids[0]).update(removed_at=NOW)
-    shown = page.on_page(channel, ann)
+    shown = shown_of(channel, ann)
     assert [claim.position for _, claims in shown.sections for claim in claims] == [0, 1, 3, 4, 5, 6]
 
 
@@ -349,6 +356,6 @@ def test_what_a_page_shows_is_one_question(providers, channel, ann, django_asser
     providers.answer("openai", ANSWER)
     make(begin(ann))
     with django_assert_num_queries(1):
-        shown = page.on_page(channel, ann)
+        shown = shown_of(channel, ann)
         assert shown.summary.channel_id
         assert [section.part for section in shown.sections]
