@@ -124,5 +124,6 @@ def write_summary(summary: int) -> str:
     """Write one summary, of a viewer or of a stream."""
     from chat.summaries import making, recaps  # noqa: PLC0415
 
+    now = datetime.now(UTC)
     is_recap = Summary.objects.filter(pk=summary, stream__isnull=False).exists()
-    return making.make(summary, recaps.OfStream() if is_recap else making.OfViewer(), datetime.now(UTC))
+    return recaps.make(summary, now) if is_recap else making.make(summary, making.OfViewer(), now)
