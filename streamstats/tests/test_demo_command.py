@@ -16,13 +16,15 @@ from chat.models import ChatEvent, DeadLetter, Emote, EmoteSetEntry, EmoteUsage,
 from streams.grants import token_of
 from streams.models import Channel, Stream, StreamSample, TwitchGrant
 from streams.scopes import for_channel
+from streamstats.demo.summaries import WHO_AGREED
 from streamstats.simulator.addresses import CLIENT_ID, addresses
 from streamstats.simulator.facts import StatedFacts
 from streamstats.simulator.moments import moment
 from streamstats.simulator.oauth import OAuthServer
-from streamstats.simulator.world import DEMO
+from streamstats.simulator.world import DEMO, World
 from viewers import presence
-from viewers.models import PresencePoll, Viewer, ViewSession
+from viewers.choices import WORDING
+from viewers.models import Consent, PresencePoll, SummaryPolicy, Viewer, ViewSession
 
 PORT = 8901
 REAL = "the id of a real application"
@@ -81,6 +83,23 @@ def test_its_channel_is_followed_and_on_air(channel: Channel, live: Stream) -> N
     assert (channel.login, channel.display_name, channel.is_followed) == (DEMO.login, "MoonlitMarta", True)
     assert live.title
     assert live.category
+
+
+def test_its_regulars_agreed_to_summaries_and_nobody_else(channel: Channel) -> None:
+    policy = SummaryPolicy.objects.get()
+    assert (policy.channel, policy.is_on, policy.has_recaps) == (channel, True, True)
+    agreed = Consent.objects.filter(withdrawn_at=None, wording=WORDING[Consent.Kind.SUMMARY])
+    regulars = {World().crowds[DEMO].regulars[rank].twitch_id for rank in WHO_AGREED}
+    assert set(agreed.values_list("viewer", flat=True)) <= regulars
+    assert agreed.exists()
+
+
+def test_what_was_decided_about_summaries_stays(channel: Channel) -> None:
+    SummaryPolicy.objects.update(is_on=False)
+    Consent.objects.all().delete()
+    run()
+    assert not SummaryPolicy.objects.get().is_on
+    assert not Consent.objects.exists()
 
 
 def test_its_emotes_have_a_past_and_pictures_from_the_simulator(channel: Channel) -> None:

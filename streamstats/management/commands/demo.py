@@ -19,6 +19,7 @@ from chat.models import EmoteSet, Replay
 from streams.models import Channel
 from streamstats.demo.history import History
 from streamstats.demo.permission import connect
+from streamstats.demo.summaries import switch_on
 from streamstats.simulator.addresses import addresses
 from streamstats.simulator.emotesets import EmoteSets
 from streamstats.simulator.moments import milliseconds, moment
@@ -33,7 +34,7 @@ FILLED = "demo"
 class Command(BaseCommand):
     help = (
         "Fill the past month of the simulated channel, up to now, through the same store that live chat goes through,"
-        " and connect the channel to the simulator."
+        " connect the channel to the simulator, and switch summaries on there."
         " Running it again adds nothing; a run that was broken off is completed."
     )
 
@@ -46,15 +47,18 @@ class Command(BaseCommand):
         if not 1 <= days <= MOST_DAYS:
             raise CommandError(f"--days must be from 1 to {MOST_DAYS}.")
         point_at_simulator(int(settings.PORT) + 1 if port is None else port)
+        world = World.watched_at(datetime.now(UTC), seed)
         channel = Channel.objects.filter(twitch_id=DEMO.twitch_id).first()
         if channel and Replay.objects.filter(digest=FILLED).exists():
             connect(channel)
+            switch_on(world, channel)
             # What went on and off air since is found by those who ask all the time.
             self.stdout.write(f"{DEMO.display_name} has its history already, nothing to do. Done.")
             return
         channel = follow_demo_channel()
         connect(channel)
-        filled = self._fill(World.watched_at(datetime.now(UTC), seed), channel, timedelta(days=days))
+        filled = self._fill(world, channel, timedelta(days=days))
+        switch_on(world, channel)
         Replay.objects.update_or_create(
             digest=FILLED, defaults={"name": f"the history of {DEMO.display_name}", "lines_done": filled.lines}
         )
