@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Collection
+from functools import lru_cache
 
 from streamstats.lib.unseen import visible
 
@@ -16,15 +17,15 @@ MOST_LOOKED_AT = 1000
 _DOT = r"(?:\.|\s?[\[({]\s?(?:\.|dot)\s?[\])}]\s?|\s+dot\s+(?=(?:com|net|org|tv|gg|io|me|ly|ru|de)\b))"
 _LINKS = re.compile(
     rf"""
-    \b[a-z][a-z0-9+.-]*:\s?//\S+                            # with a scheme
+    (?<![a-z0-9+.-])[a-z][a-z0-9+.-]*+:\s?//\S+                            # with a scheme
     | \b(?:data|javascript|mailto|magnet|tel|file):\S+
-    | (?:[\w.+-]+@)?(?<![\w.])(?:[\w-]+{_DOT})+(?:[^\W\d_]{{2,24}}|xn--[\w-]+)(?![\w])(?:[/:?\#]\S*)?  # hosts, mail
+    | (?<![\w-])(?:[\w.+-]++@)?(?:[\w-]++{_DOT})+(?:[^\W\d_]{{2,24}}|xn--[\w-]+)(?![\w])(?:[/:?\#]\S*)?  # hosts, mail
     | \b\d{{1,3}}(?:\.\d{{1,3}}){{3}}\b(?:[/:]\S*)?
     | //[\w-]+\.\S+
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_ADDRESSED = re.compile(r"(?<![\w.])@+\s?\w+")
+_ADDRESSED = re.compile(r"@++\s?\w+")
 
 
 def made_safe(text: str, names: Collection[str] = (), most: int = MOST) -> str:
@@ -51,9 +52,10 @@ def addressed(text: str) -> set[str]:
 
 def plain(text: str) -> str:
     """The text in one line that can be seen whole; wide and styled letters, which are read as ASCII, are ASCII."""
-    return visible("".join(map(_as_read, text)))
+    return visible(text if text.isascii() else "".join(map(_as_read, text)))
 
 
+@lru_cache(maxsize=1 << 14)
 def _as_read(char: str) -> str:
     if char.isascii():
         return char

@@ -146,26 +146,25 @@ def worth_reading(rows: Iterable[Row]) -> list[Row]:
     seen: set[str] = set()
     found = []
     for row in rows:
-        likeness = _likeness(row.text)
-        if likeness in seen or not is_said(row):
+        text = plain(_OPENING.sub("", row.text))
+        likeness = _likeness(text)
+        if likeness in seen or not _is_said(row, text):
             continue
         seen.add(likeness)
         found.append(row)
     return found
 
 
-def is_said(row: Row) -> bool:
-    text = plain(_OPENING.sub("", row.text))
-    if text.startswith(COMMANDS) or has_link(text):
+def _is_said(row: Row, text: str) -> bool:
+    if text.startswith(COMMANDS) or sum(map(str.isalnum, text)) < LEAST_LETTERS or has_link(text):
         return False
-    letters = sum(char.isalnum() for char in text)
-    named_emotes = max(0, len(row.emotes) - emoji.emoji_count(text))
-    return letters >= LEAST_LETTERS and len(_WORD.findall(text)) > named_emotes
+    emoji_count = 0 if text.isascii() or not row.emotes else emoji.emoji_count(text)
+    return len(_WORD.findall(text)) > len(row.emotes) - emoji_count
 
 
 def _likeness(text: str) -> str:
     """The same for texts that differ in capitals, signs, and how often something is repeated."""
-    words = [_REPEATED.sub(r"\1", word) for word in _WORD.findall(plain(_OPENING.sub("", text)).casefold())]
+    words = [_REPEATED.sub(r"\1", word) for word in _WORD.findall(text.casefold())]
     return " ".join(dict.fromkeys(words))[:80]
 
 

@@ -29,7 +29,11 @@ def visible(text: str) -> str:
 
     Joiners stay between letters of scripts that need them, and within emoji.
     """
+    if text.isascii() and text.isprintable():  # most are, and the rest of this takes a while
+        return " ".join(text.split())
     spaced = "".join(" " if char.isspace() else char for char in unicodedata.normalize("NFC", text))
     joined = _STRAY.sub("", _DOUBLED.sub(r"\1", _BLANKS.sub("", spaced)))
-    kept = (char for char in joined if char in _JOINERS or unicodedata.category(char) not in _HIDDEN_KINDS)
-    return unicodedata.normalize("NFC", " ".join(_HEAPS.sub(r"\1", "".join(kept)).split()))
+    kept = joined
+    if not joined.isprintable():
+        kept = "".join(char for char in joined if char in _JOINERS or unicodedata.category(char) not in _HIDDEN_KINDS)
+    return unicodedata.normalize("NFC", " ".join(_HEAPS.sub(r"\1", kept).split()))

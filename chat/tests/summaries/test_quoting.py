@@ -1,5 +1,7 @@
 """How words of viewers are handed on."""
 
+import time
+
 import pytest
 
 from chat.summaries.quoting import addressed, has_link, made_safe
@@ -33,6 +35,13 @@ LINKS = [
     "![image](https://evil.example/x.png)",
     "<https://evil.example>",
     "user:pass@evil.example",
+    "...evil.example",
+    "+evil.example",
+    "-evil.example",
+    "(evil.example)",
+    "x:https://evil.example",
+    "1https://evil.example/",
+    "\u2026https://evil.example/",
 ]
 
 
@@ -70,6 +79,8 @@ def test_words_with_dots_are_no_links(text):
         ("@Bob hello", "@someone hello"),
         ("hello @bob_2!", "hello @someone!"),
         ("@@bob", "@someone"),
+        ("hi.@bob", "hi.@someone"),
+        ("hi@bob", "hi@someone"),
         ("\uff20bob hi", "@someone hi"),
         ("\ufe6bbob hi", "@someone hi"),
         ("@ bob hi", "@someone hi"),
@@ -105,6 +116,16 @@ def test_a_text_is_bounded():
 
 def test_the_end_of_a_long_text_is_masked_too():
     assert "marcus" not in made_safe("word " * 58 + "marcus wrote", {"marcus"})
+
+
+@pytest.mark.parametrize(
+    "piece", ["a-", "a.", "-", "@", "a@", "a:", "1.1.", "a dot ", "(dot)", "_", "\u0301", "\u200d", "<"]
+)
+def test_no_text_takes_long(piece):
+    """Three thousand messages are looked at for one summary."""
+    began = time.process_time()
+    made_safe(piece * 1000)
+    assert time.process_time() - began < 0.2
 
 
 def test_signs_that_end_things_elsewhere_stay_signs():
