@@ -4,6 +4,7 @@
     providers.fail("openai", 429, retry_after=20)   an error of theirs, which quotes what it was asked
     providers.hang("openai")                        takes the question and says nothing
     providers.stall("openai", {...})                says half of it, and nothing more
+    providers.drip("openai")                        shows that it is there, again and again, and never answers
     providers.cut("openai", {...})                  says half of it, and hangs up
     providers.mangle("openai")                      answers with something that is not JSON
     providers.say("openai", "Sure! Here it is.")    answers with words instead of the output
@@ -94,7 +95,7 @@ class Reply:
     output: Chosen = ""
     status: int = 200
     retry_after: float | None = None
-    ending: Literal["whole", "cut", "stalled", "hanging", "mangled"] = "whole"
+    ending: Literal["whole", "cut", "stalled", "dripping", "hanging", "mangled"] = "whole"
     is_refused: bool = False
     is_blocked: bool = False
     is_paced: bool = False
@@ -131,6 +132,9 @@ class Providers:
 
     def stall(self, provider: Name, output: Chosen) -> None:
         self._arrange(provider, Reply(output, ending="stalled"))
+
+    def drip(self, provider: Name) -> None:
+        self._arrange(provider, Reply(ending="dripping"))
 
     def cut(self, provider: Name, output: Chosen) -> None:
         self._arrange(provider, Reply(output, ending="cut"))
@@ -171,8 +175,9 @@ class Providers:
     def wait_for_go(self) -> None:
         self._gone_on.acquire()
 
-    def wait_for_end(self) -> None:
-        self._over.wait()
+    def wait_for_end(self, seconds: float | None = None) -> bool:
+        """Whether it is over."""
+        return self._over.wait(seconds)
 
     def _arrange(self, provider: Name, reply: Reply) -> None:
         self._arranged[provider].append(reply)
@@ -233,6 +238,8 @@ class Handler(BaseHTTPRequestHandler):
         wire = WIRES[asked.provider](f"answer-{next(self.server.numbers)}", asked, reply)
         if reply.ending == "hanging":
             providers.wait_for_end()
+        elif reply.ending == "dripping":
+            self._send_drops(providers, asked)
         elif reply.status != 200:
             self._send_whole(providers, wire.error(f"It could not be answered: {asked.words[:3000]}"), reply)
         elif reply.ending == "mangled":
@@ -258,6 +265,14 @@ class Handler(BaseHTTPRequestHandler):
         self._send_head(200, kind, {"Content-Length": str(len(body))})
         self.wfile.write(body)
 
+    def _send_drops(self, providers: Providers, asked: Received) -> None:
+        kind = "text/event-stream" if asked.is_streamed else "application/json"
+        # Anthropic's and OpenAI's clients read over comments, Gemini's over empty lines.
+        drop = b": ping\n\n" if asked.is_streamed and asked.provider != "google" else b"\n"
+        self._send_head(200, kind, {"Transfer-Encoding": "chunked"})
+        while not providers.wait_for_end(0.05):
+            self._send_chunk(drop)
+
     def _send_pieces(self, providers: Providers, events: list[bytes], reply: Reply) -> None:
         self._send_head(200, "text/event-stream", {"Transfer-Encoding": "chunked"})
         for number, event in enumerate(events):
@@ -267,9 +282,12 @@ class Handler(BaseHTTPRequestHandler):
                 return
             if reply.is_paced and number:
                 providers.wait_for_go()
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
-            self.wfile.flush()
+            self._send_chunk(event)
         self.wfile.write(b"0\r\n\r\n")
+
+    def _send_chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
 
     def _send_head(self, status: int, kind: str, headers: dict[str, str]) -> None:
         self.send_response(status)
