@@ -10,6 +10,7 @@ from django.utils import timezone
 from chat.models import Message
 from chat.summaries import reading
 from chat.tests.crowd import make_emote, make_message
+from chat.tests.summaries.plans import plans_in_a_crowd
 from streams.models import Channel
 from streams.tests.cast import make_channel
 from viewers.choices import WORDING
@@ -311,3 +312,13 @@ def test_a_sample_takes_three_queries(channel, ann, bob, messages):
     ) as queries:
         reading.of_viewer(channel, ann, PLENTY)
     assert len(queries) == 3
+
+
+def test_however_many_wrote_an_index_finds_the_messages(channel, ann, bob):
+    agree(bob)
+    answer(channel, ann, bob)
+    plans = plans_in_a_crowd(channel, NOW, lambda: reading.of_viewer(channel, ann, PLENTY))
+    own, parents, _ = plans
+    assert "viewer_id_sent_at_idx" in own
+    assert "_pkey" in parents
+    assert not any("Seq Scan on chat_message" in plan for plan in plans)

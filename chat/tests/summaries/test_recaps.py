@@ -11,6 +11,7 @@ from chat.summaries import asking, making, page, recapfacts, recapreading, recap
 from chat.summaries.skeleton import readings
 from chat.tests.crowd import make_emote, make_message
 from chat.tests.summaries.injections import INJECTIONS
+from chat.tests.summaries.plans import plans_in_a_crowd
 from chat.tests.summaries.providers_server import UNTOLD
 from streams.models import Channel, Stream, StreamSegment
 from streams.tests.cast import make_channel
@@ -296,6 +297,12 @@ def test_reading_takes_four_queries(stream, people, django_assert_max_num_querie
         join(stream, f"viewer_{number}", *[f"{text} {number}" for text in SAID])
     with django_assert_max_num_queries(4):
         assert len(read(stream).sample.messages) == 3 * people
+
+
+def test_however_many_wrote_an_index_finds_the_messages(stream, marcus):
+    plans = plans_in_a_crowd(stream.channel, NOW, lambda: read(stream))
+    assert "viewer_id_sent_at_idx" in plans[1]
+    assert not any("Seq Scan on chat_message" in plan for plan in plans)
 
 
 # How one is written
