@@ -15,11 +15,13 @@ PROMPT_VERSION = "viewer-1"
 """Raised with every change of what is asked: each version of a summary says by which it was made."""
 
 
-class Claim(BaseModel):
-    """One sentence, and the messages it rests on.
+# What stands in these classes is told to the model. Bounds are told and not enforced here: one claim that is too long
+# must not cost the others, so that is up to the checks. No list has to be there, so that those which are can be read
+# while the rest is still being written.
 
-    Bounds are told to the model and enforced by the checks: one claim that is too long must not cost the others.
-    """
+
+class Claim(BaseModel):
+    """One sentence, and the messages it rests on."""
 
     text: str = Field(description=f"One plain English sentence of at most {LONGEST} characters.")
     sources: list[str] = Field(
@@ -28,10 +30,7 @@ class Claim(BaseModel):
 
 
 class Portrait(BaseModel):
-    """A summary of what one viewer writes in one chat. A list stays empty where the messages say too little.
-
-    None has to be there, so that what is already there can be read while the rest is still being written.
-    """
+    """A summary of what one viewer writes in one chat. A list stays empty where the messages say too little."""
 
     portrait: list[Claim] = Field(
         default_factory=list, description="2 to 4 claims: how this viewer takes part in the chat."
