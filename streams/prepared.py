@@ -16,7 +16,7 @@ from django.http import HttpResponseBase
 # Statements that come once, such as those with a list of emotes, would only push out others.
 ASKED_BEFORE = 2
 # What a connection keeps prepared: one for each form of a page's questions, and of how large its numbers are.
-MOST = 400
+MOST = 200
 
 View = Callable[..., HttpResponseBase]
 

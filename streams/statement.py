@@ -68,6 +68,8 @@ class Statement:
 
     def _put_together(self, shape: tuple[Hashable, ...]) -> _Made:
         queryset = self._make(*shape)
-        compiler = queryset.query.get_compiler(connection=connection)
+        compiler: Any = queryset.query.get_compiler(connection=connection)
         sql, values = compiler.as_sql()
+        converters = compiler.get_converters([column for column, *_ in compiler.select[: compiler.col_count]])
+        compiler.get_converters = lambda _columns: converters
         return self._made.setdefault(shape, _Made(queryset, compiler, sql, tuple(values)))

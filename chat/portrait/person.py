@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -11,12 +10,12 @@ from django.db.models import Case, FilteredRelation, OuterRef, Q, QuerySet, Valu
 from django.db.models.functions import JSONObject
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.http import urlencode
 
 from streams.converters import ViewerLogin
 from streams.models import Channel
 from streams.statement import Given, GivenChannel, Statement
+from streamstats.lib.addresses import address
 from viewers.access import may_moderate, viewer_of
 from viewers.models import Profile, Viewer, ViewerName, ViewerTotal
 from viewers.visibility import shown_in
@@ -64,16 +63,10 @@ class Person:
 
     def address_of(self, page: str, *more: object, stretch: str = "") -> str:
         """The address of a page about them; `more` are its other arguments, `stretch` the time it tells of."""
-        address = _path(page, self.channel.login, self.viewer.login, *more)
+        path = address(page, self.channel.login, self.viewer.login, *more)
         is_by_id = self.by_id or not ViewerLogin.can_be_in_address(self.viewer.login)
         query = {**({"id": self.viewer.pk} if is_by_id else {}), **({"range": stretch} if stretch else {})}
-        return f"{address}?{urlencode(query)}" if query else address
-
-
-@lru_cache(maxsize=64)
-def _path(page: str, *named: object) -> str:
-    """A page about somebody has dozens of links to others about them, which differ in the time they tell of."""
-    return reverse(page, args=named)
+        return f"{path}?{urlencode(query)}" if query else path
 
 
 def find(channel: Channel, login: str, chosen: str, user: User | AnonymousUser) -> list[Person]:

@@ -4,17 +4,16 @@ What they are called, and where their pictures are, others told us, so whoever a
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
 from html import escape
 from typing import Any
 
 from django import template
-from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from chat.models.emote import EmoteCount
 from chat.portrait.facts import Favourite
 from streams.models import Channel
+from streamstats.lib.addresses import address
 from streamstats.lib.markup import number
 
 register = template.Library()
@@ -32,7 +31,7 @@ def emote_picture(emote: Any, size: int) -> SafeString:
 def emote_tiles(channel: Channel, emotes: Iterable[EmoteCount]) -> SafeString:
     """Emotes with how often each was used, as items of a list."""
     return _joined(
-        f'<li><a class="emote-link" href="{_address(channel.login, emote["emote"])}">'
+        f'<li><a class="emote-link" href="{address("chat:emote", channel.login, emote["emote"])}">'
         f"{_picture(emote['url'], emote['name'], emote['provider'], TILE)}"
         f'<span class="uses">{number(emote["count"])}</span></a></li>'
         for emote in emotes
@@ -43,7 +42,8 @@ def emote_tiles(channel: Channel, emotes: Iterable[EmoteCount]) -> SafeString:
 def favourites(channel: Channel, emotes: Iterable[Favourite]) -> SafeString:
     """The same with their names, and the first one large."""
     return _joined(
-        f'<li><a href="{_address(channel.login, emote.emote)}">{emote_picture(emote, SMALL if index else LARGE)}'
+        f'<li><a href="{address("chat:emote", channel.login, emote.emote)}">'
+        f"{emote_picture(emote, SMALL if index else LARGE)}"
         f'<span class="name">{escape(emote.name if emote.url else emote.provider)}</span>'
         f'<span class="uses">{number(emote.count)}</span></a></li>'
         for index, emote in enumerate(emotes)
@@ -58,11 +58,6 @@ def _picture(url: str, name: str, provider: str, size: int, label: str = "") -> 
         f'<img src="{escape(url)}" alt="{escape(name)}" {title} width="{size:d}" height="{size:d}"'
         ' loading="lazy" decoding="async">'
     )
-
-
-@lru_cache(maxsize=4096)
-def _address(channel: str, emote: int) -> str:
-    return reverse("chat:emote", args=[channel, emote])
 
 
 def _joined(items: Iterable[str]) -> SafeString:

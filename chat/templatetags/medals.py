@@ -9,11 +9,11 @@ from functools import cache
 from html import escape
 
 from django import template
-from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from chat.awards import Coming, Earned
 from streams.models import Channel
+from streamstats.lib.addresses import address
 from streamstats.lib.markup import day, share
 
 register = template.Library()
@@ -70,8 +70,8 @@ def _honour(channel: Channel, each: Earned) -> str:
     when = f'<time datetime="{at:%Y-%m-%d}">{at:%-d %b %Y}</time>' if each.is_of_a_day else day(at)
     where = ""
     if each.stream:
-        address = escape(reverse("chat:stream", args=[channel.login, each.stream.pk]))
-        where = f' · <a href="{address}"><bdi>{escape(each.stream.title or "the stream")}</bdi></a>'
+        stream = escape(address("chat:stream", channel.login, each.stream.pk))
+        where = f' · <a href="{stream}"><bdi>{escape(each.stream.title or "the stream")}</bdi></a>'
     return _item(
         medal(each.achievement.group),
         _named(each, ", the highest" if each.is_highest else ""),

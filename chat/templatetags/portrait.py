@@ -13,6 +13,7 @@ from chat.portrait.facts import Attendance
 from chat.portrait.person import PAGE, RECAP, Name, Person
 from chat.portrait.stretch import OF_STREAM
 from streams.models import Channel
+from streamstats.lib.addresses import address
 from streamstats.lib.markup import count, day, lasted, share
 from viewers.models import ViewerStream
 
@@ -47,12 +48,12 @@ def streams_attended(person: Person, attended: Iterable[Attendance]) -> SafeStri
 
 def _attended(person: Person, row: ViewerStream, percent: int) -> str:
     stream = row.stream
-    address = escape(reverse("chat:stream", args=[person.channel.login, stream.pk]))
+    page = escape(address("chat:stream", person.channel.login, stream.pk))
     about = escape(person.address_of(PAGE, stretch=f"{OF_STREAM}{stream.pk}"))
     when = day(stream.started_at) if stream.ended_at else '<span class="live-word">live</span>'
     watched = f"{lasted(row.watch_seconds)}, {percent} %" if row.watch_seconds else "wrote only"
     return (
-        f'<li>\n<a href="{address}"><bdi>{escape(stream.title or "Untitled")}</bdi></a>\n'
+        f'<li>\n<a href="{page}"><bdi>{escape(stream.title or "Untitled")}</bdi></a>\n'
         f"{share(percent, 'of the stream watched')}\n"
         f'<span class="aside">{when} · <a href="{about}" title="{escape(str(person))} in this stream">{watched}</a>'
         f" · {count(row.messages, 'message')}</span>\n</li>"

@@ -12,6 +12,8 @@ from django.urls import reverse
 from django.utils.html import conditional_escape, format_html, strip_tags
 from django.utils.safestring import SafeString
 
+from streamstats.lib.addresses import address
+
 register = template.Library()
 
 # What makes another page of the same address. Anything else is how somebody came here.
@@ -47,7 +49,7 @@ def absolute(context: RequestContext, file: str) -> str:
 @register.simple_tag(takes_context=True)
 def section(context: RequestContext, text: str, view: str, *args: str) -> SafeString:
     """A link of the channel's trail, marked where we are: on its page, or on one below it."""
-    address = reverse(view, args=args)
+    page = address(view, *args)
     path = context["request"].path.lower()
-    current = ' aria-current="page"' if path == address else ' aria-current="true"' if path.startswith(address) else ""
-    return format_html('<a href="{}"{}>{}</a>', address, SafeString(current), text)
+    current = ' aria-current="page"' if path == page else ' aria-current="true"' if path.startswith(page) else ""
+    return format_html('<a href="{}"{}>{}</a>', page, SafeString(current), text)
