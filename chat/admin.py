@@ -7,7 +7,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-import chat.sessionadmin  # noqa: F401  # registers its page
+import chat.sessionadmin  # registers its page
+import chat.summaryadmin  # noqa: F401  # registers its pages
 import viewers.summaryadmin  # noqa: F401  # registers its pages
 from chat.models import (
     Badge,

@@ -122,6 +122,11 @@ def totals(channel: Channel, days: int = DAYS) -> list[Spent]:
     return [Spent(*row) for row in rows]
 
 
+def spent_today() -> Decimal:
+    """What all calls of this UTC day cost so far, those that go on with the most that they can come to."""
+    return _spent_on_day_of(timezone.now())
+
+
 def _spent_on_day_of(now: datetime) -> Decimal:
     today = ModelCall.objects.filter(began_at__gte=_start_of_day(now))
     return today.aggregate(total=Sum("cost"))["total"] or Decimal(0)
