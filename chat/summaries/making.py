@@ -75,15 +75,20 @@ class OfViewer:
         return reading.of_viewer(summary.channel, _viewer(summary), settings.AI_INPUT_TOKENS)
 
     def ask(self, summary: Summary, sample: Sample, told: Told | None) -> Written:
-        answer = asking.ask(
-            prompt.Portrait,
-            prompt.INSTRUCTIONS,
-            prompt.content(sample, _said_before(summary)),
-            channel=summary.channel,
-            summary=summary,
-            told=(lambda partial: told(prompt.drafts_of(partial, sample))) if told else None,
-            still_wanted=lambda: self.holds(summary),
-        )
+        try:
+            answer = asking.ask(
+                prompt.Portrait,
+                prompt.INSTRUCTIONS,
+                prompt.content(sample, _said_before(summary)),
+                channel=summary.channel,
+                summary=summary,
+                told=(lambda partial: told(prompt.drafts_of(partial, sample))) if told else None,
+                still_wanted=lambda: self.holds(summary) and reading.all_agree(sample, Consent.Kind.SUMMARY),
+            )
+        except asking.Unwanted as unwanted:
+            if self.holds(summary):  # who no longer agrees is somebody who was answered: it is tried without them
+                raise asking.Unavailable from unwanted
+            raise
         drafts = prompt.drafts_of(answer.output, sample)
         return Written(drafts, answer.provider, answer.model, prompt.PROMPT_VERSION)
 

@@ -129,6 +129,12 @@ def agreed(kind: Consent.Kind, viewer: str = "viewer") -> Exists:
     return Exists(consents.filter(kind=kind, wording=WORDING[kind], withdrawn_at=None))
 
 
+def all_agree(sample: Sample, kind: Consent.Kind) -> bool:
+    """Whether everybody whose words are in a sample agrees still."""
+    writers = sample.writers
+    return Viewer.objects.filter(agreed(kind, "pk"), pk__in=writers, stopped_at=None).count() == len(writers)
+
+
 def answered(channel: Channel, rows: Iterable[Row], kind: Consent.Kind) -> dict[str, str]:
     """By id, the texts that rows answer, as far as whoever wrote them agreed to the same and is shown."""
     ids = [row.reply_to_id for row in rows if row.reply_to_id]
