@@ -67,17 +67,21 @@ def enter(
             cursor.execute(LOCK)
         _close_forgotten(now)
         most = rounded(most)
-        if _spent_on_day_of(now) + most > budget():
-            raise NoMoney
-        return ModelCall.objects.create(
-            channel=channel,
-            summary=summary,
-            provider=provider,
-            model=model,
-            began_at=now,
-            cost=most,
-            is_priced=is_priced,
-        ).pk
+        is_within = _spent_on_day_of(now) + most <= budget()
+        if is_within:
+            entry = ModelCall.objects.create(
+                channel=channel,
+                summary=summary,
+                provider=provider,
+                model=model,
+                began_at=now,
+                cost=most,
+                is_priced=is_priced,
+            )
+    # Not before: what was closed stays so.
+    if not is_within:
+        raise NoMoney
+    return entry.pk
 
 
 def close(

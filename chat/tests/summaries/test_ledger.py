@@ -123,6 +123,15 @@ def test_a_call_that_nobody_closed_is_closed_after_an_hour_and_stays_as_dear(cha
     assert running.outcome == Outcome.OPEN
 
 
+def test_it_is_closed_also_when_there_is_no_money_left(channel, settings, noon):
+    settings.AI_DAILY_BUDGET = "0"
+    killed = spent(channel, "0.1", noon - timedelta(minutes=61), Outcome.OPEN)
+    with pytest.raises(ledger.NoMoney):
+        enter(channel)
+    killed.refresh_from_db()
+    assert killed.outcome == Outcome.ERROR
+
+
 def test_calls_that_nobody_closed_are_found_by_their_index(channel, noon):
     begun = noon - timedelta(days=9)
     ModelCall.objects.bulk_create(
