@@ -270,6 +270,16 @@ def test_an_answer_that_was_too_long_is_not_used(settings, providers, asked):
         asked()
 
 
+def test_a_model_that_wants_to_be_asked_again_is_not(settings, providers, asked, monkeypatch):
+    only(settings, "anthropic")
+    monkeypatch.setattr("chat.tests.summaries.providers_server.Anthropic.finish", "pause_turn")
+    providers.answer("anthropic", KIND)
+    with pytest.raises(Malformed):
+        asked()
+    assert len(providers.received) == 1
+    assert rows() == [("anthropic", "malformed")]
+
+
 # Refusals
 
 
