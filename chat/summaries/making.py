@@ -120,8 +120,8 @@ def make(summary_id: int, writer: Writer, now: datetime) -> str:
 
 
 def _written(writer: Writer, summary: Summary, sample: Sample, now: datetime) -> Written:
-    """By a model, or from numbers where there is none, or where none answered all day."""
-    if not asking.is_set_up():
+    """By a model, or from numbers where there is none, nothing to read, or where none answered all day."""
+    if not asking.is_set_up() or not sample.messages:
         return Written(writer.compute(summary, sample))
     told = _Teller(writer, summary, sample) if summary.is_asked else None
     try:

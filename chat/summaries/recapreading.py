@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from chat.summaries.quoting import plain
 from chat.summaries.reading import Row, Sample, agreed, answered, sample, since, spread, within, worth_reading
 from chat.summaries.words import ENGLISH, NOBODY
 from streams.models import Channel, Stream
@@ -39,7 +40,7 @@ def of_stream(channel: Channel, stream: Stream, words: frozenset[str], most_toke
     chosen = within(spread(worth_reading(_rows(channel, stream, list(wrote)))), most_tokens)
     contexts = answered(channel, chosen, Consent.Kind.RECAP)
     read = sample(channel, chosen, contexts, allowed=wrote, most_tokens=most_tokens)
-    people = {message.viewer_id: str(wrote[message.viewer_id]) for message in read.messages}
+    people = {message.viewer_id: plain(str(wrote[message.viewer_id])) for message in read.messages}
     allowed = _names(wrote[viewer_id] for viewer_id in people) | _names([channel]) | words
     return Reading(read._replace(allowed=allowed), people)
 

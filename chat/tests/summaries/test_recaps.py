@@ -425,6 +425,13 @@ def test_without_a_model_it_is_made_of_the_facts(stream, marcus):
     assert Summary.objects.get(pk=summary).made_by == Summary.Source.DIGEST
 
 
+def test_where_nobody_agreed_no_model_is_asked(stream, dora, served):
+    summary = begin(stream)
+    recaps.make(summary, NOW)
+    assert served.received == []
+    assert Summary.objects.get(pk=summary).made_by == Summary.Source.DIGEST
+
+
 @pytest.mark.usefixtures("redis_client")
 def test_a_title_that_may_not_be_shown_is_left_out(stream):
     for title in ("watch https://evil.example", "hello @dora_x", "<b>bold</b>", "my depression story"):
