@@ -136,6 +136,7 @@ def _know() -> Known:
     channel = Channel.objects.get(login="volume")
     totals = ViewerTotal.objects.filter(channel=channel, viewer__hidden_at=None)
     shown = totals.exclude(viewer__profiles__visibility="hidden").order_by("-messages")
+    shown = shown.filter(last_seen_at__year__gte=2026)  # who was not here then has no recap of it
     places = []
     for by, field in (("watched", "watch_seconds"), ("messages", "messages")):
         last = Standing.objects.filter(channel=channel, period="all", **{f"{field}__gt": 0}).order_by(field)[200]
