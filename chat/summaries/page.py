@@ -66,6 +66,14 @@ def version(summary: Summary) -> Shown:
     return Shown(summary, _sections(presentable(summary.channel, Claim.objects.filter(summary=summary))))
 
 
+def of_all(channel: Channel, summaries: Iterable[Summary]) -> list[Shown]:
+    """Versions of one channel as they may be shown now, those of which anything may. One query."""
+    known = {summary.pk: summary for summary in summaries}
+    claims = presentable(channel, Claim.objects.filter(summary__in=known)).order_by("summary", "position")
+    found = groupby(claims, lambda claim: claim.summary_id)
+    return [Shown(known[summary], _sections(these)) for summary, these in found]
+
+
 def _shown(channel: Channel, versions: QuerySet[Summary]) -> Shown | None:
     newest = versions.filter(state=Summary.State.SHOWN).order_by("-number").values("pk")[:1]
     claims = list(presentable(channel, Claim.objects.filter(summary=newest)).select_related("summary"))

@@ -12,6 +12,7 @@ from django.db.models import (
     DateTimeField,
     Exists,
     F,
+    FloatField,
     Func,
     OuterRef,
     Q,
@@ -25,8 +26,10 @@ from django.db.models.functions import JSONObject
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from social_django.models import UserSocialAuth
 
 from chat.models import ChatEvent, ChatMinute, EmoteStream, Redemption
+from chat.summaries import page as page_of_summary
 from chat.views.channel import gaps_within
 from streams.access import listed_channel
 from streams.models import Channel, PresenceSource, Stream, StreamSample, StreamSegment
@@ -35,7 +38,8 @@ from streams.statement import Given, GivenChannel, Statement
 from streamstats.lib import evening
 from streamstats.lib.activity import Gap, Span
 from streamstats.lib.methods import read_only
-from viewers.models import PresencePoll, Viewer, ViewerStream
+from viewers.access import PROVIDER
+from viewers.models import PresencePoll, Summary, Viewer, ViewerStream
 from viewers.visibility import people_in, shown_in
 
 TOP_CHATTERS = 10
@@ -82,10 +86,10 @@ class Bin(Func):
 @kept_ready
 def stream_page(request: HttpRequest, channel: str, stream_id: str) -> HttpResponse:
     found = listed_channel(channel)
-    stream = KNOWN.first(channel=found.pk, stream=stream_id)
+    stream = KNOWN.first(channel=found.pk, stream=stream_id, user=request.user.pk)
     if stream is None:
         return _to_whole(found, stream_id)
-    page = render(request, "chat/stream.html", _facts(found, stream))
+    page = render(request, "chat/stream.html", {**_facts(found, stream), **_recap(request, found, stream)})
     return page if stream.ended_at else is_live(page)
 
 
@@ -101,6 +105,10 @@ def _known() -> QuerySet[Any]:
         before=Subquery(before[:1]),
         after=Subquery(after[:1]),
         looks=Subquery(polls.values("told")),
+        has_recap=Exists(Summary.objects.filter(stream=OuterRef("pk")).shown()),  # most have none
+        is_own=Exists(
+            UserSocialAuth.objects.filter(user=Given("user"), provider=PROVIDER, uid=OuterRef("channel__twitch_id"))
+        ),
     )
 
 
@@ -115,6 +123,13 @@ def _to_whole(channel: Channel, part_id: str) -> HttpResponse:
     return redirect("chat:stream", channel.login, stream.pk, permanent=True)
 
 
+def _recap(request: HttpRequest, channel: Channel, stream: Any) -> dict[str, object]:
+    """What a recap says of it; whoever may decide about recaps is led to where that is done."""
+    found = page_of_summary.of_stream(channel, stream) if stream.has_recap else None
+    may_decide = found is not None and (stream.is_own or (request.user.is_authenticated and request.user.is_staff))
+    return {"recap": found, "may_decide": may_decide}
+
+
 def _neighbour(told: dict[str, str] | None) -> Neighbour | None:
     return Neighbour(told["id"], datetime.fromisoformat(told["at"])) if told else None
 
@@ -125,13 +140,14 @@ def _facts(channel: Channel, stream: Any) -> dict[str, object]:
     segments = _segments(stream, ended_at)
     raids = _raids(channel, stream.started_at, ended_at)
     gaps = gaps_within(channel, span)[:MOMENTS]
-    viewers = _viewers(stream, span)
+    curves = _curves(channel, stream, span)
+    viewers = curves["viewers"]
     return {
         "channel": channel,
         "stream": stream,
         "on_air": stream.on_air_until(ended_at),
         "viewers_now": viewers[max(viewers)] if viewers and not stream.ended_at else None,
-        "evening": evening.draw(span, viewers, _messages(channel, span), segments, raids=raids, gaps=gaps),
+        "evening": evening.draw(span, viewers, curves["messages"], segments, raids=raids, gaps=gaps),
         "moments": _moments(stream, segments, raids, gaps),
         **_people(channel, stream),
         "emotes": EmoteStream.objects.filter(stream=stream).most_used()[:TOP_EMOTES],
@@ -157,32 +173,27 @@ def _segments_of(most: int) -> QuerySet[Any, Any]:
 SEGMENTS = Statement(_segments_of)
 
 
-def _viewers(stream: Stream, span: Span) -> dict[datetime, int]:
-    rows = WATCHING.ask(stream=stream.pk, start=span.started_at, end=span.ended_at, bucket=span.bucket)
-    return {point: round(average) for point, average in rows}
+def _curves(channel: Channel, stream: Stream, span: Span) -> dict[str, dict[datetime, int]]:
+    """How many watched on average, and how many messages came, by the start of each point of the picture."""
+    curves: dict[str, dict[datetime, int]] = {"viewers": {}, "messages": {}}
+    within = {"start": span.started_at, "end": span.ended_at, "bucket": span.bucket}
+    for name, point, value in CURVES.ask(channel=channel.pk, stream=stream.pk, **within):
+        curves[name][point] = round(value)
+    return curves
 
 
-def _watching() -> Any:
+def _watched_and_written() -> Any:
+    """Both in one question. Each alone would be another round trip."""
     samples: Any = StreamSample.objects.filter(stream=Given("stream"), at__gte=Given("start"), at__lt=Given("end"))
-    points = samples.annotate(point=Bin("at")).values_list("point")
-    return points.annotate(average=Avg("viewers")).order_by("point")
-
-
-WATCHING = Statement(_watching)
-
-
-def _messages(channel: Channel, span: Span) -> dict[datetime, int]:
-    return dict(WRITTEN.ask(channel=channel.pk, start=span.started_at, end=span.ended_at, bucket=span.bucket))
-
-
-def _written() -> Any:
+    samples = samples.annotate(point=Bin("at")).values_list(Value("viewers"), "point")
     minutes: Any = ChatMinute.objects.filter(channel=Given("channel"))
     minutes = minutes.filter(minute__gte=Given("start"), minute__lt=Given("end"))
-    points = minutes.annotate(point=Bin("minute")).values_list("point")
-    return points.annotate(sum=Sum("messages"))
+    minutes = minutes.annotate(point=Bin("minute")).values_list(Value("messages"), "point")
+    written = minutes.annotate(value=Sum("messages", output_field=FloatField()))
+    return samples.annotate(value=Avg("viewers")).union(written, all=True)
 
 
-WRITTEN = Statement(_written)
+CURVES = Statement(_watched_and_written)
 
 
 def _raids(channel: Channel, started_at: datetime, ended_at: datetime) -> list[evening.Raid]:
