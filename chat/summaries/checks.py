@@ -145,8 +145,8 @@ class _Rules:
     """What is asked of every claim, made ready for one sample."""
 
     def __init__(self, sample: Sample, others: Iterable[str], blocked_words: str, secret: str) -> None:
-        self.names = _whole(others)
-        self.blocked = _whole([line for line in blocked_words.splitlines() if line.strip()])
+        self.names = whole_words(others)
+        self.blocked = whole_words([line for line in blocked_words.splitlines() if line.strip()])
         self.said = _Said([text for read in sample.messages for text in (read.text, read.context) if text])
         self.secret = _Said([secret] if secret else [])
 
@@ -217,7 +217,7 @@ def _is_english(text: str) -> bool:
 _NO_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
-def _whole(phrases: Iterable[str]) -> re.Pattern[str]:
+def whole_words(phrases: Iterable[str]) -> re.Pattern[str]:
     """Finds any of the phrases in what `readings` gives, as whole words where their script has words."""
     found = {form for phrase in phrases for form in forms(phrase) if len(form) > 1 or _NO_BLANKS.search(form)}
     return re.compile("|".join(sorted(map(_phrase, found), key=len, reverse=True)) or "(?!)")

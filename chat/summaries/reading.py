@@ -92,6 +92,13 @@ class Sample(NamedTuple):
         return frozenset(viewer for read in self.messages for viewer in (read.viewer_id, read.context_by) if viewer)
 
 
+class Parent(NamedTuple):
+    """What a message answers, and who wrote that."""
+
+    text: str
+    viewer_id: str
+
+
 class Row(NamedTuple):
     """A message, as it is in the table."""
 
@@ -135,13 +142,13 @@ def all_agree(sample: Sample, kind: Consent.Kind) -> bool:
     return Viewer.objects.filter(agreed(kind, "pk"), pk__in=writers, stopped_at=None).count() == len(writers)
 
 
-def answered(channel: Channel, rows: Iterable[Row], kind: Consent.Kind) -> dict[str, str]:
-    """By id, the texts that rows answer, as far as whoever wrote them agreed to the same and is shown."""
+def answered(channel: Channel, rows: Iterable[Row], kind: Consent.Kind) -> dict[str, Parent]:
+    """By id, what rows answer, as far as whoever wrote them agreed to the same and is shown."""
     ids = [row.reply_to_id for row in rows if row.reply_to_id]
     if not ids:
         return {}
     parents = kept(channel).filter(agreed(kind), shown_in(channel), id__in=ids, viewer__stopped_at=None)
-    return dict(parents.values_list("id", "text"))
+    return {parent: Parent(*told) for parent, *told in parents.values_list("id", "text", "viewer_id")}
 
 
 # Choosing
@@ -211,7 +218,7 @@ def tokens(text: str) -> int:
 
 
 def sample(
-    channel: Channel, rows: Sequence[Row], contexts: dict[str, str], *, allowed: Collection[str], most_tokens: int
+    channel: Channel, rows: Sequence[Row], contexts: dict[str, Parent], *, allowed: Collection[str], most_tokens: int
 ) -> Sample:
     """The rows made safe, in order of time, with nobody's name in them but of those whose ids are `allowed`."""
     others = _others(channel, rows, contexts, allowed)
@@ -225,10 +232,11 @@ def sample(
         left -= cost + (tokens(context) if fits else 0)
         taken.append((row, text, context if fits else ""))
     taken.sort(key=lambda each: (each[0].sent_at, each[0].id))
-    return Sample([_read(f"m{place}", *each) for place, each in enumerate(taken, 1)], others, channel.pk)
+    reads = [_read(f"m{place}", *each, contexts) for place, each in enumerate(taken, 1)]
+    return Sample(reads, others, channel.pk)
 
 
-def _read(alias: str, row: Row, text: str, context: str) -> Read:
+def _read(alias: str, row: Row, text: str, context: str, contexts: dict[str, Parent]) -> Read:
     return Read(
         alias,
         row.id,
@@ -236,22 +244,22 @@ def _read(alias: str, row: Row, text: str, context: str) -> Read:
         text,
         context,
         viewer_id=row.viewer_id,
-        context_by=row.reply_to_viewer_id if context else "",
+        context_by=contexts[row.reply_to_id].viewer_id if context else "",
         emotes=tuple(row.emotes),
         is_reply=bool(row.reply_to_id),
     )
 
 
-def _context(row: Row, contexts: dict[str, str], others: Collection[str]) -> str:
-    text = contexts.get(row.reply_to_id, "")
+def _context(row: Row, contexts: dict[str, Parent], others: Collection[str]) -> str:
+    text = contexts[row.reply_to_id].text if row.reply_to_id in contexts else ""
     return "" if text.startswith(COMMANDS) or has_link(text) else made_safe(text, others, MOST_CONTEXT)
 
 
 def _others(
-    channel: Channel, rows: Sequence[Row], contexts: dict[str, str], allowed: Collection[str]
+    channel: Channel, rows: Sequence[Row], contexts: dict[str, Parent], allowed: Collection[str]
 ) -> frozenset[str]:
     """Names of people in the texts but of those `allowed`: who is addressed, answered, or known here by that word."""
-    texts = [row.text for row in rows] + list(contexts.values())
+    texts = [row.text for row in rows] + [parent.text for parent in contexts.values()]
     called = set().union(*map(addressed, texts)) - NOBODY
     ids = {row.reply_to_viewer_id for row in rows} - {""}
     names = _names(channel.pk, texts, called, ids.union(allowed)) if texts else []

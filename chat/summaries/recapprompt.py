@@ -4,12 +4,11 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from chat.summaries.checks import LONGEST, MOST_SOURCES, Draft, numbers_in
+from chat.summaries.checks import LONGEST, MOST_SOURCES, Draft, numbers_in, whole_words
 from chat.summaries.prompt import named, told, written
-from chat.summaries.quoting import masking
 from chat.summaries.recapfacts import Fact, Facts
 from chat.summaries.recapreading import Reading
-from chat.summaries.words import ENGLISH, NOBODY
+from chat.summaries.skeleton import readings
 from viewers.models import Claim as Kept
 
 PROMPT_VERSION = "stream-1"
@@ -108,5 +107,6 @@ def _draft(part: Kept.Part, claim: Claim, facts: Facts, reading: Reading) -> Dra
 
 def _called(text: str, reading: Reading) -> set[str]:
     """The ids of those whom a text names."""
-    names = {viewer: name for viewer, name in reading.people.items() if name.lower() not in NOBODY | ENGLISH}
-    return {viewer for viewer, name in names.items() if masking([name]).search(text)}
+    spoken = readings(text)
+    names = {viewer: whole_words([name]) for viewer, name in reading.people.items()}
+    return {viewer for viewer, name in names.items() if any(name.search(one) for one in spoken)}

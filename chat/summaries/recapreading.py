@@ -1,13 +1,11 @@
 """What is read for the recap of a stream: messages of those who agreed to be in recaps, and of nobody else."""
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from django.db import connection
 
 from chat.summaries.quoting import plain
 from chat.summaries.reading import Row, Sample, agreed, answered, sample, since, spread, within, worth_reading
-from chat.summaries.words import ENGLISH, NOBODY
 from streams.models import Channel, Stream
 from viewers.models import Consent, Viewer, ViewerStream
 from viewers.visibility import people_in
@@ -41,8 +39,9 @@ def of_stream(channel: Channel, stream: Stream, words: frozenset[str], most_toke
     contexts = answered(channel, chosen, Consent.Kind.RECAP)
     read = sample(channel, chosen, contexts, allowed=wrote, most_tokens=most_tokens)
     people = {message.viewer_id: plain(str(wrote[message.viewer_id])) for message in read.messages}
-    allowed = _names(wrote[viewer_id] for viewer_id in people) | _names([channel]) | words
-    return Reading(read._replace(allowed=allowed), people)
+    streamer = {channel.login or "", channel.display_name.lower()}
+    allowed = {name.lower() for name in people.values()} | streamer | words
+    return Reading(read._replace(allowed=frozenset(allowed)), people)
 
 
 def _people(channel: Channel, stream: Stream) -> list[Viewer]:
@@ -65,8 +64,3 @@ def _rows(channel: Channel, stream: Stream, people: list[str]) -> list[Row]:
         cursor.execute(_MESSAGES, values)
         rows = [Row(*row) for row in cursor.fetchall()]
     return sorted(rows, key=lambda row: (row.sent_at, row.id), reverse=True)
-
-
-def _names(whose: Iterable[Viewer | Channel]) -> frozenset[str]:
-    names = {name.lower() for one in whose for name in (one.login, one.display_name) if name}
-    return frozenset(names - NOBODY - ENGLISH)

@@ -403,6 +403,30 @@ def test_what_the_facts_tell_may_be_said_in_other_words(stream, marcus, served, 
     assert text in [claim.text for claim in claims(summary)]
 
 
+@pytest.mark.parametrize("spelled", ["Marcus", "MARCUS's duck", "M\u0430rcus"])
+def test_who_is_named_is_among_the_people_however_spelled(stream, marcus, served, spelled):
+    ella = join(stream, "ella", "somebody should have seen that jump", display_name="Ella")
+    Message.objects.filter(viewer=ella).update(sent_at=START)
+    moment = {"text": f"Somebody saw the jump of {spelled} there.", "sources": ["m1"]}
+    served.answer("openai", {"happened": ANSWER["happened"], "moments": [moment]})
+    summary = begin(stream)
+    recaps.make(summary, NOW)
+    assert {one.pk for one in claims(summary)[1].people.all()} == {ella.pk, marcus.pk}
+
+
+def test_only_the_name_that_is_shown_is_used(stream, served):
+    join(stream, "hidden_login", *SAID, display_name="\u732b\u3061\u3083\u3093")
+    said = [
+        {"text": f"The best finish was that of {name}.", "sources": ["m2"]}
+        for name in ("hidden_login", "\u732b\u3061\u3083\u3093")
+    ]
+    served.answer("openai", {"happened": ANSWER["happened"], "moments": said})
+    summary = begin(stream)
+    recaps.make(summary, NOW)
+    assert [claim.text for claim in claims(summary)[1:]] == [said[1]["text"]]
+    assert Summary.objects.get(pk=summary).dropped == {"names others": 1}
+
+
 def test_a_peak_is_when_the_numbers_say(stream, marcus, served):
     for number in range(0, 180, 2):
         minute(stream, number, 4)
