@@ -1,18 +1,23 @@
 """What is read for the recap of a stream: messages of those who agreed to be in recaps, and of nobody else."""
 
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
 
 from chat.summaries.quoting import plain
 from chat.summaries.reading import Row, Sample, agreed, answered, sample, since, spread, within, worth_reading
+from chat.summaries.recapfacts import Facts
 from streams.models import Channel, Stream
-from viewers.models import Consent, Viewer, ViewerStream
+from viewers.models import Claim, Consent, Viewer, ViewerStream
 from viewers.visibility import people_in
 
 MOST_PEOPLE = 100
 EACH = 100
 """Messages of one person that are looked at: any of theirs, but the same ones each time."""
+PEAK = timedelta(minutes=2)
+"""From the beginning of a busy minute: what is said of something follows it."""
+OF_A_PEAK = 8
 
 # One step into an index for each of them, however much others wrote.
 _MESSAGES = """
@@ -32,16 +37,28 @@ class Reading(NamedTuple):
     people: dict[str, str]
 
 
-def of_stream(channel: Channel, stream: Stream, words: frozenset[str], most_tokens: int) -> Reading:
-    """Messages of a stream that is over. `words` of it are no names of people. Four queries."""
+def of_stream(channel: Channel, stream: Stream, facts: Facts, most_tokens: int) -> Reading:
+    """Messages of a stream that is over: some of its peaks, which tell why they were, then of all its time.
+
+    Four queries.
+    """
     wrote = {viewer.pk: viewer for viewer in _people(channel, stream)}
-    chosen = within(spread(worth_reading(_rows(channel, stream, list(wrote)))), most_tokens)
+    rows = spread(worth_reading(_rows(channel, stream, list(wrote))))
+    chosen = within(_peaks_first(rows, facts), most_tokens)
     contexts = answered(channel, chosen, Consent.Kind.RECAP)
     read = sample(channel, chosen, contexts, allowed=wrote, most_tokens=most_tokens)
     people = {message.viewer_id: plain(str(wrote[message.viewer_id])) for message in read.messages}
     streamer = {channel.login or "", channel.display_name.lower()}
-    allowed = {name.lower() for name in people.values()} | streamer | words
+    allowed = {name.lower() for name in people.values()} | streamer | facts.words
     return Reading(read._replace(allowed=frozenset(allowed)), people)
+
+
+def _peaks_first(rows: list[Row], facts: Facts) -> list[Row]:
+    """The rows with the first of each peak before the others."""
+    peaks = [fact.at for fact in facts.facts if fact.part == Claim.Part.PEAK and fact.at]
+    first = [row for at in peaks for row in [row for row in rows if at <= row.sent_at < at + PEAK][:OF_A_PEAK]]
+    taken = {row.id for row in first}
+    return first + [row for row in rows if row.id not in taken]
 
 
 def _people(channel: Channel, stream: Stream) -> list[Viewer]:

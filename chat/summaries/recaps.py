@@ -64,7 +64,7 @@ class OfStream:
     def read(self, summary: Summary) -> Sample:
         stream = _stream(summary)
         self._facts = recapfacts.of_stream(stream)
-        self._reading = recapreading.of_stream(summary.channel, stream, self._facts.words, settings.AI_INPUT_TOKENS)
+        self._reading = recapreading.of_stream(summary.channel, stream, self._facts, settings.AI_INPUT_TOKENS)
         return self._reading.sample
 
     def ask(self, summary: Summary, sample: Sample, told: Told | None) -> Written:

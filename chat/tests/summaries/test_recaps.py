@@ -17,7 +17,7 @@ from streams.models import Channel, Stream, StreamSegment
 from streams.tests.cast import make_channel
 from viewers import choices
 from viewers.choices import WORDING
-from viewers.models import Claim, Consent, Profile, Summary, SummaryPolicy, ViewerStream
+from viewers.models import Claim, Consent, Profile, Summary, SummaryPolicy, Viewer, ViewerStream
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.django_db
 NOW = timezone.now().replace(second=0, microsecond=0)
 START = NOW - timedelta(hours=4)
 PLENTY = 100_000
+NOTHING = recapfacts.Facts([], frozenset())
 SAID = [
     "the bridge is going to fall down again, watch it",
     "that was the closest finish I have seen in this race",
@@ -207,7 +208,7 @@ def test_facts_take_few_queries(stream, django_assert_max_num_queries):
 
 
 def read(stream):
-    return recapreading.of_stream(stream.channel, stream, frozenset(), PLENTY)
+    return recapreading.of_stream(stream.channel, stream, NOTHING, PLENTY)
 
 
 def test_only_those_who_agreed_are_read(stream, marcus, dora):
@@ -289,6 +290,19 @@ def test_what_is_answered_is_read_of_who_agreed(stream, marcus, dora):
         "is that so, number 1": SAID[0],
     }
     assert sample.writers == {ella.pk, marcus.pk}
+
+
+def test_what_was_written_at_a_peak_is_read_first(stream):
+    join(stream, "marcus", *[f"this is a line of the evening, number {number}" for number in range(17)])
+    peak = START + timedelta(minutes=40)
+    fact = recapfacts.Fact("f1", Claim.Part.PEAK, "Chat was busy.", peak)
+    make_message(
+        stream.channel, Viewer.objects.get(login="marcus"), peak + timedelta(seconds=70), text="what a finish, wow"
+    )
+    reading = recapreading.of_stream(stream.channel, stream, recapfacts.Facts([fact], frozenset()), 80)
+    assert [one.text for one in reading.sample.messages] == [
+        "this is a line of the evening, number 3", "what a finish, wow",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("people", [1, 12])
