@@ -144,17 +144,17 @@ class _Teller:
 
     def __init__(self, writer: Writer, summary: Summary, sample: Sample) -> None:
         self._writer, self._summary, self._sample = writer, summary, sample
-        self._whole = 0
+        self._whole: list[str] = []
         self._told: set[str] = set()
 
     def __call__(self, drafts: list[Draft]) -> None:
-        if len(drafts) < self._whole:  # another provider begins anew
-            self._whole, self._told = 0, set()
+        if [draft.text for draft in drafts[: len(self._whole)]] != self._whole:  # another provider begins anew
+            self._whole, self._told = [], set()
             progress.tell(self._summary.pk, "again")
         whole = drafts[:-1]  # the last one may still be growing
-        if len(whole) <= self._whole:
+        if len(whole) == len(self._whole):
             return
-        self._whole = len(whole)
+        self._whole = [draft.text for draft in whole]
         try:
             claims = _checked(self._writer, self._summary, self._sample, whole).claims
         except checks.Refused:  # nothing of it may be shown yet

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from chat.models import Message
 from chat.summaries import making, page
-from chat.summaries.making import PATIENCE, OfViewer
+from chat.summaries.checks import Draft
+from chat.summaries.making import PATIENCE, OfViewer, _Teller
 from chat.tests.crowd import make_message
 from streams.models import Channel
 from streams.quickredis import quick_redis
@@ -300,6 +301,19 @@ def test_after_a_model_that_broke_off_it_begins_again(providers, ann):
     told = [event for event, _ in told_of(summary)]
     assert told[-1] == "done"
     assert texts(summary) == TEXTS
+
+
+def drafts(sample, *texts):
+    return [Draft(Claim.Part.PORTRAIT, text, sample.messages[:1]) for text in texts]
+
+
+def test_another_model_that_says_more_at_once_than_the_first_did_is_told_apart(ann, redis_client):
+    summary = begin(ann)
+    sample = OfViewer().read(summary)
+    tell = _Teller(OfViewer(), summary, sample)
+    tell(drafts(sample, "They ask about bosses.", "They che"))
+    tell(drafts(sample, "They like hard levels.", "They bake while they play.", "Th"))
+    assert [event for event, _ in told_of(summary)] == ["claim", "again", "claim", "claim"]
 
 
 # Nothing of anybody who did not agree
