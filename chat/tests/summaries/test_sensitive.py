@@ -8,6 +8,10 @@ from chat.summaries.sensitive import LIST, categories_of
 
 SAID = {
     "health": """
+        They broke their leg last winter.
+        They take pills for it.
+        They are on the spectrum.
+        They quit smoking.
         They suffer from depression.
         They often mention their anxiety
         They were diagnosed last year.
@@ -28,6 +32,7 @@ SAID = {
         Sofre de depress\u00e3o.
     """,
     "religion": """
+        They keep Shabbat.
         They are a devout Christian.
         They pray before every boss.
         They go to church on Sundays.
@@ -42,6 +47,10 @@ SAID = {
         \u00c9 crist\u00e3o.
     """,
     "orientation": """
+        They mention that their partner watches too.
+        They use he/him pronouns.
+        They identify as a woman.
+        They have a crush on another viewer.
         They are gay.
         They came out as bisexual.
         They are a trans woman.
@@ -80,6 +89,7 @@ SAID = {
         Fala da cor da pele.
     """,
     "real name": """
+        Their friends call them Tommy.
         They are called Thomas.
         Their real name is known.
         Their first name is Tom.
@@ -93,6 +103,10 @@ SAID = {
         Ele se chama Tom\u00e1s.
     """,
     "place": """
+        They write from Canada.
+        They watch with friends in Munich.
+        They are a Londoner.
+        Their home is in the Alps.
         They live in Berlin.
         They are from Sweden.
         They come from a small village.
@@ -109,6 +123,9 @@ SAID = {
         Mora em Lisboa.
     """,
     "age": """
+        They are in seventh grade.
+        They are in their thirties.
+        They just finished school.
         They are 15 years old.
         A 15-year-old viewer.
         They turned 16.
@@ -123,6 +140,8 @@ SAID = {
         Tem 15 anos.
     """,
     "family": """
+        They raise twins.
+        They are a stay-at-home parent.
         They mention their mother.
         They have two kids.
         They talk about their little brother.
@@ -133,6 +152,11 @@ SAID = {
         Sua m\u00e3e assiste.
     """,
     "work": """
+        They drive a truck for a living.
+        They teach maths.
+        They left the army.
+        They have debts.
+        They study biology in a big town.
         They work as a nurse.
         They work for a bank.
         They are a software developer.
@@ -144,6 +168,15 @@ SAID = {
         Trabaja en un hospital.
         Il travaille chez Renault.
         Ele trabalha muito.
+    """,
+    "contact": """
+        Their phone number is known.
+        Their Instagram handle is known.
+        They can be found on WhatsApp.
+        Ihre Telefonnummer ist bekannt.
+        Su correo electr\u00f3nico es conocido.
+        Son adresse mail est connue.
+        O n\u00famero de telefone \u00e9 conhecido.
     """,
 }
 EVASIONS = [
@@ -206,6 +239,14 @@ FINE = """
     They wonder about lore and ask for theories.
     They are quick to spot details in the background.
     They write about football results between matches.
+    They join from the start and play along at home.
+    They weigh the options before every move.
+    They like old-school platformers and old school hip hop.
+    They are veterans of the chat and welcome everybody.
+    They ask how things are going and call out good plays.
+    They want to learn how the drawing was made, and study it in silence.
+    They drink a lot of coffee during the stream.
+    They share their thoughts on the Discord of the stream.
     They keep score of lost bets and celebrate small wins.
 """
 
