@@ -119,6 +119,7 @@ def one_version(request: HttpRequest, channel: str, login: str, number: int) -> 
     claims = [claim for section in shown.sections for claim in section.claims]
     context = {
         "version": version,
+        "current": next((row for row in written if row.state == Summary.State.SHOWN), None),
         "shown": shown,
         "sources": _sources(person, claims),
         "reported": version.reported,

@@ -12,6 +12,7 @@ from chat.tests.crowd import make_message
 from chat.tests.summaries.written import agree, make_claim, make_summary
 from chat.tests.test_wiki_pages import as_user, user_of
 from chat.views import recaps
+from chat.views.summary import DECIDING
 from streams.models import Stream
 from streams.tests.cast import make_channel
 from viewers import choices
@@ -181,7 +182,7 @@ def test_nobody_else_comes_there(recap, other, address):
 
 
 def test_too_often_is_said(recap, owner, monkeypatch):
-    monkeypatch.setattr(recaps, "DECIDING", recaps.DECIDING._replace(most=0))
+    monkeypatch.setattr(recaps, "DECIDING", DECIDING._replace(most=0))
     assert owner.post(f"{RECAP}1/decide/", {"deed": "hide"}).status_code == 429
     assert state() == "shown"
 

@@ -67,7 +67,7 @@ def test_everybody_reads_it_with_who_wrote_it(written):
     page = text()
     assert "Written by a language model (openai <bdi>gpt-4o</bdi>) from " in page
     assert ">212 messages<" in page
-    assert ", version 4</p>" in page
+    assert ", version&nbsp;4</p>" in page
 
 
 @pytest.mark.parametrize("said", [SAID, "Maps of all kinds.", "The lamp that is never on.", "Dry and kind."])

@@ -155,6 +155,12 @@ def test_a_broken_link_to_older_ones_is_not_found(own, version, before):
 # What is there to read
 
 
+@pytest.mark.parametrize("address", [ALL, ONE])
+def test_the_one_on_the_page_is_named(own, channel, ann, version, address):
+    make_summary(channel, ann, 3)
+    assert text(own, address).count("on the page<") == 1
+
+
 def test_the_list_says_who_wrote_each(own, version):
     page = text(own, ALL)
     assert "by <bdi>gpt-4o</bdi> from" in page

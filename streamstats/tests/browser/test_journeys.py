@@ -3,19 +3,22 @@
 import json
 import re
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
 from playwright.sync_api import expect
 from redis import Redis
 
+from chat import tasks
 from chat.ingest import live
 from chat.ingest.store import Store
+from chat.summaries import making, progress
 from chat.tests.lines import privmsg, read
 from streams.models import Channel
 from streamstats.tests.browser.meanwhile import meanwhile
 from streamstats.tests.browser.world import ANN, BOB, CHANNEL, CLEO, DORA, OPT_IN, OWNER
-from viewers.models import Viewer
+from viewers.models import Summary, Viewer
 
 pytestmark = pytest.mark.django_db
 C = f"/c/{CHANNEL}"
@@ -122,6 +125,41 @@ def test_the_owner_of_a_channel_makes_its_pages_opt_in(visitors):
         stranger.open(page_of(ANN), status=404)
     finally:
         meanwhile(lambda: Channel.objects.filter(login=CHANNEL).update(page_policy=Channel.PagePolicy.OPEN))
+
+
+def test_asking_for_a_summary_and_seeing_it_come_in(visitors, monkeypatch):
+    bob, stranger = visitors(), visitors()
+    asked = []
+    monkeypatch.setattr(tasks, "write_summary", SimpleNamespace(delay=asked.append))
+    bob.is_logged_in(BOB)
+    bob.open("/account/").get_by_role("button", name="I agree to summaries").click()
+    page = bob.open(page_of(BOB))
+    meanwhile(lambda: Summary.objects.filter(viewer=BOB.id).delete())
+    page.reload()
+    page.get_by_role("link", name="Ask for one now").click()
+    page.get_by_role("button", name="Write a fresh one").click()
+    status = page.locator("[data-coming-state]")
+    expect(status).to_have_text("It waits for its turn.")
+    meanwhile(lambda: progress.tell(asked[0], "reading", messages=40))
+    expect(status).to_have_text("Reading 40 messages.")
+    meanwhile(lambda: progress.tell(asked[0], "claim", part="portrait", text="They <b>ask</b>."))
+    expect(page.get_by_text("They <b>ask</b>.", exact=True)).to_be_visible()
+    meanwhile(lambda: making.make(asked[0], making.OfViewer(), datetime.now(UTC)))
+    expect(page.get_by_text("on the page")).to_be_visible()
+    summary = stranger.open(page_of(BOB)).get_by_role("region", name="in a few words")
+    expect(summary).to_contain_text("no language model")
+
+
+def test_a_sentence_that_is_wrong_is_gone_for_everybody(visitors):
+    ann, stranger = visitors(), visitors()
+    said = "Maps, the older the better."
+    expect(stranger.open(page_of(ANN)).get_by_text(said)).to_be_visible()
+    ann.is_logged_in(ANN)
+    ann.open(page_of(ANN)).get_by_role("link", name="Something is wrong").click()
+    ann.page.get_by_role("button", name=re.compile(f"This is wrong.*{said}")).click()
+    expect(ann.page.get_by_role("status").first).to_contain_text("shown to nobody any more")
+    expect(ann.page.get_by_text(said, exact=True)).to_have_count(0)
+    expect(stranger.open(page_of(ANN)).get_by_text(said)).to_have_count(0)
 
 
 def said(channel, text):

@@ -22,8 +22,9 @@ from streamstats.tests.browser.world import ANN, NEWCOMER, OWNER, World
 pytestmark = pytest.mark.django_db
 LINK = re.compile(r'<a [^>]*href="([^"#]+)')
 OF_A_KIND = 3
-# Where only the owner of a receipt comes, where Twitch sends people back to, and where strangers log in.
-NOT_BY_CLICKING = {"chat:erased", "social:begin", "social:complete"}
+# Where only the owner of a receipt or a moderator comes, where Twitch sends people back to, and where strangers log in.
+OF_MODERATORS = {"chat:stream_recap", "chat:summary_queue"}
+NOT_BY_CLICKING = {"chat:erased", "social:begin", "social:complete", *OF_MODERATORS}
 ACCOUNTS = {"ann": ANN, "newcomer": NEWCOMER}
 THEMES = ("light", "dark")
 DESK, PHONE, SMALL_PHONE = (1280, 800), (375, 740), (320, 640)

@@ -7,10 +7,11 @@ from django.db import connection
 from django.utils import timezone
 
 from chat.models import ChatMinute, Emote, EmoteDay, Message
+from chat.tests.summaries.written import agree, make_claim, make_summary
 from streams.models import Channel, ChannelTotal, Gap, Stream, StreamSample
 from streamstats.simulator.facts import Account
 from streamstats.volume import Volume, steps
-from viewers.models import Erasure, Profile, Viewer, ViewerName, ViewerTotal, WikiRevision
+from viewers.models import Erasure, Profile, SummaryPolicy, Viewer, ViewerName, ViewerTotal, WikiRevision
 
 CHANNEL = "volume"
 EMPTY = "hollow"
@@ -61,6 +62,7 @@ def make_world() -> World:
     stream = Stream.objects.filter(channel=channel, ended_at__isnull=False).order_by("-messages").first()
     emote = EmoteDay.objects.filter(channel=channel).most_used()[0]
     assert stream is not None
+    _summarise(channel, stream, now)
     return World(stream.pk, live.pk, emote["emote"])
 
 
@@ -126,6 +128,35 @@ def _write_text(channel: Channel, now: datetime) -> None:
     WikiRevision.objects.create(profile=profile, number=3, role=role, withdrawn_at=now, withdrawn_as=role)
 
 
+def _summarise(channel: Channel, stream: Stream, now: datetime) -> None:
+    """Ann has a summary that grew and one that was not written; a stream has a recap; something waits."""
+    SummaryPolicy.objects.create(channel=channel, is_on=True, has_recaps=True, blocked_words="lamp\ncandle stick")
+    ann, bob = Viewer.objects.get(pk=ANN.id), Viewer.objects.get(pk=BOB.id)
+    agree(ann)
+    heard = list(Message.objects.filter(channel=channel, viewer=ann).order_by("sent_at")[:8])
+    for number, state in ((1, "shown"), (2, "hidden"), (3, "shown")):
+        first = "They answer nearly everybody" if number > 1 else "They answer some people"
+        version = make_summary(
+            channel, ann, number, state=state, made_at=now, begun_at=now, cost="0.0123", dropped={"names others": 2}
+        )
+        make_claim(version, f"{first}, and mostly with a question of their own.", heard[:4])
+        make_claim(version, "When a boss is beaten, they are the first to write about the next one.", heard[3:5])
+        make_claim(version, "Maps, the older the better.", heard[5:8], part="interest")
+        make_claim(version, "Music that was made for games before they had voices.", heard[:1], part="interest")
+        make_claim(version, "The door in the first level that nobody ever opened.", heard[6:], part="joke")
+        make_claim(version, "Dry, kind, and in whole sentences.", heard[:2], part="tone")
+    make_summary(
+        channel, ann, 4, state="refused", made_at=None, begun_at=now, reason="There is not enough in the messages yet."
+    )
+    make_claim(make_summary(channel, bob, state="review", begun_at=now), "They ask for maps.", heard[:1])
+    recap = make_summary(channel, None, stream=stream, made_at=now, begun_at=now)
+    make_claim(recap, "It began slowly, and became the longest evening of the month.", heard[:3], part="happened")
+    make_claim(recap, "Most was written when the door opened.", heard[3:5], part="peak", at=stream.started_at)
+    make_claim(recap, "One emote was in every third message.", part="emotes")
+    make_claim(recap, "Nine people were here for the first time.", part="people")
+    make_claim(recap, "A raid came in the middle of a sentence.", heard[5:], part="moment", at=stream.started_at)
+
+
 def _make_empty() -> None:
     Channel.objects.create(login=EMPTY, display_name="Hollow", twitch_id="901000001")
 
@@ -151,6 +182,10 @@ def _make_hostile(now: datetime) -> None:
         for one in people
     )
     _count(channel, [(one.pk, 10**9 - n) for n, one in enumerate(people)], now)
+    for name in ("W" * 64, NAMES[0]):
+        worst = make_summary(channel, Viewer.objects.get(login=name[:64]), model=name, provider="W" * 32)
+        for part in ("portrait", "interest", "joke", "tone"):
+            make_claim(worst, name * 4, part=part)
     Stream.objects.create(
         id="700000002",
         twitch_ids=["700000002"],
