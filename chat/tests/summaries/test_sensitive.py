@@ -247,6 +247,12 @@ FINE = """
     They want to learn how the drawing was made, and study it in silence.
     They drink a lot of coffee during the stream.
     They share their thoughts on the Discord of the stream.
+    A relaxed evening that moved from strategy to art and ended with a raid.
+    Chat voted for the next game in a poll, and the vote for the red team won.
+    A new player from chat joined the lobby.
+    The bridge collapsed twice, and chat would not let it go.
+    12 viewers were here for the first time, 75 had been here before.
+    Chat was at its busiest at 20:15 UTC, 1 h 5 m in: 120 messages from 45 chatters within a minute.
     They keep score of lost bets and celebrate small wins.
 """
 
