@@ -7,7 +7,9 @@ import pytest
 
 from chat.summaries import prompt
 from chat.summaries.prompt import Portrait
+from chat.summaries.quoting import made_safe
 from chat.summaries.reading import Read, Sample
+from chat.tests.summaries.injections import INJECTIONS
 
 AT = datetime(2026, 11, 21, 18, 3, tzinfo=UTC)
 SAMPLE = Sample(
@@ -38,6 +40,17 @@ def test_a_text_is_one_string_whatever_is_in_it(text):
     told = prompt.content(Sample([Read("m1", "id", AT, text)]))
     assert json.loads(told)["messages"][0]["text"] == text
     assert not set("<>`&") & set(told)
+
+
+@pytest.mark.parametrize("injection", [pytest.param(one, id=one.name) for one in INJECTIONS])
+def test_what_is_answered_is_one_string_too(injection):
+    harmless, asked = (
+        json.loads(prompt.content(Sample([Read("m1", "id", AT, "text", made_safe(context))])))
+        for context in ("nice stream tonight", injection.text)
+    )
+    harmless["messages"][0].pop("answers")
+    asked["messages"][0].pop("answers")
+    assert asked == harmless
 
 
 def test_letters_of_all_languages_are_told_as_letters():
