@@ -124,3 +124,18 @@ def test_every_page_that_says_what_an_erasure_keeps_says_the_same(client):
 def test_it_says_how_to_reach_who_runs_the_site(client, settings, contact, shown):
     settings.CONTACT = contact
     assert shown in client.get("/privacy/").content.decode()
+
+
+MODELS = ["openai:gpt-4o", "anthropic:claude-haiku-4-5", "google:gemini-2.5-flash", "openai:gpt-4o-mini"]
+
+
+def test_it_names_who_is_given_messages_for_summaries(client, settings):
+    settings.AI_PROVIDERS = MODELS
+    settings.ANTHROPIC_BASE_URL = "https://models.lantern.example/v1"
+    page = client.get("/privacy/").content.decode()
+    assert "<bdi>OpenAI</bdi>, <bdi>models.lantern.example</bdi> or <bdi>Google</bdi>" in page
+
+
+def test_it_says_that_nothing_is_passed_on_where_no_model_is_set_up(client, settings):
+    settings.AI_PROVIDERS = []
+    assert "nothing is passed on" in client.get("/privacy/").content.decode()

@@ -1,5 +1,8 @@
 """What is kept of people, for how long, and what they can do about it."""
 
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -11,6 +14,12 @@ from streams.pages import kept_ready
 from streamstats.lib.methods import read_only
 
 MOST_CHANNELS = 200
+# Whose language models these are, and the setting that names another server.
+COMPANIES = {
+    "openai": ("OpenAI", "OPENAI_BASE_URL"),
+    "anthropic": ("Anthropic", "ANTHROPIC_BASE_URL"),
+    "google": ("Google", "GEMINI_BASE_URL"),
+}
 
 
 @read_only
@@ -22,9 +31,18 @@ def privacy(request: HttpRequest) -> HttpResponse:
         "contact_address": _address(settings.CONTACT),
         "export_days": KEPT_FOR.days,
         "run_days": RUNS_KEPT_FOR.days,
+        "readers": list(dict.fromkeys(_readers())),
         "cache_seconds": settings.PAGE_CACHE_SECONDS,
     }
     return render(request, "chat/privacy.html", context)
+
+
+def _readers() -> Iterator[str]:
+    """To whom messages go for summaries, in the order in which they are asked."""
+    for model in settings.AI_PROVIDERS:
+        provider = model.partition(":")[0]
+        company, setting = COMPANIES.get(provider, (provider, ""))
+        yield urlsplit(getattr(settings, setting, "")).hostname or company
 
 
 def _address(contact: str) -> str:

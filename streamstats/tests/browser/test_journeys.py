@@ -129,7 +129,7 @@ def test_the_owner_of_a_channel_makes_its_pages_opt_in(visitors):
 
 def test_asking_for_a_summary_and_seeing_it_come_in(visitors, monkeypatch):
     bob, stranger = visitors(), visitors()
-    asked = []
+    asked: list[int] = []
     monkeypatch.setattr(tasks, "write_summary", SimpleNamespace(delay=asked.append))
     bob.is_logged_in(BOB)
     bob.open("/account/").get_by_role("button", name="I agree to summaries").click()
