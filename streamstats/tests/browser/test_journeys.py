@@ -120,7 +120,7 @@ def test_the_owner_of_a_channel_makes_its_pages_opt_in(visitors):
     stranger.open(page_of(ANN))
     try:
         owner.page.get_by_label("Only viewers who ask for one").check()
-        owner.page.get_by_role("button", name="Save").click()
+        owner.page.get_by_role("button", name="Save who has a page").click()
         expect(owner.page.get_by_role("status").first).to_be_visible()
         stranger.open(page_of(ANN), status=404)
     finally:
