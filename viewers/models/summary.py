@@ -33,11 +33,15 @@ class SummaryPolicy(models.Model):
 
 
 class SummaryTurn(models.Model):
-    """How many messages of a viewer there were when their last summary was begun: the next comes a hundred later."""
+    """How many messages of a viewer there were when their last summary was begun: the next comes a hundred later.
+
+    It stays when they take back what they agreed to: whoever agrees again would have the same hundred twice.
+    """
 
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_index=False, related_name="+")
     viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, related_name="+")
     messages = models.PositiveBigIntegerField()
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="When they last asked for one before it was due.")
 
     class Meta:
         constraints: ClassVar = [
@@ -93,6 +97,9 @@ class Summary(models.Model):
     is_asked = models.BooleanField(default=False, help_text="The viewer asked for it, before it was due.")
     begun_at = models.DateTimeField(help_text="When its turn was given out.")
     tried_at = models.DateTimeField(null=True, blank=True, help_text="When it was last begun to be written.")
+    tries = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How often it was begun to be written: each may have been paid for."
+    )
     messages_then = models.PositiveBigIntegerField(default=0, help_text="Messages of the viewer there were by then.")
 
     made_at = models.DateTimeField(null=True, blank=True)
@@ -220,7 +227,10 @@ class ModelCall(models.Model):
         TIMEOUT = "timeout", "took too long"
         ERROR = "error", "failed"
 
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_index=False, related_name="model_calls")
+    # A channel that is deleted gives no money back: today's budget counts what it spent.
+    channel = models.ForeignKey(
+        Channel, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="model_calls"
+    )
     summary = models.ForeignKey(Summary, on_delete=models.SET_NULL, null=True, blank=True, related_name="calls")
     provider = models.CharField(max_length=32)
     model = models.CharField(max_length=100)
