@@ -1,5 +1,7 @@
 """What a language model is asked of a stream, and in what form it answers."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -13,6 +15,13 @@ from viewers.models import Claim as Kept
 
 PROMPT_VERSION = "stream-1"
 """Raised with every change of what is asked."""
+WORD = re.compile(r"[^\W\d_]{4,}")
+# The beginnings of words that join what is said, and of units, which facts write shorter.
+SAY_LITTLE = frozenset(
+    """abou afte also alto duri ever from hour less minu more most play that than then ther they this were what when
+    with writ""".split()
+)
+)
 
 
 class Claim(BaseModel):
@@ -100,9 +109,24 @@ def _draft(part: Kept.Part, claim: Claim, facts: Facts, reading: Reading) -> Dra
         at=times[0] if times and part in {Kept.Part.PEAK, Kept.Part.MOMENT} else None,
         people=tuple(sorted(reading.sample._replace(messages=sources).writers | called)),
         # Numbers tell of a stream, not of anybody, and of no moment but those that were counted.
-        is_counted=not called and any(part != Kept.Part.MOMENT or fact.part == part for fact in rests_on),
+        is_counted=not called and _says_again(claim.text, rests_on, part),
         numbers=numbers_in(*(fact.text for fact in facts.facts), *(read.text for read in sources)),
     )
+
+
+def _says_again(text: str, facts: Sequence[Fact], part: Kept.Part) -> bool:
+    """Whether a text says what these facts say: with no message beside them, it must be most of it.
+
+    Else any sentence could be said of a stream by naming the fact that it lasted some hours.
+    """
+    fitting = [fact for fact in facts if part != Kept.Part.MOMENT or fact.part == part]
+    words, known = _stems(text), _stems(" ".join(fact.text for fact in fitting))
+    return bool(fitting) and 2 * len(words & known) >= len(words)
+
+
+def _stems(text: str) -> set[str]:
+    """The beginnings of the words that say something. Numbers are looked at by themselves."""
+    return {word[:4] for word in WORD.findall(text.lower())} - SAY_LITTLE
 
 
 def _called(text: str, reading: Reading) -> set[str]:

@@ -379,12 +379,13 @@ def test_only_facts_and_words_of_who_agreed_are_given(stream, marcus, dora, serv
         ("moments", "Somebody fell off the bridge in the end.", ["f1"], "no source"),
         ("moments", "Somebody fell off the bridge in the end.", ["f99", "m99"], "no source"),
         ("happened", "Marcus was the one who won it all.", ["f1"], "no source"),
+        ("happened", "The streamer was caught cheating in the last race.", ["f1"], "no source"),
         ("happened", "No less than 5,000 messages were written.", ["f3"], "made-up number"),
         ("people", "13 viewers were here for the first time.", ["f6"], "made-up number"),
         ("moments", "It happened 9 times that the bridge fell.", ["m1"], "made-up number"),
         ("moments", "The bridge is going to fall down again, watch it.", ["m1"], "quotes at length"),
         ("moments", "Marcus told that they live in Oslo.", ["m1"], "sensitive"),
-        ("happened", "More of it is at evil.example now.", ["f1"], "link"),
+        ("happened", "The stream lasted, see stream.example now.", ["f1"], "link"),
     ],
 )
 def test_what_rests_on_nothing_or_names_others_is_dropped(stream, marcus, dora, served, part, text, sources, why):
