@@ -21,7 +21,6 @@ SAY_LITTLE = frozenset(
     """abou afte also alto duri ever from hour less minu more most play that than then ther they this were what when
     with writ""".split()
 )
-)
 
 
 class Claim(BaseModel):
