@@ -2,6 +2,8 @@
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from chat.summaries import circuit
 
@@ -146,7 +148,7 @@ def test_all_that_is_kept_of_it_ends(clock, redis_client):
 
 @pytest.fixture
 def no_redis(monkeypatch):
-    away = Redis(host="127.0.0.1", port=9, socket_connect_timeout=0.2)
+    away = Redis(host="127.0.0.1", port=9, socket_connect_timeout=0.2, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr(circuit, "quick_redis", lambda: away)
 
 
