@@ -25,8 +25,10 @@ def forget(viewer_id: str, *kinds: Consent.Kind) -> Counter[str]:
         summaries = Summary.objects.filter(viewer=viewer_id)
         tell_no_more(summaries.values_list("pk", flat=True))
         found += [summaries, SummaryTurn.objects.filter(viewer=viewer_id)]
+        # What rests on answers to them, in summaries of others.
+        found.append(Claim.objects.filter(people=viewer_id, summary__stream=None))
     if Consent.Kind.RECAP in kinds:
-        found.append(Claim.objects.filter(people=viewer_id))
+        found.append(Claim.objects.filter(people=viewer_id, summary__viewer=None))
     return sum((Counter(rows.delete()[1]) for rows in found), Counter())
 
 

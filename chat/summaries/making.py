@@ -14,9 +14,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
-from chat.summaries import asking, checks, digest, progress, prompt, reading
+from chat.summaries import asking, before, checks, digest, progress, prompt, reading
 from chat.summaries.checks import Checked, Draft
-from chat.summaries.page import version
+from chat.summaries.page import minded, version
 from chat.summaries.reading import Sample, agreed
 from streams.pages import forget_once_committed
 from viewers.models import Claim, Consent, ModelCall, Summary, SummaryPolicy, Viewer
@@ -64,22 +64,27 @@ class OfViewer:
     """The summary of a viewer in a channel."""
 
     secret = prompt.INSTRUCTIONS
+    _sample = Sample([])
+    """What was read."""
 
     def holds(self, summary: Summary) -> bool:
-        present = Viewer.objects.filter(agreed(Consent.Kind.SUMMARY, "pk"), pk=summary.viewer_id, stopped_at=None)
-        held = present.select_for_update(no_key=True) if transaction.get_connection().in_atomic_block else present
+        viewer = _viewer(summary)
+        if transaction.get_connection().in_atomic_block:
+            reading.hold({viewer.pk, *self._sample.writers})
+        present = Viewer.objects.filter(agreed(Consent.Kind.SUMMARY, "pk"), pk=viewer.pk, stopped_at=None)
         is_on = SummaryPolicy.objects.filter(channel=summary.channel_id, is_on=True).exists()
-        return is_on and held.first() is not None
+        return is_on and present.exists()
 
     def read(self, summary: Summary) -> Sample:
-        return reading.of_viewer(summary.channel, _viewer(summary), settings.AI_INPUT_TOKENS)
+        self._sample = reading.of_viewer(summary.channel, _viewer(summary), settings.AI_INPUT_TOKENS)
+        return self._sample
 
     def ask(self, summary: Summary, sample: Sample, told: Told | None) -> Written:
         try:
             answer = asking.ask(
                 prompt.Portrait,
                 prompt.INSTRUCTIONS,
-                prompt.content(sample, _said_before(summary)),
+                prompt.content(sample, before.said(summary.channel, _viewer(summary))),
                 channel=summary.channel,
                 summary=summary,
                 told=(lambda partial: told(prompt.drafts_of(partial, sample))) if told else None,
@@ -184,6 +189,7 @@ def _keep(writer: Writer, summary: Summary, sample: Sample, written: Written, ch
         ):
             return _drop(summary)
         _keep_claims(summary, checked.claims)
+        minded(summary).delete()  # who was answered may have taken it back since they were read
         forget_once_committed([summary.channel.login])
     progress.tell(summary.pk, "done", state=state, claims=_as_told(summary))
     return f"{len(checked.claims)} claims, {sum(checked.dropped.values())} dropped, {state}"
@@ -243,12 +249,6 @@ def _spent(summary: Summary) -> dict[str, Any]:
         cost=Sum("cost", default=Decimal(0)),
     )
     return dict(spent)
-
-
-def _said_before(summary: Summary) -> list[str]:
-    """What the version before says, for the next to grow from."""
-    before = Summary.objects.of_viewer(summary.channel, _viewer(summary)).shown().order_by("-number").first()
-    return [claim.text for _, claims in version(before).sections for claim in claims] if before else []
 
 
 def _viewer(summary: Summary) -> Viewer:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet
 
 from chat.models import Message
+from chat.summaries.reading import agreed
 from streams.models import Channel, Stream
 from viewers.models import Claim, Consent, Summary, Viewer
 from viewers.visibility import shown_in
@@ -81,7 +82,7 @@ def _shown(channel: Channel, versions: QuerySet[Summary]) -> Shown | None:
 
 
 def presentable(channel: Channel, claims: "QuerySet[Claim]") -> "QuerySet[Claim]":
-    """Those that nobody reported, that rest on nothing that a moderator removed, and whose people still agree."""
+    """Those that nobody reported, that rest on nothing that a moderator removed, and of nobody who minds."""
     removed = Message.objects.filter(
         # The times are for the index; the ids tell apart what was sent at the same moment.
         _is_among("sent_at", OuterRef("source_times")),
@@ -89,10 +90,20 @@ def presentable(channel: Channel, claims: "QuerySet[Claim]") -> "QuerySet[Claim]
         channel=channel,
         removed_at__isnull=False,
     )
-    people = Claim.people.through.objects.filter(claim=OuterRef("pk"))
-    agrees = Consent.objects.filter(viewer=OuterRef("viewer"), kind=Consent.Kind.RECAP, withdrawn_at=None)
-    unnamed: Any = people.filter(~Q(shown_in(channel)) | ~Exists(agrees))
-    return claims.filter(~Exists(removed), ~Exists(unnamed), reported_at=None).order_by(F("position"))
+    return claims.filter(~Exists(removed), ~Exists(who_mind(channel)), reported_at=None).order_by(F("position"))
+
+
+def minded(summary: Summary) -> "QuerySet[Claim]":
+    """The claims of a version that somebody minds who is not its viewer."""
+    return Claim.objects.filter(Exists(who_mind(summary.channel)), summary=summary)
+
+
+def who_mind(channel: Channel) -> QuerySet[Any]:
+    """Of the people of a claim, an outer row, those who are not shown or agree no longer to what it is part of."""
+    is_of_stream = Q(claim__summary__viewer=None)
+    agrees = is_of_stream & Q(agreed(Consent.Kind.RECAP)) | ~is_of_stream & Q(agreed(Consent.Kind.SUMMARY))
+    people: QuerySet[Any] = Claim.people.through.objects.filter(claim=OuterRef("pk"))
+    return people.filter(~Q(shown_in(channel)) | ~agrees)
 
 
 def _is_among(field: str, array: OuterRef) -> Func:

@@ -106,7 +106,13 @@ def drafts_of(portrait: Portrait, sample: Sample) -> list[Draft]:
         (Kept.Part.JOKE, portrait.jokes),
         (Kept.Part.TONE, portrait.tone),
     ]
-    return [Draft(part, claim.text, named(claim.sources, known)) for part, claims in parts for claim in claims]
+    return [_draft(part, claim, known) for part, claims in parts for claim in claims]
+
+
+def _draft(part: Kept.Part, claim: Claim, known: dict[str, Read]) -> Draft:
+    sources = named(claim.sources, known)
+    answered = {read.context_by for read in sources} - {read.viewer_id for read in sources} - {""}
+    return Draft(part, claim.text, sources, people=tuple(sorted(answered)))
 
 
 def named(aliases: Iterable[str], known: dict[str, Read]) -> list[Read]:

@@ -136,6 +136,14 @@ def agreed(kind: Consent.Kind, viewer: str = "viewer") -> Exists:
     return Exists(consents.filter(kind=kind, wording=WORDING[kind], withdrawn_at=None))
 
 
+def hold(viewers: Iterable[str]) -> None:
+    """Who takes back what they agreed to waits for the end of this transaction, or has done so before this returns.
+
+    What they agree to is asked afterwards: a question that waits for a row is answered as of when it was asked.
+    """
+    list(Viewer.objects.select_for_update(no_key=True).filter(pk__in=set(viewers)).order_by("pk").values_list("pk"))
+
+
 def all_agree(sample: Sample, kind: Consent.Kind) -> bool:
     """Whether everybody whose words are in a sample agrees still."""
     writers = sample.writers

@@ -6,14 +6,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
-from chat.summaries import asking, making, recapdigest, recapfacts, recapprompt, recapreading
+from chat.summaries import asking, making, reading, recapdigest, recapfacts, recapprompt, recapreading
 from chat.summaries.checks import Draft
 from chat.summaries.making import Told, Written
-from chat.summaries.reading import Sample, agreed
+from chat.summaries.reading import Sample
 from chat.summaries.recapfacts import Facts
 from chat.summaries.recapreading import Reading
 from streams.models import Stream
-from viewers.models import Consent, Summary, SummaryPolicy, Viewer
+from viewers.models import Consent, Summary, SummaryPolicy
 
 AFTER = timedelta(minutes=20)
 """A stream that comes back on air within ten minutes was not over, and what came late is counted by then."""
@@ -55,11 +55,10 @@ class OfStream:
         self._reading = Reading(Sample([]), {})
 
     def holds(self, summary: Summary) -> bool:
-        writers = self._reading.sample.writers
-        agreeing = Viewer.objects.filter(agreed(Consent.Kind.RECAP, "pk"), pk__in=writers, stopped_at=None)
-        held = agreeing.select_for_update(no_key=True) if transaction.get_connection().in_atomic_block else agreeing
+        if transaction.get_connection().in_atomic_block:
+            reading.hold(self._reading.sample.writers)
         is_on = SummaryPolicy.objects.filter(channel=summary.channel_id, has_recaps=True).exists()
-        return is_on and len(held.order_by("pk")) == len(writers)
+        return is_on and reading.all_agree(self._reading.sample, Consent.Kind.RECAP)
 
     def read(self, summary: Summary) -> Sample:
         stream = _stream(summary)

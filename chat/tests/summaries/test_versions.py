@@ -305,7 +305,11 @@ def withdraws(viewer, channel):
     Consent.objects.filter(viewer=viewer, kind="recap").update(withdrawn_at=NOW)
 
 
-@pytest.mark.parametrize("choose", [hides, hides_here, withdraws])
+def agreed_to_other_words(viewer, channel):
+    Consent.objects.filter(viewer=viewer, kind="recap").update(wording="others")
+
+
+@pytest.mark.parametrize("choose", [hides, hides_here, withdraws, agreed_to_other_words])
 def test_nothing_of_who_is_not_to_be_named_any_more(channel, recap, ann, bob, choose):
     Consent.objects.create(viewer=ann, kind="recap", wording=WORDING[Consent.Kind.RECAP])
     for people in ([bob], [], [ann, bob], [ann]):
