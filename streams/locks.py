@@ -21,7 +21,7 @@ ERASURES = 7308336
 """Erasing an account."""
 FOLDS = 7308337
 """Folding places, awarding, and taking rows away for good, in a channel."""
-MODEL_CALLS = 7308338
+MODEL_CALLS = 7308339
 """Entering a call of a language model: what all of them may cost is one number."""
 SUMMARIES = 7308338
 """Giving out whose summary is written next."""
