@@ -227,7 +227,8 @@ def test_after_a_failure_of_any_kind_the_next_is_asked(settings, providers, aske
     answer = asked(told=told, **soon(failure))
     assert (answer.provider, answer.output) == (other, Page(**KIND))
     assert rows() == [(provider, outcome), (other, "ok")]
-    assert len(providers.asked(provider)) == 1  # the client does not try again by itself
+    # The client does not try again by itself. On a busy machine its time may be over before it is connected.
+    assert len(providers.asked(provider)) <= 1
     row = ModelCall.objects.get(provider=provider)
     assert detail in row.detail
     assert (row.cost > 0) == (failure in BILLED)
