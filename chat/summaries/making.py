@@ -88,14 +88,17 @@ class OfViewer:
                 channel=summary.channel,
                 summary=summary,
                 told=(lambda partial: told(prompt.drafts_of(partial, sample))) if told else None,
-                still_wanted=lambda: self.holds(summary) and reading.all_agree(sample, Consent.Kind.SUMMARY),
+                still_wanted=lambda: self.holds(summary) and self._is_as_read(summary, sample),
             )
         except asking.Unwanted as unwanted:
-            if self.holds(summary):  # who no longer agrees is somebody who was answered: it is tried without them
+            if self.holds(summary):  # a message is gone, or somebody who was answered: it is tried without them
                 raise asking.Unavailable from unwanted
             raise
         drafts = prompt.drafts_of(answer.output, sample)
         return Written(drafts, answer.provider, answer.model, prompt.PROMPT_VERSION)
+
+    def _is_as_read(self, summary: Summary, sample: Sample) -> bool:
+        return reading.still_holds(summary.channel, sample, Consent.Kind.SUMMARY, _viewer(summary).pk)
 
     def compute(self, summary: Summary, sample: Sample) -> list[Draft]:
         return digest.of_viewer(summary.channel, _viewer(summary), sample)

@@ -72,6 +72,7 @@ class Read(NamedTuple):
     """Who wrote it."""
     context_by: str = ""
     """Who wrote what it answers, where that is given."""
+    context_id: str = ""
     emotes: tuple[int, ...] = ()
     is_reply: bool = False
 
@@ -148,6 +149,15 @@ def all_agree(sample: Sample, kind: Consent.Kind) -> bool:
     """Whether everybody whose words are in a sample agrees still."""
     writers = sample.writers
     return Viewer.objects.filter(agreed(kind, "pk"), pk__in=writers, stopped_at=None).count() == len(writers)
+
+
+def still_holds(channel: Channel, sample: Sample, kind: Consent.Kind, subject: str = "") -> bool:
+    """Whether a sample may be given to anybody still: all agree, each message is kept, others than its subject shown."""
+    ids = {id_ for read in sample.messages for id_ in (read.message_id, read.context_id) if id_}
+    if not all_agree(sample, kind) or kept(channel).filter(id__in=ids).count() < len(ids):
+        return False
+    others = sample.writers - {subject}
+    return Viewer.objects.filter(shown_in(channel, "pk"), pk__in=others).count() == len(others)
 
 
 def answered(channel: Channel, rows: Iterable[Row], kind: Consent.Kind) -> dict[str, Parent]:
@@ -253,6 +263,7 @@ def _read(alias: str, row: Row, text: str, context: str, contexts: dict[str, Par
         context,
         viewer_id=row.viewer_id,
         context_by=contexts[row.reply_to_id].viewer_id if context else "",
+        context_id=row.reply_to_id if context else "",
         emotes=tuple(row.emotes),
         is_reply=bool(row.reply_to_id),
     )

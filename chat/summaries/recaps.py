@@ -74,7 +74,9 @@ class OfStream:
             channel=summary.channel,
             summary=summary,
             told=(lambda partial: told(self._drafts(partial))) if told else None,
-            still_wanted=lambda: self.holds(summary),
+            still_wanted=lambda: (
+                self.holds(summary) and reading.still_holds(summary.channel, sample, Consent.Kind.RECAP)
+            ),
         )
         return Written(self._drafts(answer.output), answer.provider, answer.model, recapprompt.PROMPT_VERSION)
 

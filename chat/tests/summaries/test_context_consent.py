@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from chat.models import Message
 from chat.summaries import asking, making, page
 from chat.tests.crowd import make_message
 from streams.tests.cast import make_channel
@@ -17,6 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_client")]
 
 NOW = timezone.now()
 ASKED = "which of the two games do you like better"
+SAID = "the older one, by a mile or two"
 ANSWER = {"portrait": [{"text": "They prefer the older game of the two.", "sources": ["m1"]}]}
 
 
@@ -29,7 +31,7 @@ def people():
         Consent.objects.create(viewer=viewer, kind="summary", wording=WORDING[Consent.Kind.SUMMARY])
     asked = make_message(channel, people[1], NOW - timedelta(hours=2), text=ASKED)
     make_message(
-        channel, people[0], NOW - timedelta(hours=1), text="the older one, by a mile or two",
+        channel, people[0], NOW - timedelta(hours=1), text=SAID,
         reply_to_id=asked.pk, reply_to_viewer_id=people[1].pk,
     )  # fmt: skip
     return people
@@ -81,6 +83,43 @@ def test_who_asked_for_it_is_told_to_ask_again(people, providers):
     summary = begin(people[0], is_asked=True)
     making.make(summary.pk, making.OfViewer(), NOW)
     assert "try again" in Summary.objects.get(pk=summary.pk).reason
+
+
+class Changes(making.OfViewer):
+    """Something happens once all is read, before anybody is asked."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def read(self, summary):
+        sample = super().read(summary)
+        self.change()
+        return sample
+
+
+def remove(text):
+    assert Message.objects.filter(text=text).update(removed_at=NOW)
+
+
+def test_nothing_is_sent_that_a_moderator_removed_since_it_was_read(people, providers):
+    making.make(begin(people[0]).pk, Changes(lambda: remove(SAID)), NOW)
+    assert providers.received == []
+
+
+def test_nothing_is_sent_with_what_it_answers_once_that_was_removed(people, providers):
+    making.make(begin(people[0]).pk, Changes(lambda: remove(ASKED)), NOW)
+    assert providers.received == []
+
+
+def test_nothing_is_sent_of_who_was_answered_and_hid_since(people, providers):
+    making.make(begin(people[0]).pk, Changes(lambda: choices.hide(people[1])), NOW)
+    assert providers.received == []
+
+
+def test_who_is_hidden_has_a_summary_all_the_same(people, providers):
+    providers.answer("openai", ANSWER)
+    making.make(begin(people[0]).pk, Changes(lambda: choices.hide(people[0])), NOW)
+    assert len(providers.received) == 1
 
 
 # Once it is written

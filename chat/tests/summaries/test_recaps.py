@@ -564,3 +564,17 @@ def test_a_model_that_obeys_the_chat_has_nothing_of_it_published(stream, marcus,
     assert [claim.text for claim in claims(summary)] == ["A long race night that ended with a close finish."]
     for name in ("bob_2", "carol99", "dora", UNTOLD, "evil.example"):
         assert name not in served.received[0].words.lower()
+
+
+class HidesOnceRead(recaps.OfStream):
+    def read(self, summary):
+        sample = super().read(summary)
+        choices.hide(Viewer.objects.get(login="marcus"))
+        return sample
+
+
+@pytest.mark.usefixtures("marcus", "redis_client")
+def test_nothing_is_sent_of_who_hid_since_it_was_read(stream, providers):
+    [pk] = recaps.give_out(NOW)
+    making.make(pk, HidesOnceRead(), NOW)
+    assert providers.received == []
