@@ -16,8 +16,9 @@ from viewers.models import Consent, Summary
 
 EVERY = 100
 """Messages from one summary to the next."""
-AGAIN_AFTER = timedelta(minutes=10)
-"""Longer than a summary takes: what was begun before that and is not done was killed, or nobody answered."""
+AGAIN_AFTER = timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6)
+"""From one try to the next. The first is longer than a summary takes: what was begun before that and is not done was
+killed, or nobody answered. Each may have been paid for, so the longer it goes on the more seldom it is tried."""
 AGAIN_AT_ONCE = 20
 
 # Channels take their turns one by one for as long as it takes: two who gave out turns at once would be twice as fast.
@@ -91,10 +92,16 @@ def who(now: datetime) -> list[tuple[int, str, int]]:
 
 def left_behind(now: datetime) -> list[Summary]:
     """Those that were given out before and are not written, the oldest first: some at once, that the pace holds."""
-    before = now - AGAIN_AFTER
-    is_old = Q(tried_at__lt=before) | Q(tried_at=None, begun_at__lt=before)
-    waiting = Summary.objects.filter(is_old, state__in=(Summary.State.WAITING, Summary.State.RUNNING))
+    known = Q(tried_at__isnull=False) | Q(begun_at__lt=now - AGAIN_AFTER[0])
+    waiting = Summary.objects.filter(may_be_tried(now), known)
     return list(waiting.order_by(F("tried_at").asc(nulls_first=True), "begun_at")[:AGAIN_AT_ONCE])
+
+
+def may_be_tried(now: datetime) -> Q:
+    """A condition: of summaries that are not written, those that were not tried lately."""
+    soon, later, last = (Q(tried_at__lt=now - pause) for pause in AGAIN_AFTER)
+    is_over = Q(tried_at=None) | Q(soon, tries__lte=1) | Q(later, tries=2) | Q(last, tries__gte=3)
+    return Q(is_over, state__in=(Summary.State.WAITING, Summary.State.RUNNING))
 
 
 def _values(now: datetime) -> dict[str, Any]:

@@ -5,17 +5,18 @@ each call, and once more under the lock of their row, in the transaction that ke
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import F, Sum
 
 from chat.summaries import asking, before, checks, digest, progress, prompt, reading
 from chat.summaries.checks import Checked, Draft
+from chat.summaries.due import may_be_tried
 from chat.summaries.page import minded, version
 from chat.summaries.reading import Sample, agreed
 from streams.pages import forget_once_committed
@@ -25,9 +26,12 @@ from viewers.summaries import tell_no_more
 log = structlog.get_logger(__name__)
 
 State = Summary.State
-PATIENCE = timedelta(days=1)
-"""So long it is tried to have a model write it. After that it is computed from numbers."""
+MOST_ASKED = 4
+"""So often models are asked for it. After that it is computed from numbers."""
+MOST_TRIES = 6
+"""So often it is tried at all."""
 GONE = "not wanted any more"
+TOO_OFTEN = "It was tried again and again, and could not be written. The next one may be."
 
 
 class Written(NamedTuple):
@@ -106,16 +110,20 @@ class OfViewer:
 
 def make(summary_id: int, writer: Writer, now: datetime) -> str:
     """Write a summary whose turn it is; return what came of it, without anybody's words. Twice is as once."""
-    begun = Summary.objects.filter(pk=summary_id, state__in=(State.WAITING, State.RUNNING))
-    if not begun.update(state=State.RUNNING, tried_at=now):
+    begun = Summary.objects.filter(may_be_tried(now), pk=summary_id)
+    if not begun.update(state=State.RUNNING, tried_at=now, tries=F("tries") + 1):
         return GONE
     summary = Summary.objects.select_related("channel", "viewer", "stream").get(pk=summary_id)
+    return _end(summary, State.FAILED, TOO_OFTEN) if summary.tries > MOST_TRIES else _write(writer, summary, now)
+
+
+def _write(writer: Writer, summary: Summary, now: datetime) -> str:
     if not writer.holds(summary):
         return _drop(summary)
     sample = writer.read(summary)
     progress.tell(summary.pk, "reading", messages=len(sample.messages))
     try:
-        written = _written(writer, summary, sample, now)
+        written = _written(writer, summary, sample)
         checked = _checked(writer, summary, sample, written.drafts)
     except asking.Unwanted:
         return _drop(summary)
@@ -127,9 +135,9 @@ def make(summary_id: int, writer: Writer, now: datetime) -> str:
     return _keep(writer, summary, sample, written, checked, now)
 
 
-def _written(writer: Writer, summary: Summary, sample: Sample, now: datetime) -> Written:
-    """By a model, or from numbers where there is none, nothing to read, or where none answered all day."""
-    if not asking.is_set_up() or not sample.messages:
+def _written(writer: Writer, summary: Summary, sample: Sample) -> Written:
+    """By a model, or from numbers where there is none, nothing to read, or where it was asked for too often."""
+    if not asking.is_set_up() or not sample.messages or summary.tries > MOST_ASKED:
         return Written(writer.compute(summary, sample))
     told = _Teller(writer, summary, sample) if summary.is_asked else None
     try:
@@ -137,7 +145,7 @@ def _written(writer: Writer, summary: Summary, sample: Sample, now: datetime) ->
     except (asking.Refused, asking.Unwanted):
         raise
     except asking.NotAnswered:
-        if summary.is_asked or now - summary.begun_at < PATIENCE:
+        if summary.is_asked or summary.tries < MOST_ASKED:
             raise
         return Written(writer.compute(summary, sample))
 

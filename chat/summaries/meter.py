@@ -47,6 +47,8 @@ MOST_OUTPUT_TOKENS = 1200
 TEMPERATURE = 0.2
 # How often whoever waits is told more.
 TOLD_EVERY_S: float | None = 0.1
+# No model reads or writes as many. Whoever says so is not believed: neither the ledger nor the budget would bear it.
+MOST_TOKENS = 10_000_000
 # What providers add to a question: marks between its parts, and how the output is to look.
 ADDED_TOKENS = 500
 # A trial of a model whose circuit was open may take this much longer than a call.
@@ -162,11 +164,11 @@ class Meter(WrapperModel):
 
     @property
     def input_tokens(self) -> int:
-        return self.response.usage.input_tokens if self.response else 0
+        return _within_reason(self.response.usage.input_tokens) if self.response else 0
 
     @property
     def output_tokens(self) -> int:
-        return self.response.usage.output_tokens if self.response else 0
+        return _within_reason(self.response.usage.output_tokens) if self.response else 0
 
     async def request(
         self,
@@ -248,8 +250,18 @@ class Meter(WrapperModel):
         response = self.response
         if response is None or response.state != "complete" or not self.input_tokens:
             return None
+        if any(count != _within_reason(count) for count in _counts(response.usage)):
+            return None
         known = known_price(self._entry, response.usage)
         return guessed_price(self._entry, response.usage) if known is None else known
+
+
+def _counts(used: RequestUsage) -> list[int]:
+    return [count for count in vars(used).values() if isinstance(count, int)]
+
+
+def _within_reason(tokens: int) -> int:
+    return max(0, min(tokens, MOST_TOKENS))
 
 
 def _most_tokens(messages: list[ModelMessage], parameters: ModelRequestParameters) -> int:

@@ -1,6 +1,7 @@
 """A summary from its turn to the page, with the language models of three providers on this machine."""
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,9 +10,9 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Message
-from chat.summaries import making, page
+from chat.summaries import circuit, due, making, page
 from chat.summaries.checks import Draft
-from chat.summaries.making import PATIENCE, OfViewer, _Teller
+from chat.summaries.making import MOST_ASKED, MOST_TRIES, OfViewer, _Teller
 from chat.tests.crowd import make_message
 from streams.models import Channel
 from streams.quickredis import quick_redis
@@ -181,10 +182,71 @@ def test_where_nobody_answers_it_waits_and_is_tried_again(providers, ann):
     assert summary.reason.startswith("No language model could be reached")
 
 
-def test_where_nobody_answered_all_day_it_is_computed(providers, ann):
+def test_where_nobody_answered_four_times_it_is_computed(providers, ann):
     everything_fails(providers)
-    summary, _ = make(begin(ann, begun_at=NOW - PATIENCE))
+    summary, _ = make(begin(ann, tries=MOST_ASKED - 1))
     assert (summary.state, summary.made_by, summary.model) == ("shown", "digest", "")
+
+
+def try_for(summary, hours):
+    """When each try was begun, in minutes, where those are tried whose turn it is again every twenty minutes."""
+    begun = []
+    for minute in range(0, hours * 60, 20):
+        at = NOW + timedelta(minutes=minute)
+        tries = Summary.objects.get(pk=summary.pk).tries
+        if minute == 0 or due.left_behind(at):
+            with suppress(RuntimeError):
+                making.make(summary.pk, OfViewer(), at)
+        if Summary.objects.get(pk=summary.pk).tries > tries:
+            begun.append(minute)
+    return begun
+
+
+def broken(*_args):
+    raise RuntimeError("a mistake of ours")
+
+
+def test_what_is_paid_for_and_cannot_be_read_is_asked_for_four_times_at_most(providers, ann, monkeypatch):
+    monkeypatch.setattr(circuit, "FAILURES", 100)
+    for name in ("openai", "anthropic", "google"):
+        providers.answer(name, {"portrait": "x"})
+    summary = begin(ann)
+    assert try_for(summary, 24) == [0, 20, 100, 480]
+    assert ModelCall.objects.filter(cost__gt=0).count() == 3 * MOST_ASKED
+    assert Summary.objects.get().made_by == "digest"
+
+
+def test_a_mistake_of_ours_is_not_paid_for_ever(providers, ann, monkeypatch):
+    providers.answer("openai", ANSWER)
+    monkeypatch.setattr(making, "_keep", broken)
+    try_for(begin(ann), 48)
+    assert len(providers.received) == MOST_ASKED
+
+
+def test_what_cannot_be_written_at_all_is_not_waited_for_for_ever(providers, ann, monkeypatch):
+    monkeypatch.setattr(making, "_keep", broken)
+    providers.answer("openai", ANSWER)
+    summary = begin(ann)
+    assert len(try_for(summary, 48)) == MOST_TRIES + 1
+    summary.refresh_from_db()
+    assert (summary.state, summary.reason) == ("failed", making.TOO_OFTEN)
+
+
+def test_a_job_that_is_handed_out_twice_tries_once(providers, ann):
+    everything_fails(providers)
+    summary = begin(ann)
+    make(summary)
+    assert make(summary)[1] == making.GONE
+    assert len(providers.received) == 3
+
+
+@pytest.mark.parametrize("tokens", [10**13, -1])
+def test_what_a_provider_says_of_its_tokens_is_not_believed_whatever_it_is(providers, ann, tokens):
+    providers.answer("openai", ANSWER, input_tokens=tokens, output_tokens=tokens)
+    summary, _ = make(begin(ann))
+    call = ModelCall.objects.get()
+    assert (summary.state, call.is_priced) == ("shown", False)
+    assert 0 < call.cost == summary.cost < 1
 
 
 def test_who_asked_hears_why_it_failed(providers, ann):
@@ -246,6 +308,7 @@ class ChoosesMeanwhile(OfViewer):
     """Somebody whose choice comes when the model has answered."""
 
     def __init__(self, choose):
+        super().__init__()
         self._choose = choose
 
     def ask(self, summary, sample, told):
