@@ -1,5 +1,6 @@
 """How Postgres would do what a test does, in a chat of many."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -29,3 +30,8 @@ def plans_in_a_crowd(channel: Channel, until: datetime, task: Callable[[], objec
             cursor.execute(f"EXPLAIN {query['sql']}")
             plans.append("\n".join(line for (line,) in cursor.fetchall()))
     return plans
+
+
+def reads_the_crowd(plan: str) -> bool:
+    """Whether a whole month is read that has more than a few messages: of an empty one nothing else can be."""
+    return bool(re.search(r"Seq Scan on chat_message\S* .*rows=\d{3,}", plan))
