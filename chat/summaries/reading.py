@@ -152,7 +152,7 @@ def all_agree(sample: Sample, kind: Consent.Kind) -> bool:
 
 
 def still_holds(channel: Channel, sample: Sample, kind: Consent.Kind, subject: str = "") -> bool:
-    """Whether a sample may be given to anybody still: all agree, each message is kept, others than its subject shown."""
+    """Whether a sample may be given away still: all agree, each message is kept, and others than its subject shown."""
     ids = {id_ for read in sample.messages for id_ in (read.message_id, read.context_id) if id_}
     if not all_agree(sample, kind) or kept(channel).filter(id__in=ids).count() < len(ids):
         return False

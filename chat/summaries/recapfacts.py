@@ -36,10 +36,9 @@ class Fact(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """All that is told of a stream, and the words in it that are no names of people: emotes and categories."""
+    """All that is told of a stream."""
 
     facts: list[Fact]
-    words: frozenset[str]
 
 
 def of_stream(stream: Stream) -> Facts:
@@ -53,10 +52,7 @@ def of_stream(stream: Stream) -> Facts:
         *_people(stream),
         *_raids(stream),
     ]
-    facts = [Fact(f"f{place}", *fact) for place, fact in enumerate(told, 1)]
-    categories = " ".join(segment.category for segment in segments)
-    words = {emote["name"] for emote in emotes} | set(categories.split())
-    return Facts(facts, frozenset(word.lower() for word in words))
+    return Facts([Fact(f"f{place}", *fact) for place, fact in enumerate(told, 1)])
 
 
 Told = tuple[Claim.Part, str, datetime | None]

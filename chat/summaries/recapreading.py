@@ -49,7 +49,8 @@ def of_stream(channel: Channel, stream: Stream, facts: Facts, most_tokens: int) 
     read = sample(channel, chosen, contexts, allowed=wrote, most_tokens=most_tokens)
     people = {message.viewer_id: plain(str(wrote[message.viewer_id])) for message in read.messages}
     streamer = {channel.login or "", channel.display_name.lower()}
-    allowed = {name.lower() for name in people.values()} | streamer | facts.words
+    # No emote and no category: somebody may be called like one.
+    allowed = {name.lower() for name in people.values()} | streamer
     return Reading(read._replace(allowed=frozenset(allowed)), people)
 
 

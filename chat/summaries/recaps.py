@@ -51,7 +51,7 @@ class OfStream:
     secret = recapprompt.INSTRUCTIONS
 
     def __init__(self) -> None:
-        self._facts = Facts([], frozenset())
+        self._facts = Facts([])
         self._reading = Reading(Sample([]), {})
 
     def holds(self, summary: Summary) -> bool:
