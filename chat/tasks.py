@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime
 
+from celery import current_app
+
 from chat import catalogue, channelbots, erasure, export, partitions, presence, standings, streamnumbers, streampolls
 from chat.retention import expire
 from streams.grants import app_token
 from streams.jobs import job
 from streams.models import Stream
+from streams.quickredis import quick_redis
 from viewers.models import Summary
 from viewers.presence import settle
 
@@ -107,16 +110,28 @@ def erase_accounts() -> str:
     return erasure.erase_all()
 
 
+# Lines of chat wait in the same Redis: where no worker takes summaries, they must not fill it.
+MOST_WAITING = 200
+
+
 @job(at_most_s=50)
 def give_out_summaries() -> str:
     """Begin the summaries and recaps that are due, and those that were begun and never written."""
     from chat.summaries import due, recaps  # noqa: PLC0415 - what writes summaries takes seconds to load
 
+    if _waiting(write_summary.name) >= MOST_WAITING:
+        return "none: those that were begun before are still waiting for a worker"
     now = datetime.now(UTC)
     begun, left = [*due.give_out(now), *recaps.give_out(now)], due.left_behind(now)
     for summary in [*begun, *(summary.pk for summary in left)]:
         write_summary.delay(summary)
     return f"{len(begun)} begun, {len(left)} tried again"
+
+
+def _waiting(task: str) -> int:
+    """How many jobs wait in the queue of this one."""
+    queue = current_app.amqp.router.route({}, task)["queue"].name
+    return int(quick_redis().llen(queue))
 
 
 @job(at_most_s=600, lock_key=lambda summary: summary)

@@ -255,6 +255,13 @@ def test_the_job_has_those_written_that_are_due_and_those_that_were_left_behind(
     assert sent == [begun.pk, left.pk]
 
 
+def test_no_more_is_begun_while_no_worker_takes_what_was(channel, monkeypatch, redis_client):
+    make_talker(channel, "ann")
+    redis_client.rpush("summaries", *range(tasks.MOST_WAITING))
+    assert tasks.give_out_summaries() == "none: those that were begun before are still waiting for a worker"
+    assert not Summary.objects.exists()
+
+
 def test_the_job_writes_it(channel, redis_client):
     make_talker(channel, "ann")
     (summary,) = due.give_out(NOW)
