@@ -38,7 +38,7 @@ from streams.statement import Given, GivenChannel, Statement
 from streamstats.lib import evening
 from streamstats.lib.activity import Gap, Span
 from streamstats.lib.methods import read_only
-from viewers.access import PROVIDER
+from viewers.access import PROVIDER, may_moderate
 from viewers.models import PresencePoll, Summary, Viewer, ViewerStream
 from viewers.visibility import people_in, shown_in
 
@@ -126,7 +126,9 @@ def _to_whole(channel: Channel, part_id: str) -> HttpResponse:
 def _recap(request: HttpRequest, channel: Channel, stream: Any) -> dict[str, object]:
     """What a recap says of it; whoever may decide about recaps is led to where that is done."""
     found = page_of_summary.of_stream(channel, stream) if stream.has_recap else None
-    may_decide = found is not None and (stream.is_own or (request.user.is_authenticated and request.user.is_staff))
+    # Whether staff may costs a question, so strangers and viewers are not asked about.
+    is_staff = request.user.is_authenticated and request.user.is_staff
+    may_decide = found is not None and (stream.is_own or (is_staff and may_moderate(request.user, channel)))
     return {"recap": found, "may_decide": may_decide}
 
 

@@ -150,6 +150,10 @@ def test_others_are_not(recap, other):
     assert RECAP not in text(other) + text()
 
 
+def test_staff_who_may_not_moderate_are_not_either(recap):
+    assert RECAP not in text(as_user(User.objects.create_user("clerk", is_staff=True)))
+
+
 @pytest.mark.parametrize("who", ["owner", "staff"])
 def test_they_hide_it_and_show_it_again(request, recap, who):
     browser = request.getfixturevalue(who)
