@@ -27,7 +27,6 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from chat import export, tasks
-from chat.views.summarypolicy import PolicyForm
 from streams.jobs import Job
 from streams.limits import HOUR_S, Limit
 from streams.logins import LOGIN
@@ -35,6 +34,7 @@ from streams.models import Channel
 from viewers import choices, owners
 from viewers.access import channel_of, twitch_id_of, viewer_of
 from viewers.models import Consent, Erasure, Export, Profile, Progress, Viewer, ViewerTotal
+from viewers.summarypolicy import PolicyForm
 
 log = structlog.get_logger(__name__)
 
