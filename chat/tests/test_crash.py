@@ -23,7 +23,7 @@ from streamstats.simulator.server import SimulatedTwitch
 
 CHANNEL, ROOM = "x", "1001"
 PAUSE = 0.004
-PATIENCE = 100.0
+PATIENCE = 250.0
 
 
 class Machine:
