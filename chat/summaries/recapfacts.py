@@ -7,6 +7,7 @@ from typing import NamedTuple
 from chat.models import ChatEvent, ChatMinute, EmoteStream
 from chat.models.emote import EmoteCount
 from chat.summaries.quoting import made_safe
+from chat.summaries.reading import names_in
 from streams.models import Stream, StreamSegment
 from streamstats.lib.durations import spoken
 from streamstats.lib.numbers import counted, grouped
@@ -42,7 +43,7 @@ class Facts(NamedTuple):
 
 
 def of_stream(stream: Stream) -> Facts:
-    """The facts of a stream that is over and counted. Four queries."""
+    """The facts of a stream that is over and counted. Six queries."""
     segments = list(stream.segments.order_by("started_at")[:MOST_MINUTES])
     emotes = list(EmoteStream.objects.filter(stream=stream).most_used()[:EMOTES])
     told = [
@@ -72,7 +73,9 @@ def _happened(stream: Stream, segments: Sequence[StreamSegment]) -> Iterator[Tol
     if stream.peak_viewers:
         average = f"{grouped(stream.average_viewers)} on average"
         yield Part.HAPPENED, f"Up to {counted(stream.peak_viewers, 'viewer')} watched at once, {average}.", None
-    if title := made_safe(stream.title, most=LONGEST_TITLE):
+    channel = stream.channel
+    others = names_in(channel.pk, [stream.title]) - {channel.login, channel.display_name.lower()}
+    if title := made_safe(stream.title, others, LONGEST_TITLE):
         yield Part.HAPPENED, f"Its last title was \u201c{title}\u201d.", None
 
 

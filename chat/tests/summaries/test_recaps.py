@@ -200,7 +200,7 @@ def test_raids_are_told_without_who_raided(stream, marcus):
 
 def test_facts_take_few_queries(stream, django_assert_max_num_queries):
     use(stream, **{f"Emote{number}": number for number in range(1, 9)})
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(6):
         recapfacts.of_stream(stream)
 
 
@@ -609,3 +609,16 @@ def test_such_an_emote_is_told_by_numbers_all_the_same(stream):
     [pk] = recaps.give_out(NOW)
     recaps.make(pk, NOW)
     assert Claim.objects.filter(summary=pk, text__startswith="Dora_X was the emote of the stream").exists()
+
+
+@pytest.mark.usefixtures("marcus", "dora", "redis_client")
+def test_nobody_is_named_by_the_title(stream, providers):
+    Stream.objects.update(title="Race night with Dora_X")
+    recap_that_says(providers, "Somebody saw the bridge fall there.")
+    assert "Dora_X" not in providers.received[0].content
+
+
+def test_the_title_says_whose_channel_it_is(stream):
+    Stream.objects.update(title="Lantern races")
+    stream.refresh_from_db()
+    assert "Its last title was \u201cLantern races\u201d." in [fact.text for fact in recapfacts.of_stream(stream).facts]
