@@ -36,7 +36,6 @@ AROUND_EACH = 24
 """Tokens of the field names, the time and the alias of one message."""
 COMMANDS = ("!", "/")
 SHORTEST_NAME = 3
-MOST_NAMES = 2000
 
 _WORD = re.compile(r"\w+")
 _REPEATED = re.compile(r"([^\W\d_])\1+")
@@ -55,7 +54,7 @@ WITH who AS (
     WHERE name.login = ANY(%(bare)s)
 )
 SELECT name.viewer_id, name.login, name.display_name FROM who JOIN viewers_viewername name USING (viewer_id)
-ORDER BY name.viewer_id, name.login LIMIT %(most)s
+ORDER BY name.viewer_id, name.login
 """
 
 
@@ -303,7 +302,6 @@ def _names(channel_id: int | None, texts: Iterable[str], called: set[str], ids: 
         "addressed": sorted(word for word in called if word.isascii()),
         "displayed": sorted(word for word in called | words if not word.isascii()),
         "bare": sorted(word for word in words if word.isascii() and len(word) >= SHORTEST_NAME),
-        "most": MOST_NAMES,
     }
     with connection.cursor() as cursor:
         cursor.execute(_NAMES, values)

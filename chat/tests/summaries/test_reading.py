@@ -14,7 +14,7 @@ from chat.tests.summaries.plans import plans_in_a_crowd, reads_the_crowd
 from streams.models import Channel
 from streams.tests.cast import make_channel
 from viewers.choices import WORDING
-from viewers.models import Consent, Profile, ViewerTotal
+from viewers.models import Consent, Profile, ViewerName, ViewerTotal
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -322,3 +322,13 @@ def test_however_many_wrote_an_index_finds_the_messages(channel, ann, bob):
     assert "viewer_id_sent_at_idx" in own
     assert "_pkey" in parents
     assert not any(map(reads_the_crowd, plans))
+
+
+def test_nobody_is_named_for_how_many_names_others_had(channel, ann):
+    many = [f"ann_{number}" for number in range(2100)]
+    ViewerName.objects.bulk_create(
+        ViewerName(viewer=ann, login=name, display_name=name, first_seen_at=NOW, last_seen_at=NOW) for name in many
+    )
+    make_viewer(channel, "zoe_z")
+    wrote(ann, "I, ann_1, think that zoe_z knows all of it")
+    assert "zoe_z" not in reading.of_viewer(channel, ann, PLENTY).messages[0].text
