@@ -27,7 +27,7 @@ from streams.locks import lock_channels
 from streams.models import Channel, TwitchGrant
 from streams.quickredis import quick_redis
 from viewers import summaries, verdicts
-from viewers.models import Consent, Erasure, Export, Progress, Viewer, ViewerName
+from viewers.models import Erasure, Export, Progress, Viewer, ViewerName
 
 log = structlog.get_logger(__name__)
 
@@ -288,7 +288,7 @@ class Eraser:
 
     def _delete_summaries(self) -> None:
         with self._batch() as (_, removed):
-            removed.update(summaries.forget(self.viewer_id, *Consent.Kind))
+            removed.update(summaries.erase(self.viewer_id))
 
     def _delete_rows(self, channel: int) -> None:
         """What is counted nowhere else: the register says whose it is."""

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from streams.locks import SUMMARIES
+from streams.models import Channel
 from viewers.choices import WORDING
 from viewers.models import Consent, Summary
 
@@ -24,16 +25,23 @@ AGAIN_AT_ONCE = 20
 # Channels take their turns one by one for as long as it takes: two who gave out turns at once would be twice as fast.
 LOCK = f"SELECT pg_advisory_xact_lock({SUMMARIES})"
 
+# How many were begun in a channel in this minute and on this day, of what may be.
+BEGUN = """
+SELECT count(*) FILTER (WHERE begun_at >= %(today)s) AS today, count(*) FILTER (WHERE begun_at > %(lately)s) AS lately
+FROM viewers_summary
+WHERE channel_id = policy.channel_id AND viewer_id IS NOT NULL AND begun_at >= least(%(today)s, %(lately)s)
+"""
+# Values are passed beside it, here and below.
+ROOM = f"""
+SELECT policy.per_minute - begun.lately, policy.per_day - begun.today
+FROM viewers_summarypolicy policy CROSS JOIN LATERAL ({BEGUN}) begun
+WHERE policy.channel_id = %(channel)s AND policy.is_on
+"""  # noqa: S608 (statements of ours)
 # Of each channel the viewers who wrote most since, as many as there is room for in this minute and on this day.
-WHO = """
+WHO = f"""
 SELECT policy.channel_id, due.viewer_id, due.messages
 FROM viewers_summarypolicy policy
-CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE begun_at >= %(today)s) AS today,
-        count(*) FILTER (WHERE begun_at > %(lately)s) AS lately
-    FROM viewers_summary
-    WHERE channel_id = policy.channel_id AND viewer_id IS NOT NULL AND begun_at >= least(%(today)s, %(lately)s)
-) begun
+CROSS JOIN LATERAL ({BEGUN}) begun
 CROSS JOIN LATERAL (
     SELECT total.viewer_id, total.messages
     FROM viewers_consent consent
@@ -54,8 +62,7 @@ CROSS JOIN LATERAL (
     LIMIT greatest(least(policy.per_minute - begun.lately, policy.per_day - begun.today), 0)
 ) due
 WHERE policy.is_on
-"""
-# Values are passed beside it.
+"""  # noqa: S608
 GIVE_OUT = f"""
 WITH due AS ({WHO}),
 turn AS (
@@ -78,7 +85,7 @@ RETURNING id
 def give_out(now: datetime) -> list[int]:
     """The ids of the summaries whose turn begins now, the rows of which are made."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK)
+        hold()
         cursor.execute(GIVE_OUT, _values(now))
         return [summary for (summary,) in cursor.fetchall()]
 
@@ -88,6 +95,19 @@ def who(now: datetime) -> list[tuple[int, str, int]]:
     with connection.cursor() as cursor:
         cursor.execute(WHO, _values(now))
         return [(channel, viewer, messages) for channel, viewer, messages in cursor.fetchall()]
+
+
+def room(channel: Channel, now: datetime) -> tuple[int, int]:
+    """How many more may be begun in a channel in this minute, and on this day: less than none, where fewer may now."""
+    with connection.cursor() as cursor:
+        cursor.execute(ROOM, {**_values(now), "channel": channel.pk})
+        return cursor.fetchone() or (0, 0)
+
+
+def hold() -> None:
+    """Let nobody else begin one until the end of this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK)
 
 
 def left_behind(now: datetime) -> list[Summary]:

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
+from chat.summaries import due
 from chat.summaries.reading import agreed
 from streams.models import Channel
 from streams.pages import NotNow, forgetting
@@ -15,12 +16,16 @@ from viewers.models import Claim, Consent, Summary, SummaryPolicy, SummaryTurn, 
 State, Role = Summary.State, Summary.Role
 PAUSE = timedelta(days=1)
 """From one that a viewer asked for to the next."""
+PAUSE_OF_FAILED = timedelta(hours=1)
+"""The same where it failed: they have nothing of it, but models may have been paid."""
 VERSIONS = 200
 
 OFF = "Summaries are switched off in {channel}."
 NOT_AGREED = "A summary is made only after you agreed to it, in your account."
 GOING_ON = "A summary of you is being written already."
 TOO_SOON = "You asked for one within the last day. Please ask again tomorrow; after 100 more messages one comes anyway."
+FAILED_LATELY = "The one you asked for could not be written. Please ask again in an hour."
+BUSY = "As many summaries as {channel} makes in a minute were just begun. Please ask again in a minute."
 FULL = "As many summaries as {channel} makes in a day were made today. Please ask again tomorrow."
 NOTHING = "You have not written anything in {channel} yet."
 THEIRS = "A moderator hid this version. Only they can show it again: please ask them."
@@ -36,33 +41,43 @@ def of_viewer(channel: Channel, viewer: Viewer) -> QuerySet[Summary]:
 
 def why_not(channel: Channel, viewer: Viewer, now: datetime) -> str:
     """Why this viewer gets no fresh summary now, in a sentence; empty where they may ask."""
-    policy = SummaryPolicy.objects.filter(channel=channel, is_on=True).first()
-    if policy is None:
+    if not SummaryPolicy.objects.filter(channel=channel, is_on=True).exists():
         return OFF.format(channel=channel)
     if not Viewer.objects.filter(agreed(Consent.Kind.SUMMARY, "pk"), pk=viewer.pk, stopped_at=None).exists():
         return NOT_AGREED
     versions = Summary.objects.of_viewer(channel, viewer)
     if versions.filter(state__in=(State.WAITING, State.RUNNING)).exists():
         return GOING_ON
-    # One that failed does not count: the viewer has nothing of it.
-    if versions.filter(is_asked=True, begun_at__gt=now - PAUSE).exclude(state=State.FAILED).exists():
+    if reason := _too_soon(versions, SummaryTurn.objects.filter(channel=channel, viewer=viewer).first(), now):
+        return reason
+    in_this_minute, today = due.room(channel, now)
+    if today <= 0:
+        return FULL.format(channel=channel)
+    return BUSY.format(channel=channel) if in_this_minute <= 0 else ""
+
+
+def _too_soon(versions: QuerySet[Summary], turn: SummaryTurn | None, now: datetime) -> str:
+    """By when they asked, not by what is left of it: all versions are deleted when a viewer no longer agrees."""
+    if turn is None or turn.asked_at is None or turn.asked_at <= now - PAUSE:
+        return ""
+    if not versions.filter(is_asked=True, begun_at=turn.asked_at, state=State.FAILED).exists():
         return TOO_SOON
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    begun = Summary.objects.filter(channel=channel, viewer__isnull=False, begun_at__gte=today)
-    return FULL.format(channel=channel) if begun.count() >= policy.per_day else ""
+    return FAILED_LATELY if turn.asked_at > now - PAUSE_OF_FAILED else ""
 
 
 def ask_for(channel: Channel, viewer: Viewer, now: datetime) -> Summary:
     """Have a fresh summary written of a viewer who asks for it. Raises NotNow. A job writes it."""
     with transaction.atomic():
-        Viewer.objects.select_for_update(no_key=True).get(pk=viewer.pk)  # two who ask at once are one after the other
+        Viewer.objects.select_for_update(no_key=True).get(pk=viewer.pk)  # until it is begun, they cannot take it back
+        due.hold()
         if reason := why_not(channel, viewer, now):
             raise NotNow(reason)
         total = ViewerTotal.objects.filter(channel=channel, viewer=viewer).first()
         if total is None or not total.messages:
             raise NotNow(NOTHING.format(channel=channel))
         last = Summary.objects.of_viewer(channel, viewer).aggregate(last=Max("number"))["last"] or 0
-        SummaryTurn.objects.update_or_create(channel=channel, viewer=viewer, defaults={"messages": total.messages})
+        begun = {"messages": total.messages, "asked_at": now}
+        SummaryTurn.objects.update_or_create(channel=channel, viewer=viewer, defaults=begun)
         return Summary.objects.create(
             channel=channel,
             viewer=viewer,

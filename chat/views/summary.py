@@ -14,7 +14,7 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.db import IntegrityError, close_old_connections
+from django.db import close_old_connections
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -196,8 +196,6 @@ def ask(request: HttpRequest, channel: str, login: str) -> HttpResponse:
         summary = versions.ask_for(person.channel, person.viewer, datetime.now(UTC))
     except NotNow as refusal:
         messages.error(request, str(refusal))
-    except IntegrityError:  # it was given its turn at the same moment
-        messages.info(request, versions.GOING_ON)
     else:
         _begin(request, summary)
     return redirect(person.address_of(VERSIONS))

@@ -10,7 +10,6 @@ from django.utils import timezone
 from redis.exceptions import ConnectionError as RedisAway
 
 from chat import tasks
-from chat.summaries import versions
 from chat.tests.crowd import make_message
 from chat.tests.summaries.written import AT, agree, make_claim, make_summary
 from chat.tests.test_wiki_pages import as_user, moderator, user_of  # noqa: F401 - a fixture
@@ -338,13 +337,6 @@ def test_twice_is_once(own, version, heard):
     own.post(ASK)
     assert "is being written already" in answer(own, ASK)
     assert len(heard) == 1
-
-
-def test_given_its_turn_at_the_same_moment_it_is_one(own, channel, ann, version, heard, monkeypatch):
-    make_summary(channel, ann, 5, state="waiting")
-    monkeypatch.setattr(versions, "why_not", lambda *_: "")
-    assert "is being written already" in answer(own, ASK)
-    assert heard == []
 
 
 def test_a_moderator_asks_for_nobody(owner, version, heard):

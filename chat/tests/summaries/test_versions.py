@@ -1,16 +1,20 @@
 """What viewers and moderators may do with versions of a summary."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
-from chat.summaries import page, versions
-from chat.summaries.versions import PAUSE
+from chat.summaries import due, page, versions
+from chat.summaries.due import EVERY
+from chat.summaries.versions import PAUSE, PAUSE_OF_FAILED
 from streams.models import Stream
 from streams.pages import NotNow
 from streams.tests.cast import make_channel
+from viewers import choices
 from viewers.choices import WORDING
 from viewers.models import Claim, Consent, Profile, Summary, SummaryPolicy, SummaryTurn, ViewerTotal
 from viewers.tests.cast import make_viewer
@@ -18,6 +22,7 @@ from viewers.tests.cast import make_viewer
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_client")]
 
 NOW = timezone.now()
+MINUTE = timedelta(minutes=1)
 VIEWER, MODERATOR = Summary.Role.VIEWER, Summary.Role.MODERATOR
 
 
@@ -98,16 +103,37 @@ def going_on(channel, ann):
     make_version(channel, ann, "running")
 
 
+def asked(channel, viewer, at, state="shown"):
+    """As if a viewer had asked for one then."""
+    SummaryTurn.objects.create(channel=channel, viewer=viewer, messages=40, asked_at=at)
+    make_version(channel, viewer, state, at, is_asked=True)
+
+
 def asked_lately(channel, ann):
-    make_version(channel, ann, is_asked=True, begun_at=NOW - PAUSE + timedelta(minutes=1))
+    asked(channel, ann, NOW - PAUSE + MINUTE)
 
 
 def refused_lately(channel, ann):
-    make_version(channel, ann, "refused", is_asked=True)
+    asked(channel, ann, NOW - PAUSE + MINUTE, "refused")
+
+
+def failed_just_now(channel, ann):
+    asked(channel, ann, NOW - PAUSE_OF_FAILED + MINUTE, "failed")
+
+
+def took_it_back_meanwhile(channel, ann):
+    asked(channel, ann, NOW - PAUSE + MINUTE)
+    choices.withdraw(ann, "summary")
+    choices.agree(ann, "summary")
 
 
 def full(channel, ann):
     SummaryPolicy.objects.update(per_day=1)
+    make_version(channel, make_viewer(channel, "bob"))
+
+
+def busy(channel, ann):
+    SummaryPolicy.objects.update(per_minute=1)
     make_version(channel, make_viewer(channel, "bob"))
 
 
@@ -124,6 +150,9 @@ def silent(channel, ann):
         (going_on, versions.GOING_ON),
         (asked_lately, versions.TOO_SOON),
         (refused_lately, versions.TOO_SOON),
+        (took_it_back_meanwhile, versions.TOO_SOON),
+        (failed_just_now, versions.FAILED_LATELY),
+        (busy, "As many summaries as Lantern makes in a minute were just begun. Please ask again in a minute."),
         (full, "As many summaries as Lantern makes in a day were made today. Please ask again tomorrow."),
         (silent, "You have not written anything in Lantern yet."),
     ],
@@ -135,14 +164,51 @@ def test_it_is_said_why_there_is_none(channel, ann, lacking, words):
     assert str(refusal.value) == words
 
 
-@pytest.mark.parametrize(
-    "before",
-    [{"is_asked": True, "begun_at": NOW - PAUSE}, {"is_asked": True, "state": "failed"}, {"is_asked": False}],
-    ids=["a day ago", "it failed", "it came by itself"],
-)
+def asked_a_day_ago(channel, ann):
+    asked(channel, ann, NOW - PAUSE)
+
+
+def failed_an_hour_ago(channel, ann):
+    asked(channel, ann, NOW - PAUSE_OF_FAILED, "failed")
+
+
+def came_by_itself(channel, ann):
+    make_version(channel, ann)
+
+
+@pytest.mark.parametrize("before", [asked_a_day_ago, failed_an_hour_ago, came_by_itself])
 def test_who_may_ask_again(channel, ann, before):
-    make_version(channel, ann, **before)
+    before(channel, ann)
     assert versions.ask_for(channel, ann, NOW).number == 2
+
+
+def test_whoever_agrees_anew_does_not_get_the_same_hundred_again(channel, ann):
+    ViewerTotal.objects.filter(viewer=ann).update(messages=EVERY)
+    due.give_out(NOW)
+    choices.withdraw(ann, "summary")
+    choices.agree(ann, "summary")
+    assert due.give_out(NOW + PAUSE) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_those_who_ask_at_once_are_no_more_than_there_is_room_for(channel, monkeypatch):
+    SummaryPolicy.objects.update(per_day=1)
+    viewers = [make_viewer(channel, login, messages=40) for login in ("ann", "bob", "cleo")]
+    for viewer in viewers:
+        choices.agree(viewer, "summary")
+
+    def ask(viewer):
+        try:
+            versions.ask_for(channel, viewer, NOW)
+        except NotNow as refusal:
+            return str(refusal)
+        finally:
+            connection.close()
+        return ""
+
+    with ThreadPoolExecutor(len(viewers)) as pool:
+        told = list(pool.map(ask, viewers))
+    assert (told.count(""), Summary.objects.count()) == (1, 1)
 
 
 # Which is shown
