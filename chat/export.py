@@ -24,9 +24,10 @@ from django.db.models import Case, Exists, F, ForeignKey, OuterRef, Q, QuerySet,
 from social_django.models import UserSocialAuth
 
 from chat.models import Message
+from chat.summaries.page import who_mind
 from streams.models import Channel
 from viewers.access import PROVIDER
-from viewers.models import Export, Progress, Viewer, ViewerName
+from viewers.models import Claim, Export, Progress, Summary, Viewer, ViewerName
 
 FOLDER = "exports"
 KEPT_FOR = timedelta(days=7)
@@ -80,6 +81,16 @@ def _deeds_about(subject: Subject) -> Q:
     theirs = Message.objects.filter(id=OuterRef("message_id"), channel=OuterRef("channel"), viewer=subject.viewer)
     named = Q(target_id="", target_login__in=names) & ~Q(message_id="") & Q(Exists(theirs))
     return Q(channel__in=subject.channels) & (Q(target_id=subject.viewer) | named)
+
+
+def _recaps_about(subject: Subject) -> Q:
+    """What recaps that are shown say of them, without claims that somebody else minds who is in them, too."""
+    claims = Claim.objects.filter(people=subject.viewer, summary__viewer=None, summary__state=Summary.State.SHOWN)
+    found: list[int] = []
+    for channel in Channel.objects.filter(pk__in=claims.values("summary__channel")):
+        others = who_mind(channel).exclude(viewer=subject.viewer)
+        found += claims.filter(~Exists(others), summary__channel=channel).values_list("pk", flat=True)
+    return Q(pk__in=found)
 
 
 @dataclass(frozen=True)
@@ -253,8 +264,8 @@ PARTS = (
     Part(
         "recap_claims",
         "viewers.Claim",
-        "What recaps of streams say of you.",
-        _by("people", in_channels=False),
+        "What recaps of streams say of you, as far as it is shown. What names somebody who is not is left out.",
+        _recaps_about,
         "summary position",
         "source_ids source_times",
     ),
@@ -300,7 +311,7 @@ PARTS = (
 
 LEFT_OUT = {
     "viewers.Verdict": "of who was erased, and gone when they come back",
-    "viewers.Claim_people": "what recaps say of you is there itself",
+    "viewers.Claim_people": "what recaps say of you is there itself; what rests on answers to you is of who answered",
     "viewers.Erasure": "once an erasure is done it names nobody; until then there is no export",
     "sessions.Session": "which browsers are logged in; what is in them is here",
     "social_django.Partial": "logins that were never finished",

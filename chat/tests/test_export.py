@@ -17,9 +17,12 @@ from chat import export, personal
 from chat.models import Message, ModerationEvent
 from chat.tasks import export_account, export_unfinished, forget_exports
 from chat.tests.everything import NOON, make_message, make_somebody
+from chat.tests.summaries.written import agree
 from streams.models import JobRun
 from streams.tests.cast import make_channel
-from viewers.models import Export, Viewer
+from viewers import choices
+from viewers.models import Claim, Consent, Export, Summary, Viewer
+from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
 
@@ -132,6 +135,62 @@ def test_of_all_channels(ann):
 def test_nothing_of_anybody_else_is_in_it(channel, ann):
     make_somebody(channel, "bob")
     assert "bob" not in text_of(made(ann))
+
+
+# What recaps say of somebody, and of others with them.
+
+
+@pytest.fixture
+def bob(channel):
+    viewer = make_viewer(channel, "bob")
+    agree(viewer, "recap")
+    return viewer
+
+
+def say_of_both(ann, bob, **fields):
+    Summary.objects.filter(viewer=None).update(**fields)
+    claim = Claim.objects.create(summary=Summary.objects.get(viewer=None), position=2, part="moment", text="Both won.")
+    claim.people.set([ann, bob])
+
+
+def said_in_recaps(ann):
+    return [row["text"] for row in parts_of(ann)["recap_claims"]]
+
+
+def test_what_a_recap_says_of_two_is_in_it(ann, bob):
+    say_of_both(ann, bob)
+    assert said_in_recaps(ann) == ["ann said hello.", "Both won."]
+
+
+def hides(bob):
+    choices.hide(bob)
+
+
+def withdraws(bob):
+    Consent.objects.filter(viewer=bob).update(withdrawn_at=NOON)
+
+
+@pytest.mark.parametrize("choose", [hides, withdraws])
+def test_what_a_recap_says_of_somebody_else_who_minds_is_not_in_it(ann, bob, choose):
+    say_of_both(ann, bob)
+    choose(bob)
+    assert said_in_recaps(ann) == ["ann said hello."]
+
+
+def test_what_a_recap_says_is_in_it_though_they_hid_themselves(ann):
+    choices.hide(ann)
+    assert said_in_recaps(ann) == ["ann said hello."]
+
+
+@pytest.mark.parametrize("state", ["review", "hidden"])
+def test_a_recap_that_nobody_else_may_read_is_not_in_it(ann, bob, state):
+    say_of_both(ann, bob, state=state)
+    assert said_in_recaps(ann) == []
+
+
+def test_what_summaries_of_others_rest_on_is_not_in_it(ann, bob):
+    Claim.objects.get(summary__viewer=ann).people.add(bob)
+    assert said_in_recaps(bob) == []
 
 
 def test_who_moderated_is_not_in_it(ann):
