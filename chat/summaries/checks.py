@@ -14,7 +14,7 @@ from chat.models import Message
 from chat.summaries.quoting import addressed, has_link
 from chat.summaries.reading import Read, Sample, names_in
 from chat.summaries.sensitive import categories_of
-from chat.summaries.skeleton import forms, readings, skeleton
+from chat.summaries.skeleton import forms, readings, skeleton, words_of
 from chat.summaries.words import ENGLISH, FOREIGN
 from streamstats.lib.unseen import visible
 from viewers.models import Claim
@@ -79,19 +79,28 @@ class Refused(Exception):
         self.dropped = dropped
 
 
-def checked(drafts: Iterable[Draft], sample: Sample, blocked_words: str = "", secret: str = "") -> Checked:
+def checked(
+    drafts: Iterable[Draft],
+    sample: Sample,
+    blocked_words: str = "",
+    secret: str = "",
+    not_again: Iterable[str] = (),
+) -> Checked:
     """The claims that may be shown. Raises Refused where none of the portrait is left.
 
-    `secret` is what the model was told, which nobody needs to read in a summary.
+    `secret` is what the model was told, which nobody needs to read in a summary; `not_again` are claims before that
+    were wrong.
     """
     given = [draft._replace(text=visible(draft.text)) for draft in drafts]
     present = _present(given, sample)
     rules = _Rules(sample, _others(given, sample), blocked_words, secret)
+    wrong = {tuple(words_of(text)) for text in not_again}
     claims: list[Draft] = []
     dropped: Counter[str] = Counter()
     for draft in given:
         kept = draft._replace(sources=[read for read in draft.sources if read.message_id in present][:MOST_SOURCES])
-        why = rules.why_not(kept) or _why_too_many(kept, claims)
+        is_wrong = tuple(words_of(draft.text)) in wrong
+        why = rules.why_not(kept) or ("reported before" if is_wrong else _why_too_many(kept, claims))
         if why:
             dropped[why] += 1
         else:
@@ -239,15 +248,15 @@ class _Said:
         self.stretches: set[str] = set()
         self.whole: list[str] = []
         for text in texts:
-            words = _words(text)
+            words = words_of(text)
             self.runs.update(_runs(words))
             self.stretches.update(_stretches("".join(words)))
             if len(words) >= QUOTED_WHOLE:
                 self.whole.append(f" {' '.join(words)} ")
-        self.all = "\n".join(f" {' '.join(_words(text))} " for text in texts)
+        self.all = "\n".join(f" {' '.join(words_of(text))} " for text in texts)
 
     def is_in(self, claim: str) -> bool:
-        words = _words(claim)
+        words = words_of(claim)
         spoken = f" {' '.join(words)} "
         return (
             not self.runs.isdisjoint(_runs(words))

@@ -152,7 +152,8 @@ def _written(writer: Writer, summary: Summary, sample: Sample) -> Written:
 
 def _checked(writer: Writer, summary: Summary, sample: Sample, drafts: list[Draft]) -> Checked:
     policy = SummaryPolicy.objects.filter(channel=summary.channel_id).first()
-    return checks.checked(drafts, sample, policy.blocked_words if policy else "", writer.secret)
+    not_again = before.not_again(summary.channel, summary.viewer) if summary.viewer else ()
+    return checks.checked(drafts, sample, policy.blocked_words if policy else "", writer.secret, not_again)
 
 
 class _Teller:

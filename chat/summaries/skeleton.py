@@ -30,6 +30,11 @@ def skeleton(text: str) -> str:
     return unicodedata.normalize("NFC", bare).translate(_ALIKE)
 
 
+def words_of(text: str) -> list[str]:
+    """The words of the skeleton: the same for texts that differ in signs alone."""
+    return re.findall(r"\w+", skeleton(text))
+
+
 def forms(text: str) -> list[str]:
     """The skeleton, and the same with digits read as the letters they stand for."""
     plain = skeleton(text)
