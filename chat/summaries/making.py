@@ -17,7 +17,7 @@ from django.db.models import F, Sum
 from chat.summaries import asking, before, checks, digest, progress, prompt, reading
 from chat.summaries.checks import Checked, Draft
 from chat.summaries.due import may_be_tried
-from chat.summaries.page import minded, version
+from chat.summaries.page import minded
 from chat.summaries.reading import Sample, agreed
 from streams.pages import forget_once_committed
 from viewers.models import Claim, Consent, ModelCall, Summary, SummaryPolicy, Viewer
@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 State = Summary.State
 MOST_ASKED = 4
 """So often models are asked for it. After that it is computed from numbers."""
+MOST_ASKED_OF_STREAM = 3
+"""The same of a recap: anybody in it could have it paid for anew, by taking back what they agreed to meanwhile."""
 MOST_TRIES = 6
 """So often it is tried at all."""
 GONE = "not wanted any more"
@@ -114,14 +116,16 @@ def make(summary_id: int, writer: Writer, now: datetime) -> str:
     if not begun.update(state=State.RUNNING, tried_at=now, tries=F("tries") + 1):
         return GONE
     summary = Summary.objects.select_related("channel", "viewer", "stream").get(pk=summary_id)
-    return _end(summary, State.FAILED, TOO_OFTEN) if summary.tries > MOST_TRIES else _write(writer, summary, now)
+    if summary.tries > MOST_TRIES:
+        return _end(writer, summary, State.FAILED, TOO_OFTEN)
+    return _write(writer, summary, now)
 
 
 def _write(writer: Writer, summary: Summary, now: datetime) -> str:
     if not writer.holds(summary):
         return _drop(summary)
     sample = writer.read(summary)
-    progress.tell(summary.pk, "reading", messages=len(sample.messages))
+    _tell(summary, "reading", messages=len(sample.messages))
     try:
         written = _written(writer, summary, sample)
         checked = _checked(writer, summary, sample, written.drafts)
@@ -129,15 +133,15 @@ def _write(writer: Writer, summary: Summary, now: datetime) -> str:
         return _drop(summary)
     except (checks.Refused, asking.Refused) as refusal:
         dropped = refusal.dropped if isinstance(refusal, checks.Refused) else {}
-        return _end(summary, State.REFUSED, str(refusal), messages_read=len(sample.messages), dropped=dropped)
+        return _end(writer, summary, State.REFUSED, str(refusal), messages_read=len(sample.messages), dropped=dropped)
     except asking.NotAnswered as error:
-        return _not_answered(summary, str(error))
+        return _not_answered(writer, summary, str(error))
     return _keep(writer, summary, sample, written, checked, now)
 
 
 def _written(writer: Writer, summary: Summary, sample: Sample) -> Written:
     """By a model, or from numbers where there is none, nothing to read, or where it was asked for too often."""
-    if not asking.is_set_up() or not sample.messages or summary.tries > MOST_ASKED:
+    if not asking.is_set_up() or not sample.messages or summary.tries > _most_asked(summary):
         return Written(writer.compute(summary, sample))
     told = _Teller(writer, summary, sample) if summary.is_asked else None
     try:
@@ -145,9 +149,13 @@ def _written(writer: Writer, summary: Summary, sample: Sample) -> Written:
     except (asking.Refused, asking.Unwanted):
         raise
     except asking.NotAnswered:
-        if summary.is_asked or summary.tries < MOST_ASKED:
+        if summary.is_asked or summary.tries < _most_asked(summary):
             raise
         return Written(writer.compute(summary, sample))
+
+
+def _most_asked(summary: Summary) -> int:
+    return MOST_ASKED if summary.viewer_id else MOST_ASKED_OF_STREAM
 
 
 def _checked(writer: Writer, summary: Summary, sample: Sample, drafts: list[Draft]) -> Checked:
@@ -167,7 +175,7 @@ class _Teller:
     def __call__(self, drafts: list[Draft]) -> None:
         if [draft.text for draft in drafts[: len(self._whole)]] != self._whole:  # another provider begins anew
             self._whole, self._told = [], set()
-            progress.tell(self._summary.pk, "again")
+            _tell(self._summary, "again")
         whole = drafts[:-1]  # the last one may still be growing
         if len(whole) == len(self._whole):
             return
@@ -179,7 +187,7 @@ class _Teller:
         for claim in claims:
             if claim.text not in self._told:
                 self._told.add(claim.text)
-                progress.tell(self._summary.pk, "claim", part=claim.part, text=claim.text)
+                _tell(self._summary, "claim", part=claim.part, text=claim.text)
 
 
 def _keep(writer: Writer, summary: Summary, sample: Sample, written: Written, checked: Checked, now: datetime) -> str:
@@ -203,7 +211,7 @@ def _keep(writer: Writer, summary: Summary, sample: Sample, written: Written, ch
         _keep_claims(summary, checked.claims)
         minded(summary).delete()  # who was answered may have taken it back since they were read
         forget_once_committed([summary.channel.login])
-    progress.tell(summary.pk, "done", state=state, claims=_as_told(summary))
+    _tell(summary, "done", state=state)
     return f"{len(checked.claims)} claims, {sum(checked.dropped.values())} dropped, {state}"
 
 
@@ -228,29 +236,49 @@ def _keep_claims(summary: Summary, drafts: list[Draft]) -> None:
     )
 
 
-def _as_told(summary: Summary) -> list[dict[str, str]]:
-    return [{"part": part, "text": claim.text} for part, claims in version(summary).sections for claim in claims]
+def _tell(summary: Summary, event: str, **data: Any) -> None:
+    """Tell its viewer. For a recap nobody waits, and its words are of many."""
+    if summary.viewer_id:
+        progress.tell(summary.pk, event, **data)
 
 
-def _not_answered(summary: Summary, reason: str) -> str:
+def _not_answered(writer: Writer, summary: Summary, reason: str) -> str:
     """Who asked hears at once why not. What was due is due still, and is tried again."""
     if summary.is_asked:
-        return _end(summary, State.FAILED, reason)
-    Summary.objects.filter(pk=summary.pk, state=State.RUNNING).update(state=State.WAITING, reason=reason[:300])
-    return f"not answered: {reason}"
+        return _end(writer, summary, State.FAILED, reason)
+    return _leave(writer, summary, State.WAITING, reason) or f"not answered: {reason}"
 
 
-def _end(summary: Summary, state: Summary.State, reason: str, **more: Any) -> str:
-    running = Summary.objects.filter(pk=summary.pk, state=State.RUNNING)
-    running.update(state=state, reason=reason[:300], **more, **_spent(summary))
-    progress.tell(summary.pk, "failed", reason=reason)
+def _end(writer: Writer, summary: Summary, state: Summary.State, reason: str, **more: Any) -> str:
+    if gone := _leave(writer, summary, state, reason, **more, **_spent(summary)):
+        return gone
+    _tell(summary, "failed", reason=reason)
     return f"{state}: {reason}"
 
 
+def _leave(writer: Writer, summary: Summary, state: Summary.State, reason: str, **more: Any) -> str:
+    """Leave it unwritten; what came of it where it is not wanted any more, else empty."""
+    with transaction.atomic():
+        running = Summary.objects.filter(pk=summary.pk, state=State.RUNNING)
+        if writer.holds(summary) and running.update(state=state, reason=reason[:300], **more):
+            return ""
+    return _drop(summary)
+
+
 def _drop(summary: Summary) -> str:
-    """Nothing of it stays: not what was told of it, either."""
-    Summary.objects.filter(pk=summary.pk).delete()
+    """Nothing of it stays: not what was told of it, either.
+
+    A recap has nothing of anybody before it is written. It is tried again, and stays so that it is known how often.
+    """
     tell_no_more([summary.pk])
+    unwritten = Summary.objects.filter(pk=summary.pk)
+    if summary.viewer_id:
+        unwritten.delete()
+    else:
+        is_over = summary.tries >= MOST_TRIES
+        unwritten.filter(state=State.RUNNING).update(
+            state=State.FAILED if is_over else State.WAITING, reason=TOO_OFTEN if is_over else ""
+        )
     return GONE
 
 

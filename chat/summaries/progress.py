@@ -7,11 +7,15 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, cast
 
+import structlog
 from django.conf import settings
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from streams.quickredis import quick_redis
 from viewers.summaries import told_in
+
+log = structlog.get_logger(__name__)
 
 KEPT_S = 3600
 MOST = 200
@@ -26,12 +30,18 @@ HEARTBEAT = b": still here\n\n"
 
 
 def tell(summary: int, event: str, **data: Any) -> None:
-    """Tell whoever waits for a summary what became of it: `reading`, `claim`, `again`, then `done` or `failed`."""
+    """Tell whoever waits for a summary what became of it: `reading`, `claim`, `again`, then `done` or `failed`.
+
+    It is written and paid for whether or not they can be told.
+    """
     name = told_in(summary)
-    with quick_redis().pipeline() as pipeline:
-        pipeline.xadd(name, {"event": event, "data": json.dumps(data)}, maxlen=MOST)
-        pipeline.expire(name, KEPT_S)
-        pipeline.execute()
+    try:
+        with quick_redis().pipeline() as pipeline:
+            pipeline.xadd(name, {"event": event, "data": json.dumps(data)}, maxlen=MOST)
+            pipeline.expire(name, KEPT_S)
+            pipeline.execute()
+    except (RedisError, OSError) as error:
+        log.warning("summary.not_told", summary=summary, told=event, error=str(error))
 
 
 async def events(

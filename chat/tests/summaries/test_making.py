@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from chat.models import Message
-from chat.summaries import circuit, due, making, page
+from chat.summaries import asking, circuit, due, making, page, prompt
 from chat.summaries.checks import Draft
 from chat.summaries.making import MOST_ASKED, MOST_TRIES, OfViewer, _Teller
 from chat.tests.crowd import make_message
@@ -346,8 +349,7 @@ def test_who_asked_sees_it_come_in(providers, ann):
     told = told_of(summary)
     assert told[0] == ("reading", {"messages": len(SAID)})
     assert [data["text"] for event, data in told if event == "claim"] == TEXTS[:-1]
-    assert told[-1][0] == "done"
-    assert [claim["text"] for claim in told[-1][1]["claims"]] == TEXTS
+    assert told[-1] == ("done", {"state": "shown"})
 
 
 def test_what_may_not_be_shown_is_not_told_either(providers, ann):
@@ -363,6 +365,32 @@ def test_after_a_model_that_broke_off_it_begins_again(providers, ann):
     summary, _ = make(begin(ann, is_asked=True))
     told = [event for event, _ in told_of(summary)]
     assert told[-1] == "done"
+    assert texts(summary) == TEXTS
+
+
+@pytest.mark.parametrize("agrees_again", [False, True])
+@pytest.mark.parametrize("ending", [asking.Unavailable, asking.Refused])
+def test_nothing_stays_told_of_who_took_it_back_however_it_ends(ann, monkeypatch, ending, agrees_again):
+    def ask(*_args, told, **_more):
+        withdraw(ann)
+        if agrees_again:
+            choices.agree(ann, "summary")
+        told(prompt.Portrait.model_validate(ANSWER))
+        raise ending
+
+    monkeypatch.setattr(asking, "is_set_up", lambda: True)
+    monkeypatch.setattr(asking, "ask", ask)
+    summary = begin(ann, is_asked=True)
+    assert make(summary) == (None, making.GONE)
+    assert told_of(summary) == []
+
+
+def test_what_was_paid_for_is_kept_while_redis_is_away(providers, ann, monkeypatch):
+    providers.answer("openai", ANSWER)
+    away = Redis(host="127.0.0.1", port=9, retry=Retry(NoBackoff(), 0))
+    monkeypatch.setattr("chat.summaries.progress.quick_redis", lambda: away)
+    monkeypatch.setattr(making, "forget_once_committed", lambda _logins: None)
+    summary, _ = make(begin(ann, is_asked=True))
     assert texts(summary) == TEXTS
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from chat.models import ChatEvent, ChatMinute, EmoteStream, Message
-from chat.summaries import asking, making, page, recapfacts, recapreading, recaps
+from chat.summaries import asking, due, making, page, recapfacts, recapreading, recaps
 from chat.summaries.skeleton import readings
 from chat.tests.crowd import make_emote, make_message
 from chat.tests.summaries.injections import INJECTIONS
@@ -18,6 +18,7 @@ from streams.tests.cast import make_channel
 from viewers import choices
 from viewers.choices import WORDING
 from viewers.models import Claim, Consent, Profile, Summary, SummaryPolicy, Viewer, ViewerStream
+from viewers.summaries import told_in
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -494,7 +495,7 @@ def test_nothing_is_made_once_they_are_switched_off(stream):
     summary = begin(stream)
     SummaryPolicy.objects.update(has_recaps=False)
     assert recaps.make(summary, NOW) == making.GONE
-    assert not Summary.objects.exists()
+    assert not Summary.objects.exclude(state=Summary.State.WAITING).exists()
 
 
 def test_who_no_longer_agrees_while_it_is_written_is_in_none(stream, marcus, served, monkeypatch):
@@ -509,7 +510,7 @@ def test_who_no_longer_agrees_while_it_is_written_is_in_none(stream, marcus, ser
     monkeypatch.setattr(asking, "ask", withdrawing)
     assert recaps.make(summary, NOW) == making.GONE
     assert served.received == []
-    assert recaps.due(NOW) == [stream]
+    assert [left.pk for left in due.left_behind(NOW + timedelta(minutes=11))] == [summary]
     assert read(stream).people == {}
 
 
@@ -527,6 +528,33 @@ def test_who_no_longer_agrees_once_it_is_answered_is_in_none(stream, marcus, ser
     monkeypatch.setattr(writer, "ask", withdrawing)
     assert making.make(summary, writer, NOW) == making.GONE
     assert not Claim.objects.exists()
+
+
+def test_nobody_can_have_it_paid_for_again_and_again(stream, marcus, served, monkeypatch):
+    served.answer("openai", ANSWER)
+    summary = begin(stream)
+    ask = recaps.OfStream.ask
+
+    def withdrawing(*args):
+        written = ask(*args)
+        choices.withdraw(marcus, "recap")
+        return written
+
+    monkeypatch.setattr(recaps.OfStream, "ask", withdrawing)
+    for hours in range(0, 48, 8):
+        at = NOW + timedelta(hours=hours)
+        assert recaps.give_out(at) == []
+        recaps.make(summary, at)
+        choices.agree(marcus, "recap")
+    assert len(served.received) == making.MOST_ASKED_OF_STREAM
+    assert Summary.objects.get().made_by == Summary.Source.DIGEST
+
+
+def test_nothing_is_told_of_it_while_it_is_written(stream, marcus, served, redis_client):
+    served.answer("openai", ANSWER)
+    summary = begin(stream)
+    recaps.make(summary, NOW)
+    assert not redis_client.exists(told_in(summary))
 
 
 @pytest.mark.parametrize("choice", [no_longer_agreeing, hidden, hidden_here])
