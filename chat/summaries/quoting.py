@@ -15,11 +15,14 @@ MOST_LOOKED_AT = 1000
 """Longer texts than this are cut before they are looked at: Twitch sends 500 characters."""
 
 _DOT = r"(?:\.|\s?[\[({]\s?(?:\.|dot)\s?[\])}]\s?|\s+dot\s+(?=(?:com|net|org|tv|gg|io|me|ly|ru|de)\b))"
+# A host is looked for from its first name on alone: "a.a.a.a." would be gone through as often as it has dots.
+_NOT_WITHIN = r"(?<!\w\.)(?<!\w[\[({]\.[\])}])(?<!\w\ [\[({]\.[\])}]\ )"
 _LINKS = re.compile(
     rf"""
     (?<![a-z0-9+.-])[a-z][a-z0-9+.-]*+:\s?//\S+                            # with a scheme
     | \b(?:data|javascript|mailto|magnet|tel|file):\S+
-    | (?<![\w-])(?:[\w.+-]++@)?(?:[\w-]++{_DOT})+(?:[^\W\d_]{{2,24}}|xn--[\w-]+)(?![\w])(?:[/:?\#]\S*)?  # hosts, mail
+    | (?<![\w-]){_NOT_WITHIN}(?:[\w.+-]++@)?                                # hosts, mail
+      (?:[\w-]++{_DOT})+(?:[^\W\d_]{{2,24}}|xn--[\w-]+)(?![\w])(?:[/:?\#]\S*)?
     | \b\d{{1,3}}(?:\.\d{{1,3}}){{3}}\b(?:[/:]\S*)?
     | //[\w-]+\.\S+
     """,

@@ -135,3 +135,11 @@ def test_signs_that_end_things_elsewhere_stay_signs():
 
 def test_addressed_are_the_words_behind_an_at():
     assert addressed("@Bob and \uff20Carol_9: hi @\u732b") == {"bob", "carol_9", "\u732b"}
+
+
+@pytest.mark.parametrize("text", ["a." * 500, "a.1" * 333, "a(.)" * 250])
+def test_a_text_of_dots_is_looked_at_quickly(text):
+    began = time.process_time()
+    for _ in range(20):
+        has_link(text)
+    assert time.process_time() - began < 0.1
