@@ -155,7 +155,7 @@ class _Rules:
 
     def __init__(self, sample: Sample, others: Iterable[str], blocked_words: str, secret: str) -> None:
         self.names = whole_words(others)
-        self.blocked = whole_words([line for line in blocked_words.splitlines() if line.strip()])
+        self.blocked = _blocked(blocked_words)
         self.said = _Said([text for read in sample.messages for text in (read.text, read.context) if text])
         self.secret = _Said([secret] if secret else [])
 
@@ -182,6 +182,16 @@ class _Rules:
         if draft.numbers is not None and not numbers_in(draft.text) <= draft.numbers:
             return "made-up number"
         return "about itself" if self.secret.is_in(draft.text) else ""
+
+
+def is_blocked(text: str, blocked_words: str) -> bool:
+    """Whether a text says one of the words of a channel, one a line."""
+    blocked = _blocked(blocked_words)
+    return any(blocked.search(reading) for reading in readings(text))
+
+
+def _blocked(blocked_words: str) -> re.Pattern[str]:
+    return whole_words([line for line in blocked_words.splitlines() if line.strip()])
 
 
 def numbers_in(*texts: str) -> frozenset[str]:
@@ -228,8 +238,13 @@ _NO_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u
 
 def whole_words(phrases: Iterable[str]) -> re.Pattern[str]:
     """Finds any of the phrases in what `readings` gives, as whole words where their script has words."""
-    found = {form for phrase in phrases for form in forms(phrase) if len(form) > 1 or _NO_BLANKS.search(form)}
+    found = {form for phrase in phrases for form in forms(phrase) if not _is_letter(form)}
     return re.compile("|".join(sorted(map(_phrase, found), key=len, reverse=True)) or "(?!)")
+
+
+def _is_letter(form: str) -> bool:
+    """Whether it is one letter or none, which is in every text. An emoji is not."""
+    return not form or (len(form) == 1 and form.isalnum() and not _NO_BLANKS.search(form))
 
 
 def _phrase(phrase: str) -> str:

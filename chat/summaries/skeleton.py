@@ -15,6 +15,8 @@ _ALIKE = str.maketrans(
     "\u04cf\u0454\u03b1\u03b5\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u0131\u0261\u0269\u028f\u1d00\u1d07\u1d0f",
     "abekmhopctyxisjdhqwleaeikvoptuxigiyaeo",
 )
+_VARIANTS = dict.fromkeys((0xFE0E, 0xFE0F))
+"""They say whether a sign is an emoji, and are often left out."""
 _DIGITS = str.maketrans("013457@$!", "oieastasi")
 _LONG = re.compile(r"(.)\1{2,}")
 # "b.a.d", "b a d": single letters with one sign between each two.
@@ -27,7 +29,7 @@ def skeleton(text: str) -> str:
     folded = unicodedata.normalize("NFKC", visible(text)).casefold()
     apart = unicodedata.normalize("NFKD", folded)
     bare = "".join(char for char in apart if not unicodedata.combining(char))
-    return unicodedata.normalize("NFC", bare).translate(_ALIKE)
+    return unicodedata.normalize("NFC", bare).translate(_ALIKE | _VARIANTS)
 
 
 def words_of(text: str) -> list[str]:

@@ -224,6 +224,9 @@ def test_names_of_emotes_and_categories_may_be_somebodys(channel, sample):
         ("c++", "They like to write about C++ at night."),
         ("\u99ac\u9e7f", "They like to write \u99ac\u9e7f\u3060 a lot at times."),
         ("\ubc14\ubcf4", "They like to write \ubc14\ubcf4\uc57c a lot at times."),
+        ("\U0001f346", "They often write \U0001f346 when the boss is there."),
+        ("\u2764\ufe0f", "They often write \u2764 when the boss is there."),
+        ("\u2764", "They often write\u2764\ufe0f\u2764\ufe0f when the boss is there."),
     ],
 )
 def test_blocked_words_are_found_however_they_are_written(sample, blocked, text):
