@@ -30,7 +30,8 @@ def by_prepared_statements(view: View) -> View:
             with prepared():
                 return view(*args, **kwargs)
         except NotSupportedError:
-            connection.connection.close()
+            if connection.connection is not None:  # else it is closed already
+                connection.connection.close()
             connection.close()
             return view(*args, **kwargs)
 

@@ -1,12 +1,12 @@
 """Pages ask by prepared statements, and nobody else does."""
 
 import pytest
-from django.db import connection
+from django.db import NotSupportedError, connection
 from django.http import HttpResponse
 from django.test import RequestFactory
 
 from streams.pages import kept_ready
-from streams.prepared import ASKED_BEFORE, prepared
+from streams.prepared import ASKED_BEFORE, by_prepared_statements, prepared
 from streams.tests.cast import make_channel
 
 PREPARED = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s"
@@ -67,3 +67,17 @@ def test_a_page_is_told_after_a_migration_changed_what_its_statement_gives(setti
         assert view(RequestFactory().get("/")).status_code == 200
     finally:
         migrate("ALTER TABLE streams_channel ALTER login TYPE varchar(64)")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_whose_connection_is_gone_by_then_is_told_as_well():
+    tried = []
+
+    def view(_request):
+        tried.append(True)
+        if len(tried) == 1:
+            connection.close()
+            raise NotSupportedError("cached plan must not change result type")
+        return HttpResponse("told")
+
+    assert by_prepared_statements(view)(RequestFactory().get("/")).status_code == 200
