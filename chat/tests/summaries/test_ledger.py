@@ -70,6 +70,15 @@ def test_costs_are_never_rounded_down(channel):
     assert ModelCall.objects.get(pk=enter(channel, "0.0000001")).cost == Decimal("0.000001")
 
 
+def test_a_channel_that_is_deleted_gives_no_money_back(channel, settings):
+    settings.AI_DAILY_BUDGET = "0.20"
+    enter(channel, "0.15")
+    channel.delete()
+    with pytest.raises(ledger.NoMoney):
+        enter(ChannelFactory(login="harbour"), "0.10")
+    assert ledger.spent_today() == Decimal("0.15")
+
+
 def test_a_budget_may_be_spent_to_the_last_cent(channel, settings):
     settings.AI_DAILY_BUDGET = "0.20"
     enter(channel, "0.10")
