@@ -19,7 +19,7 @@ from streamstats.lib.admin import FactAdmin
 from viewers.admin import SearchByName
 from viewers.models import Claim, ModelCall, Summary
 
-Deed = Callable[[Summary, Any], None]
+Deed = Callable[[Summary, Any], object]
 
 
 class ClaimsInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable at run time

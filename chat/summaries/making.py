@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Sum
 
-from chat.summaries import asking, before, checks, digest, progress, prompt, reading
+from chat.summaries import asking, before, checks, digest, progress, prompt, reading, versions
 from chat.summaries.checks import Checked, Draft
 from chat.summaries.due import may_be_tried
 from chat.summaries.page import minded
@@ -191,9 +191,8 @@ class _Teller:
 
 
 def _keep(writer: Writer, summary: Summary, sample: Sample, written: Written, checked: Checked, now: datetime) -> str:
-    policy = SummaryPolicy.objects.filter(channel=summary.channel_id).first()
-    state = State.REVIEW if policy and policy.needs_review else State.SHOWN
     with transaction.atomic():
+        state = State.REVIEW if versions.needs_review(summary) else State.SHOWN
         running = Summary.objects.filter(pk=summary.pk, state=State.RUNNING)
         if not writer.holds(summary) or not running.update(
             state=state,

@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
-from chat.summaries import due
+from chat.summaries import checks, due
 from chat.summaries.reading import agreed
+from chat.summaries.skeleton import words_of
 from streams.models import Channel
 from streams.pages import NotNow, forgetting
 from viewers.models import Claim, Consent, Summary, SummaryPolicy, SummaryTurn, Viewer, ViewerTotal
@@ -29,6 +30,7 @@ BUSY = "As many summaries as {channel} makes in a minute were just begun. Please
 FULL = "As many summaries as {channel} makes in a day were made today. Please ask again tomorrow."
 NOTHING = "You have not written anything in {channel} yet."
 THEIRS = "A moderator hid this version. Only they can show it again: please ask them."
+BLOCKED = "This version says something that the channel has blocked since. Only a moderator can show it again."
 NOT_SHOWN = "This version is not shown, so there is nothing to hide."
 NOT_HIDDEN = "Only a version that was hidden can be shown again."
 NOT_WAITING = "This version does not wait for anybody."
@@ -89,46 +91,84 @@ def ask_for(channel: Channel, viewer: Viewer, now: datetime) -> Summary:
 
 
 def hide(summary: Summary, user: User, role: str) -> None:
-    """Show a version no more: the one before it is shown again, if there is one. Raises NotNow."""
-    hideable = (State.SHOWN, State.REVIEW) if role == Role.MODERATOR else (State.SHOWN,)
+    """Show a version no more: the one before it is shown again, if there is one. Raises NotNow.
+
+    A moderator hides what its viewer hid, too: then the viewer cannot show it again.
+    """
+    hideable = Q(state=State.SHOWN)
+    if role == Role.MODERATOR:
+        hideable |= Q(state=State.REVIEW) | Q(state=State.HIDDEN, decided_as=Role.VIEWER)
     _decide(summary, hideable, State.HIDDEN, user, role, NOT_SHOWN)
 
 
-def restore(summary: Summary, user: User, role: str) -> None:
-    """Show a version again, in place of newer ones. Raises NotNow."""
-    if role == Role.VIEWER and summary.decided_as == Role.MODERATOR:
-        raise NotNow(THEIRS)
+def restore(summary: Summary, user: User, role: str) -> Summary.State:
+    """Show a version again, in place of newer ones; return what became of it. Raises NotNow.
+
+    A viewer does so by the rules of today: it may have to be read by a moderator first.
+    """
     with transaction.atomic(durable=True), forgetting([summary.channel.login]):
-        _change(summary, (State.HIDDEN,), State.SHOWN, user, role, NOT_HIDDEN)
-        newer = Summary.objects.filter(
-            channel=summary.channel_id, viewer=summary.viewer_id, stream=summary.stream_id, number__gt=summary.number
-        )
-        newer.filter(state=State.SHOWN).update(
-            state=State.HIDDEN, decided_at=timezone.now(), decided_by=user, decided_as=role
-        )
+        hidden = Q(state=State.HIDDEN)
+        if role == Role.MODERATOR:
+            _change(summary, hidden, State.SHOWN, user, role, NOT_HIDDEN)
+            return _take_the_page(summary, user, role)
+        if Summary.objects.filter(hidden, pk=summary.pk, decided_as=Role.MODERATOR).exists():
+            raise NotNow(THEIRS)
+        policy = SummaryPolicy.objects.filter(channel=summary.channel_id).first()
+        if policy and _says_blocked(summary, policy.blocked_words):
+            raise NotNow(BLOCKED)
+        to_be_read = needs_review(summary)
+        state = State.REVIEW if to_be_read else State.SHOWN
+        _change(summary, hidden & ~Q(decided_as=Role.MODERATOR), state, user, role, NOT_HIDDEN)
+        return state if to_be_read else _take_the_page(summary, user, role)
+
+
+def _take_the_page(summary: Summary, user: User, role: str) -> Summary.State:
+    newer = Summary.objects.filter(
+        channel=summary.channel_id, viewer=summary.viewer_id, stream=summary.stream_id, number__gt=summary.number
+    )
+    newer.filter(state=State.SHOWN).update(
+        state=State.HIDDEN, decided_at=timezone.now(), decided_by=user, decided_as=role
+    )
+    return State.SHOWN
+
+
+def _says_blocked(summary: Summary, blocked_words: str) -> bool:
+    return any(checks.is_blocked(claim, blocked_words) for claim in summary.claims.values_list("text", flat=True))
+
+
+def needs_review(summary: Summary) -> bool:
+    """Whether a moderator reads it first: in this channel all, or of a viewer of whom they hid the last."""
+    if SummaryPolicy.objects.filter(channel=summary.channel_id, needs_review=True).exists():
+        return True
+    if summary.viewer_id is None:
+        return False
+    decided = Summary.objects.filter(channel=summary.channel_id, viewer=summary.viewer_id, decided_at__isnull=False)
+    last = decided.exclude(pk=summary.pk).order_by("-number").first()
+    return last is not None and (last.state, last.decided_as) == (State.HIDDEN, Role.MODERATOR)
 
 
 def let_through(summary: Summary, user: User) -> None:
     """Show a version that a moderator has read. Raises NotNow."""
-    _decide(summary, (State.REVIEW,), State.SHOWN, user, Role.MODERATOR, NOT_WAITING)
+    _decide(summary, Q(state=State.REVIEW), State.SHOWN, user, Role.MODERATOR, NOT_WAITING)
 
 
 def report(claim: Claim) -> None:
-    """Show no more what its viewer says is wrong. Raises NotNow."""
+    """Show no more what its viewer says is wrong, in whichever version it stands. Raises NotNow."""
+    wrong = words_of(claim.text)
     with transaction.atomic(durable=True), forgetting([claim.summary.channel.login]):
-        Claim.objects.filter(pk=claim.pk, reported_at=None).update(reported_at=timezone.now())
+        theirs = Claim.objects.filter(
+            summary__channel=claim.summary.channel_id, summary__viewer=claim.summary.viewer_id, reported_at=None
+        )
+        same = [pk for pk, text in theirs.values_list("pk", "text").iterator() if words_of(text) == wrong]
+        Claim.objects.filter(pk__in=same, reported_at=None).update(reported_at=timezone.now())
 
 
-def _decide(
-    summary: Summary, present: tuple[Summary.State, ...], state: Summary.State, user: User, role: str, problem: str
-) -> None:
+def _decide(summary: Summary, present: Q, state: Summary.State, user: User, role: str, problem: str) -> None:
     with transaction.atomic(durable=True), forgetting([summary.channel.login]):
         _change(summary, present, state, user, role, problem)
 
 
-def _change(
-    summary: Summary, present: tuple[Summary.State, ...], state: Summary.State, user: User, role: str, problem: str
-) -> None:
+def _change(summary: Summary, present: Q, state: Summary.State, user: User, role: str, problem: str) -> None:
     decided = {"state": state, "decided_at": timezone.now(), "decided_by": user, "decided_as": role}
-    if not Summary.objects.filter(pk=summary.pk, state__in=present).update(**decided):
+    if not Summary.objects.filter(present, pk=summary.pk).update(**decided):
         raise NotNow(problem)

@@ -49,6 +49,8 @@ NO_VERSION = "There is no version {number} of the summary of {person}. It may ha
 BROKEN = "This link to another version is broken. Start again from the list."
 NO_CLAIM = "This sentence is not there any more. Nothing was changed."
 NO_DEED = "This is nothing that can be done with a version. Nothing was changed."
+SHOWN = "Version {number} is shown now."
+TO_BE_READ = "Version {number} waits for a moderator to read it, and is shown then."
 MODERATORS = "Only the moderators of {channel} decide what is shown after a review."
 QUEUE_AWAY = "It begins by itself within a quarter of an hour: whoever writes summaries cannot be reached just now."
 COME_BACK = f"retry: {COME_BACK_S * 1000}\n\n".encode()
@@ -231,11 +233,11 @@ def _decided(deed: str, asked: Asked, version: Summary) -> str:
             versions.hide(version, asked.user, asked.role)
             return f"Version {version.number} is hidden."
         case "restore":
-            versions.restore(version, asked.user, asked.role)
-            return f"Version {version.number} is shown now."
+            state = versions.restore(version, asked.user, asked.role)
+            return (SHOWN if state == Summary.State.SHOWN else TO_BE_READ).format(number=version.number)
         case "let-through" if asked.role == Summary.Role.MODERATOR:
             versions.let_through(version, asked.user)
-            return f"Version {version.number} is shown now."
+            return SHOWN.format(number=version.number)
         case "let-through":
             raise NotNow(MODERATORS.format(channel=asked.person.channel))
     raise NotNow(NO_DEED)

@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from chat.models import Message
-from chat.summaries import asking, circuit, due, making, page, prompt
+from chat.summaries import asking, circuit, due, making, page, prompt, versions
 from chat.summaries.checks import Draft
 from chat.summaries.making import MOST_ASKED, MOST_TRIES, OfViewer, _Teller
 from chat.tests.crowd import make_message
@@ -155,6 +156,13 @@ def test_where_moderators_read_it_first_it_waits_for_them(providers, channel, an
     SummaryPolicy.objects.update(needs_review=True)
     providers.answer("openai", ANSWER)
     summary, _ = make(begin(ann))
+    assert (summary.state, page.on_page(channel, ann)) == ("review", None)
+
+
+def test_asking_for_another_does_not_get_round_a_moderator_who_hid_it(providers, channel, ann):
+    providers.answer("openai", ANSWER)
+    versions.hide(begin(ann, state="shown"), User.objects.create(username="m"), Summary.Role.MODERATOR)
+    summary, _ = make(begin(ann, is_asked=True))
     assert (summary.state, page.on_page(channel, ann)) == ("review", None)
 
 

@@ -291,6 +291,21 @@ def test_where_pages_cannot_be_told_nothing_is_decided(own, version, monkeypatch
     assert state() == "shown"
 
 
+def test_a_moderator_may_hide_for_good_what_the_viewer_hid(own, owner, version):
+    answer(own, DECIDE, deed="hide")
+    assert "Hide it as a moderator" in text(owner)
+    assert "Hide it as a moderator" not in text(own)
+    answer(owner, DECIDE, deed="hide")
+    assert "A moderator hid this version" in answer(own, DECIDE, deed="restore")
+
+
+def test_who_shows_one_again_is_told_that_a_moderator_reads_it_first(own, version):
+    answer(own, DECIDE, deed="hide")
+    SummaryPolicy.objects.update(needs_review=True)
+    assert "waits for a moderator to read it" in answer(own, DECIDE, deed="restore")
+    assert state() == "review"
+
+
 # Saying that something is wrong
 
 

@@ -250,6 +250,72 @@ def test_a_viewer_cannot_show_what_a_moderator_hid(channel, ann, user):
     assert state(summary) == "hidden"
 
 
+def test_nor_where_they_looked_at_it_before_the_moderator_did(channel, ann, user):
+    summary = make_version(channel, ann, "hidden", decided_as=VIEWER)
+    looked_at = Summary.objects.get(pk=summary.pk)
+    versions.restore(summary, user, MODERATOR)
+    versions.hide(summary, user, MODERATOR)
+    with pytest.raises(NotNow, match="A moderator hid this version"):
+        versions.restore(looked_at, user, VIEWER)
+    assert state(summary) == "hidden"
+
+
+def test_a_moderator_hides_what_the_viewer_hid_so_that_it_stays_so(channel, ann, user):
+    summary = make_version(channel, ann)
+    versions.hide(summary, user, VIEWER)
+    versions.hide(summary, user, MODERATOR)
+    with pytest.raises(NotNow, match="A moderator hid this version"):
+        versions.restore(summary, user, VIEWER)
+
+
+def test_a_viewer_does_not_hide_what_a_moderator_hid(channel, ann, user):
+    summary = make_version(channel, ann)
+    versions.hide(summary, user, MODERATOR)
+    with pytest.raises(NotNow):
+        versions.hide(summary, user, VIEWER)
+    summary.refresh_from_db()
+    assert summary.decided_as == MODERATOR
+
+
+def test_a_viewer_does_not_show_again_what_the_channel_blocked_since(channel, ann, user):
+    summary = make_version(channel, ann, "hidden", decided_as=VIEWER)
+    SummaryPolicy.objects.update(blocked_words="version")
+    with pytest.raises(NotNow, match="has blocked since"):
+        versions.restore(summary, user, VIEWER)
+    assert state(summary) == "hidden"
+
+
+def test_what_a_viewer_shows_again_is_read_first_where_everything_is_by_now(channel, ann, user):
+    summary, newer = make_version(channel, ann, "hidden", decided_as=VIEWER), make_version(channel, ann)
+    SummaryPolicy.objects.update(needs_review=True)
+    assert versions.restore(summary, user, VIEWER) == "review"
+    assert (state(summary), state(newer)) == ("review", "shown")
+
+
+def test_a_moderator_who_shows_it_again_has_read_it(channel, ann, user):
+    summary = make_version(channel, ann, "hidden", decided_as=VIEWER)
+    SummaryPolicy.objects.update(needs_review=True)
+    assert versions.restore(summary, user, MODERATOR) == state(summary) == "shown"
+
+
+def test_of_whom_a_moderator_hid_the_last_the_next_is_read_first(channel, ann, user):
+    versions.hide(make_version(channel, ann), user, MODERATOR)
+    assert versions.needs_review(make_version(channel, ann, "running"))
+
+
+@pytest.mark.parametrize("decided", [{"state": "hidden", "decided_as": VIEWER}, {"decided_as": MODERATOR}])
+def test_not_where_the_viewer_hid_it_or_a_moderator_let_it_through(channel, ann, decided):
+    make_version(channel, ann, decided_at=NOW, **decided)
+    assert not versions.needs_review(make_version(channel, ann, "running"))
+
+
+def test_hiding_an_older_one_themselves_does_not_change_that(channel, ann, user):
+    older = make_version(channel, ann)
+    versions.hide(make_version(channel, ann), user, MODERATOR)
+    versions.hide(older, user, VIEWER)
+    assert versions.needs_review(make_version(channel, ann, "running"))
+
+
 def test_a_moderator_can(channel, ann, user):
     summary = make_version(channel, ann)
     versions.hide(summary, user, MODERATOR)
@@ -297,6 +363,17 @@ def test_a_claim_that_is_reported_is_gone_at_once(channel, ann):
     versions.report(wrong)
     (section,) = shown_of(channel, ann).sections
     assert section.part == "portrait"
+
+
+def test_what_is_wrong_is_gone_from_every_version_of_this_viewer(channel, ann):
+    bob = make_viewer(channel, "bob")
+    claims = [
+        Claim.objects.create(summary=make_version(channel, viewer), position=1, part="tone", text=text)
+        for viewer, text in ((ann, "They shout a lot."), (ann, "They SHOUT a lot!"), (bob, "They shout a lot."))
+    ]
+    versions.report(claims[0])
+    reported = Claim.objects.filter(reported_at__isnull=False).order_by("pk")
+    assert list(reported) == claims[:2]
 
 
 def test_a_summary_of_which_everything_was_reported_is_gone(channel, ann):
