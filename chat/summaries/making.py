@@ -185,7 +185,7 @@ class _Teller:
         except checks.Refused:  # nothing of it may be shown yet
             return
         for claim in claims:
-            if claim.text not in self._told:
+            if claim.text not in self._told and not claim.people:  # who may take back what they agreed to
                 self._told.add(claim.text)
                 _tell(self._summary, "claim", part=claim.part, text=claim.text)
 

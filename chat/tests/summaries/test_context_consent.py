@@ -8,6 +8,7 @@ from django.utils import timezone
 from chat.models import Message
 from chat.summaries import asking, making, page
 from chat.tests.crowd import make_message
+from streams.quickredis import quick_redis
 from streams.tests.cast import make_channel
 from viewers import choices, summaries
 from viewers.choices import WORDING
@@ -209,3 +210,11 @@ def test_a_claim_is_not_kept_where_who_was_answered_took_it_back_while_it_was_wr
     monkeypatch.setattr(making, "_checked", withdrawn)
     making.make(begin(people[0]).pk, making.OfViewer(), NOW)
     assert not Claim.objects.exists()
+
+
+def test_what_rests_on_the_words_of_others_is_not_told_while_it_is_written(people, providers):
+    claims = [{"text": text, "sources": ["m1"]} for text in ("They prefer the older game.", "They answer at once.")]
+    providers.answer("openai", {"portrait": claims})
+    summary = begin(people[0], is_asked=True)
+    making.make(summary.pk, making.OfViewer(), NOW)
+    assert not any(b"older" in field[b"data"] for _, field in quick_redis().xrange(summaries.told_in(summary.pk)))
