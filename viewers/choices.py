@@ -50,8 +50,8 @@ WORDING = {
         "StreamStats may give what I wrote in the chats that it follows to a language model, which makes a short"
         " summary of it for my page in each channel. Whoever can see my page can read the summary. Where somebody who"
         " agreed to the same answers what I wrote, it may be given along with their answer, for their summary. I can"
-        " take this back at any time; the summaries are deleted then, with what summaries of others say by my words, and"
-        " no more are made."
+        " take this back at any time; the summaries are deleted then, with what those of others say by my words, and no"
+        " more are made."
     ),
     Consent.Kind.RECAP: (
         "StreamStats may give what I wrote during a stream to a language model, which makes a short recap of the stream"
