@@ -98,7 +98,7 @@ def all_versions(request: HttpRequest, channel: str, login: str) -> HttpResponse
         "versions": found[:AT_ONCE],
         "following": found[AT_ONCE - 1].number if len(found) > AT_ONCE else None,
         "is_first": not before,
-        "current": next((row for row in found if row.state == Summary.State.SHOWN), None) if not before else None,
+        "current": None if before else _current(person),
         "going_on": next((row for row in found if row.is_open), None),
         "why_not": why_not,
         "is_to_agree": why_not == versions.NOT_AGREED,
@@ -139,6 +139,12 @@ def _about(person: Person) -> dict[str, object]:
 
 def _versions(person: Person) -> Any:
     return Summary.objects.of_viewer(person.channel, person.viewer)
+
+
+def _current(person: Person) -> Summary | None:
+    """The version that is on the page, however many newer ones are hidden."""
+    found: Summary | None = _versions(person).shown().order_by("-number").first()
+    return found
 
 
 def _version(person: Person, number: int) -> Any:

@@ -306,6 +306,12 @@ def test_who_shows_one_again_is_told_that_a_moderator_reads_it_first(own, versio
     assert state() == "review"
 
 
+def test_the_one_on_the_page_is_known_however_many_newer_ones_are_hidden(own, channel, ann, version):
+    for number in range(5, 5 + pages.AT_ONCE):
+        make_summary(channel, ann, number, state="hidden")
+    assert own.get(ALL).context["current"] == version
+
+
 # Saying that something is wrong
 
 
