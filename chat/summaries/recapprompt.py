@@ -10,16 +10,18 @@ from chat.summaries.checks import LONGEST, MOST_SOURCES, Draft, numbers_in, whol
 from chat.summaries.prompt import named, told, written
 from chat.summaries.recapfacts import Fact, Facts
 from chat.summaries.recapreading import Reading
-from chat.summaries.skeleton import readings
+from chat.summaries.skeleton import readings, words_of
 from viewers.models import Claim as Kept
 
 PROMPT_VERSION = "stream-1"
 """Raised with every change of what is asked."""
 WORD = re.compile(r"[^\W\d_]{4,}")
 # The beginnings of words that join what is said, and of units, which facts write shorter.
-SAY_LITTLE = frozenset(
-    """abou afte also alto duri ever from hour less minu more most play that than then ther they this were what when
-    with writ""".split()
+SAY_LITTLE = set(
+    words_of(
+        """abou afte also alto duri ever from hour less minu more most play that than then ther they this were what when
+        with writ"""
+    )
 )
 
 
