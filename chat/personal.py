@@ -93,7 +93,7 @@ TABLES: dict[str, Entry] = {
         "sentences of summaries",
         {"summary__viewer": OWN, "text": MENTION, "source_ids source_times": TWITCHS, "part": OURS},
     ),
-    "viewers.Claim_people": Entry("people in recaps", {"viewer": OWN}),
+    "viewers.Claim_people": Entry("sentences of recaps and of others' summaries that concern you", {"viewer": OWN}),
     "viewers.ModelCall": Entry("calls of language models", {"provider model outcome": OURS, "detail": OURS}),
     "viewers.Consent": Entry("consents", {"viewer": OWN, "kind wording": OURS}),
     "viewers.Export": Entry("exports, with their files", {"viewer": OWN, "state": OURS, "file": OWN}),
