@@ -5,8 +5,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db.models import Exists, OuterRef
 
-from chat.tests.summaries.providers_server import Providers, Server, assert_nothing_untold_was_told, serving
+from chat.models import Message
+from chat.tests.summaries.providers_server import (
+    Providers,
+    Received,
+    Server,
+    assert_nothing_untold_was_told,
+    serving,
+)
+from viewers.models import Consent
+
+LONG_ENOUGH = 10
+"""Letters of a message that stand in a question by no chance."""
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +37,13 @@ def no_certificates() -> Iterator[None]:
 
 
 @pytest.fixture
-def providers(providers_server: Server, no_certificates: None, settings: Any) -> Iterator[Providers]:
-    """The three of them, set up in the order openai, anthropic, google, with nothing arranged."""
+def providers(
+    request: pytest.FixtureRequest, providers_server: Server, no_certificates: None, settings: Any
+) -> Iterator[Providers]:
+    """The three of them, set up in the order openai, anthropic, google, with nothing arranged.
+
+    After each test, nothing that came to them may be of anybody who never agreed to anything.
+    """
     settings.AI_PROVIDERS = ["openai:gpt-4o", "anthropic:claude-haiku-4-5", "google:gemini-2.5-flash"]
     for name in ("OPENAI", "ANTHROPIC", "GEMINI"):
         setattr(settings, f"{name}_API_KEY", f"key-of-{name.lower()}")
@@ -38,3 +55,13 @@ def providers(providers_server: Server, no_certificates: None, settings: Any) ->
     yield providers
     providers.end()
     assert not providers.faults
+    if request.node.get_closest_marker("django_db"):
+        assert_of_who_agreed(providers.received)
+
+
+def assert_of_who_agreed(received: list[Received]) -> None:
+    """Also where nobody thought of marking what was said: every message in the database is looked for."""
+    agreed = Consent.objects.filter(viewer=OuterRef("viewer_id"))
+    others = Message.objects.filter(~Exists(agreed)).values_list("text", flat=True)
+    read = "\n".join(question.content for question in received)
+    assert [text for text in others if len(text) >= LONG_ENOUGH and text in read] == []
