@@ -99,6 +99,23 @@ TABLES: dict[str, Entry] = {
     "viewers.Export": Entry("exports, with their files", {"viewer": OWN, "state": OURS, "file": OWN}),
     "viewers.Erasure": Entry("erasures", {"mark receipt viewer_id": MARK, "state step removed": MARK}),
     "viewers.Verdict": Entry("decisions of moderators about pages of erased accounts", {"mark": MARK}),
+    # What moderators keep about a viewer, and the long work they ask for
+    "viewers.Note": Entry("notes of moderators about you", {"viewer": OWN, "withdrawn_by": AUTHOR}),
+    "viewers.NoteVersion": Entry(
+        "versions of notes of moderators", {"note__viewer": OWN, "text": MENTION, "author": AUTHOR}
+    ),
+    "viewers.Tag": Entry("tags of channels", {"name": MENTION}),
+    "viewers.Tagging": Entry("tags on you", {"viewer": OWN, "made_by": AUTHOR}),
+    "viewers.AccountLink": Entry(
+        "links between your accounts",
+        {"viewer main": OWN, "reason": MENTION, "linked_by unlinked_by": AUTHOR},
+    ),
+    "viewers.Purge": Entry(
+        "purges of channels", {"asked_by confirmed_by": AUTHOR, "state problem": OURS, "would_meet removed": COUNTS}
+    ),
+    "viewers.ListFile": Entry(
+        "files of lists", {"asked_by": LOGIN, "query": FOUND, "what format state problem file": OURS}
+    ),
     "viewers.AwardRule": Entry("rules", {"achievement version": OURS, "holders": COUNTS}),
     "viewers.PresencePoll": Entry("looks at who is there", {"source": OURS, "problem": MENTION}),
     # What was said and done in chat
@@ -178,6 +195,33 @@ TABLES: dict[str, Entry] = {
     "chat.Emote": Entry("emotes", {"provider provider_id name image_url": CHANNELS}),
     "chat.EmoteSet": Entry("emote sets", {"provider": CHANNELS}),
     "chat.EmoteSetEntry": Entry("emotes of sets", {"provider name": CHANNELS}),
+    # Who looks after channels, and who reads them by program
+    "streams.ChannelModerator": Entry("channels you moderate", {"twitch_id": OWN, "login": OWN}),
+    "streams.AuditEntry": Entry(
+        "entries in the audit log",
+        {"by": AUTHOR, "role action": OURS, "viewer_id": BLANK, "target detail": MENTION},
+    ),
+    "streams.ApiKey": Entry(
+        "keys of the API",
+        {"name": MENTION, "prefix digest": Nothing("random"), "scopes networks": OURS, "made_by": AUTHOR},
+    ),
+    "streams.ApiRequest": Entry("requests with a key", {"method route": OURS}),
+    "streams.Change": Entry(
+        "notes of what changed",
+        {"key": FOUND, "resource": OURS, "sealed": MARK},
+    ),
+    "streams.Webhook": Entry(
+        "webhooks",
+        {
+            "url": Nothing("an address of the channel's owner"),
+            "events problem": OURS,
+            "secret": OURS,
+            "made_by": AUTHOR,
+        },
+    ),
+    "streams.Delivery": Entry(
+        "what webhooks were told", {"body": FOUND, "event_id event state": OURS, "answer problem": FOUND}
+    ),
     # The login
     "auth.User": Entry("login", {"username first_name last_name email password": LOGIN}),
     "social_django.UserSocialAuth": Entry(

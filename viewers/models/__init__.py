@@ -1,7 +1,9 @@
 """Viewers, the names they had, what was counted of them, when they watched, and what they decided."""
 
 from viewers.models.award import Award, AwardRule
+from viewers.models.casefile import AccountLink, Note, NoteVersion, Tag, Tagging
 from viewers.models.choice import ChoiceClock, Consent, Erasure, Export, Progress
+from viewers.models.job import ListFile, Purge
 from viewers.models.profile import Profile, Verdict, WikiRevision
 from viewers.models.session import PresencePoll, SessionCorrection, ViewSession
 from viewers.models.standing import Standing
@@ -19,6 +21,7 @@ from viewers.models.viewer import (
 
 __all__ = [
     "RANKED",
+    "AccountLink",
     "Award",
     "AwardRule",
     "BotSource",
@@ -27,15 +30,21 @@ __all__ = [
     "Consent",
     "Erasure",
     "Export",
+    "ListFile",
     "ModelCall",
+    "Note",
+    "NoteVersion",
     "PresencePoll",
     "Profile",
     "Progress",
+    "Purge",
     "SessionCorrection",
     "Standing",
     "Summary",
     "SummaryPolicy",
     "SummaryTurn",
+    "Tag",
+    "Tagging",
     "Verdict",
     "ViewSession",
     "Viewer",

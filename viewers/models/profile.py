@@ -36,6 +36,11 @@ class Profile(models.Model):
     locked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )
+    is_bot = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="A bot to this channel's moderators: on no board and no list here.",
+    )
     changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
