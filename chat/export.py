@@ -26,7 +26,7 @@ from social_django.models import UserSocialAuth
 from chat.models import Message
 from chat.summaries.page import who_mind
 from streams.models import Channel
-from viewers.access import PROVIDER
+from streams.reach import PROVIDER
 from viewers.models import Claim, Export, Progress, Summary, Viewer, ViewerName
 
 FOLDER = "exports"

@@ -17,7 +17,7 @@ from chat import erasestatements as statements
 from chat.mentions import Mentions
 from streams import grants
 from streams.models import TwitchGrant
-from viewers.access import PROVIDER
+from streams.reach import PROVIDER
 
 SESSIONS_AT_ONCE = 2000
 

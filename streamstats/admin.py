@@ -9,8 +9,8 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from social_django.models import UserSocialAuth
 
+from streams.reach import PROVIDER
 from streamstats.lib.admin import LargeTableAdmin
-from viewers.access import PROVIDER
 from viewers.admin import NAMES_SEARCHED
 from viewers.models import Viewer, ViewerName
 

@@ -9,10 +9,8 @@ from django.utils.functional import SimpleLazyObject
 from social_django.models import UserSocialAuth
 
 from streams.models import Channel
+from streams.reach import PROVIDER, reach_of
 from viewers.models import Viewer
-
-PROVIDER = "twitch"
-MAY_CHANGE_PAGES = "viewers.change_profile"
 
 
 def twitch_id_of(user: User | AnonymousUser) -> str:
@@ -46,21 +44,8 @@ def _logged_in_with(user: User) -> Any:
 
 
 def may_moderate(user: User | AnonymousUser, channel: Channel) -> bool:
-    """Whether somebody may change what others wrote in a channel: its owner, and whom the site trusts with it."""
-    if not (user.is_authenticated and user.is_active):
-        return False
-    if user.is_superuser or (user.is_staff and _may_change_pages(user)):
-        return True
-    return bool(channel.twitch_id) and twitch_id_of(user) == channel.twitch_id
-
-
-def _may_change_pages(user: User) -> bool:
-    """As `has_perm`, which asks for every permission there is, twice: one query, once for each user object."""
-    known: Any = user
-    if not hasattr(known, "may_change_pages"):
-        trusted = User.objects.with_perm(MAY_CHANGE_PAGES, backend="django.contrib.auth.backends.ModelBackend")
-        known.may_change_pages = trusted.filter(pk=user.pk).exists()
-    return bool(known.may_change_pages)
+    """Whether somebody may change what others wrote in a channel."""
+    return reach_of(user).moderates(channel.pk)
 
 
 def channel_of(user: User | AnonymousUser) -> Channel | None:

@@ -27,8 +27,8 @@ from social_django.strategy import DjangoStrategy
 
 from streams.limits import Limit
 from streams.oauth import NotConfigured, require_application
+from streams.reach import PROVIDER
 from streams.visitors import visitor_of
-from viewers.access import PROVIDER
 from viewers.login import TwitchLogin, delete_users, nobodies
 
 log = structlog.get_logger(__name__)

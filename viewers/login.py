@@ -20,8 +20,8 @@ from social_django.models import Nonce, UserSocialAuth
 from streams import helixrows, oauth
 from streams.helixrows import HelixUser
 from streams.oauth import OAuthError
+from streams.reach import PROVIDER
 from viewers import accounts
-from viewers.access import PROVIDER
 from viewers.models import Viewer
 from viewers.unkept import Unkept
 

@@ -11,8 +11,8 @@ from chat.achievements import ACHIEVEMENTS, GROUPS
 from chat.awards import award
 from chat.tests.deeds import Deeds
 from streams.models import Stream
+from streams.reach import PROVIDER
 from streams.tests.cast import make_channel
-from viewers.access import PROVIDER
 from viewers.models import Award, Viewer
 from viewers.tests.cast import make_viewer
 

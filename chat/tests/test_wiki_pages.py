@@ -10,9 +10,9 @@ from redis.exceptions import ConnectionError as RedisAway
 from social_django.models import UserSocialAuth
 
 from streams.models import Channel
+from streams.reach import PROVIDER
 from streams.tests.cast import make_channel
 from viewers import choices, wiki
-from viewers.access import PROVIDER
 from viewers.models import Profile, Viewer, WikiRevision
 from viewers.tests.cast import make_viewer
 

@@ -34,11 +34,12 @@ from chat.views.channel import gaps_within
 from streams.access import listed_channel
 from streams.models import Channel, PresenceSource, Stream, StreamSample, StreamSegment
 from streams.pages import is_live, kept_ready
+from streams.reach import PROVIDER
 from streams.statement import Given, GivenChannel, Statement
 from streamstats.lib import evening
 from streamstats.lib.activity import Gap, Span
 from streamstats.lib.methods import read_only
-from viewers.access import PROVIDER, may_moderate
+from viewers.access import may_moderate
 from viewers.models import PresencePoll, Summary, Viewer, ViewerStream
 from viewers.visibility import people_in, shown_in
 

@@ -23,9 +23,9 @@ from chat.portrait.person import PAGE, Person, the_one
 from streams.access import listed_channel
 from streams.limits import HOUR_S, Limit
 from streams.pages import AWAY, NotNow, kept_ready
+from streams.reach import PROVIDER
 from streamstats.lib.methods import read_only
 from viewers import choices, wiki
-from viewers.access import PROVIDER
 from viewers.models import Profile, Viewer, WikiRevision
 
 HISTORY = "chat:wiki"

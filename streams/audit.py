@@ -1,0 +1,33 @@
+"""Writing down what was done in the administration."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from streams.models import AuditEntry, Channel
+from streams.reach import Role, reach_of
+
+
+def note(
+    by: User | None,
+    action: str,
+    *,
+    channel: Channel | int | None = None,
+    viewer_id: str = "",
+    target: object = "",
+    detail: dict[str, Any] | None = None,
+) -> AuditEntry:
+    """Add an entry; nobody is whoever runs a command. Call it in the transaction of the deed, so both hold or none.
+
+    `action` is thing.deed, such as page.hide. `detail` is JSON, with what it was before where something changed.
+    """
+    channel_id = channel.pk if isinstance(channel, Channel) else channel
+    return AuditEntry.objects.create(
+        by=by,
+        role=reach_of(by).role_in(channel_id) if by else Role.COMMAND,
+        channel_id=channel_id,
+        action=action,
+        viewer_id=viewer_id,
+        target=str(target)[:200],
+        detail=detail or {},
+    )
