@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from social_django.models import UserSocialAuth
 
 from streams.models import Channel, ChannelModerator
@@ -73,7 +73,7 @@ class Reach(NamedTuple):
 
 
 def reach_of(user: User | AnonymousUser) -> Reach:
-    """At most four queries, once for each user object: who is no longer a moderator is out with the next request."""
+    """At most two queries, once for each user object: who is no longer a moderator is out with the next request."""
     if not (user.is_authenticated and user.is_active):
         return Reach()
     known: Any = user
@@ -83,18 +83,47 @@ def reach_of(user: User | AnonymousUser) -> Reach:
     return found
 
 
+def remember(user: User, owned: list[int], moderated: list[int]) -> None:
+    """Spare the question: whoever read who somebody is has asked for `owned_by` and `moderated_by`, too."""
+    known: Any = user
+    known.reach = Reach(_everywhere(user), frozenset(owned), frozenset(moderated))
+
+
+def owned_by(account: Any) -> QuerySet[Channel, int]:
+    return Channel.objects.filter(twitch_id__in=account).values_list("pk", flat=True)
+
+
+def moderated_by(account: Any) -> QuerySet[ChannelModerator, int]:
+    return ChannelModerator.objects.filter(twitch_id__in=account).values_list("channel", flat=True)
+
+
 def _found(user: User) -> Reach:
+    """All of it in one question: each row says what it tells of."""
     if user.is_superuser:
         return Reach(Role.SUPERUSER)
-    everywhere = Role.STAFF if user.is_staff and _may_change_pages(user) else None
-    accounts = list(UserSocialAuth.objects.filter(user=user, provider=PROVIDER).values_list("uid", flat=True))
-    if not accounts:
-        return Reach(everywhere)
-    owned = Channel.objects.filter(twitch_id__in=accounts).values_list("pk", flat=True)
-    moderated = ChannelModerator.objects.filter(twitch_id__in=accounts).values_list("channel", flat=True)
-    return Reach(everywhere, frozenset(owned), frozenset(moderated))
+    accounts = UserSocialAuth.objects.filter(user=user, provider=PROVIDER).values("uid")
+    parts = [
+        told.annotate(role=Value(role)).values_list("role", told_by)
+        for role, told, told_by in (
+            (Role.OWNER, owned_by(accounts), "pk"),
+            (Role.MODERATOR, moderated_by(accounts), "channel"),
+            (Role.STAFF, _trusted(user), "pk"),
+        )
+    ]
+    found = set(parts[0].union(*parts[1:], all=True))
+    return Reach(
+        Role.STAFF if (Role.STAFF, user.pk) in found else None,
+        frozenset(channel for role, channel in found if role == Role.OWNER),
+        frozenset(channel for role, channel in found if role == Role.MODERATOR),
+    )
 
 
-def _may_change_pages(user: User) -> bool:
-    """As `has_perm`, which asks for every permission there is, twice: one query."""
-    return User.objects.with_perm(MAY_CHANGE_PAGES, backend=PASSWORDS).filter(pk=user.pk).exists()
+def _everywhere(user: User) -> Role | None:
+    if user.is_superuser:
+        return Role.SUPERUSER
+    return Role.STAFF if user.is_staff and _trusted(user).exists() else None
+
+
+def _trusted(user: User) -> QuerySet[User]:
+    """The user, if the site trusts them. As `has_perm`, which asks for every permission there is, twice."""
+    return User.objects.with_perm(MAY_CHANGE_PAGES, backend=PASSWORDS).filter(pk=user.pk, is_staff=True)

@@ -4,12 +4,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 from social_django.models import UserSocialAuth
 
 from streams.models import Channel
-from streams.reach import PROVIDER, reach_of
+from streams.reach import PROVIDER, moderated_by, owned_by, reach_of, remember
 from viewers.models import Viewer
 
 
@@ -34,7 +36,11 @@ def viewer_of(user: User | AnonymousUser) -> Viewer | None:
         return None
     known: Any = user
     if not hasattr(known, "as_viewer"):
-        known.as_viewer = Viewer.objects.filter(pk__in=_logged_in_with(user)).first()
+        account = [OuterRef("pk")]
+        lists = {"owned": ArraySubquery(owned_by(account)), "moderated": ArraySubquery(moderated_by(account))}
+        known.as_viewer = Viewer.objects.filter(pk__in=_logged_in_with(user)).annotate(**lists).first()
+        if known.as_viewer:
+            remember(user, known.as_viewer.owned, known.as_viewer.moderated)
     found: Viewer | None = known.as_viewer
     return found
 
