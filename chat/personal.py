@@ -215,12 +215,13 @@ TABLES: dict[str, Entry] = {
         {
             "url": Nothing("an address of the channel's owner"),
             "events problem": OURS,
-            "secret": OURS,
+            "secret old_secret": OURS,
             "made_by": AUTHOR,
         },
     ),
     "streams.Delivery": Entry(
-        "what webhooks were told", {"body": FOUND, "event_id event state": OURS, "answer problem": FOUND}
+        "what webhooks were told",
+        {"viewer_id key body answer problem": FOUND, "sealed": MARK, "event_id event state": OURS},
     ),
     # The login
     "auth.User": Entry("login", {"username first_name last_name email password": LOGIN}),
