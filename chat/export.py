@@ -62,6 +62,7 @@ TOLD_AS = {
     "channel": {"channel": "channel__login"},
     "emote": {"emote": "emote__name", "provider": "emote__provider"},
     "reward": {"reward": "reward__title"},
+    "tag": {"tag": "tag__name", "channel": "tag__channel__login"},
 }
 Condition = Callable[[Subject], Q]
 
@@ -270,6 +271,39 @@ PARTS = (
         "source_ids source_times",
     ),
     Part("summary_turns", "viewers.SummaryTurn", "When your next summary is due.", OWN, "channel", "id"),
+    Part(
+        "notes",
+        "viewers.Note",
+        "That moderators of a channel wrote something down about you for each other. Who did is not told.",
+        OWN,
+        "channel made_at",
+        "withdrawn_by",
+    ),
+    Part(
+        "note_versions",
+        "viewers.NoteVersion",
+        "What they wrote, every version of it.",
+        _by("note__viewer", in_channels=False),
+        "note number",
+        "author",
+    ),
+    Part(
+        "tags",
+        "viewers.Tagging",
+        'Words that moderators of a channel put on you, such as "regular".',
+        OF_VIEWER,
+        "made_at",
+        "made_by",
+    ),
+    Part(
+        "account_links",
+        "viewers.AccountLink",
+        "That moderators took this account and another one for the same person's, and why. Which one is not told, for"
+        " they may be wrong.",
+        lambda subject: Q(channel__in=subject.channels) & (Q(viewer=subject.viewer) | Q(main=subject.viewer)),
+        "linked_at",
+        "main linked_by unlinked_by",
+    ),
     Part("consents", "viewers.Consent", "What you agreed to, in which words, and how long.", OF_VIEWER, "given_at"),
     Part(
         "exports",
@@ -315,6 +349,7 @@ LEFT_OUT = {
     "viewers.Erasure": "once an erasure is done it names nobody; until then there is no export",
     "sessions.Session": "which browsers are logged in; what is in them is here",
     "social_django.Partial": "logins that were never finished",
+    "viewers.ListFile": "files about others, which somebody asked for who moderates a channel",
     "admin.LogEntry": "what staff did to others",
     "auth.User_groups": "rights of staff",
     "auth.User_user_permissions": "rights of staff",

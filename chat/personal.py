@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Model, QuerySet
+from django.db.models import ForeignKey, Model, Q, QuerySet
 
 
 class Treatment(Enum):
@@ -104,7 +104,8 @@ TABLES: dict[str, Entry] = {
     "viewers.NoteVersion": Entry(
         "versions of notes of moderators", {"note__viewer": OWN, "text": MENTION, "author": AUTHOR}
     ),
-    "viewers.Tag": Entry("tags of channels", {"name": MENTION}),
+    # Not cleaned, for two that name somebody in other ways would become the same.
+    "viewers.Tag": Entry("tags of channels", {"name": FOUND}),
     "viewers.Tagging": Entry("tags on you", {"viewer": OWN, "made_by": AUTHOR}),
     "viewers.AccountLink": Entry(
         "links between your accounts",
@@ -257,10 +258,21 @@ def words_for(label: str) -> str:
     return TABLES[label].rows
 
 
-def key_of(label: str) -> str:
-    """The field that says whose a row is: the first of those that say so."""
+def keys_of(label: str) -> list[str]:
+    """The fields that say whose a row is: those that lead to a viewer, else the first of those that say so."""
     entry = TABLES[label]
-    return (entry.fields(OWN) + entry.fields(KEPT_WITHOUT))[0]
+    fields = entry.fields(OWN) + entry.fields(KEPT_WITHOUT)
+    return [name for name in fields if _is_key(model_of(label), name)] or fields[:1]
+
+
+def _is_key(model: type[Model], path: str) -> bool:
+    """Whether a path of names ends in a foreign key to a viewer."""
+    name, _, rest = path.partition("__")
+    field = model._meta.get_field(name)  # noqa: SLF001 (public, whatever its name)
+    if rest:
+        related: Any = field.related_model
+        return _is_key(related, rest)
+    return isinstance(field, ForeignKey) and field.related_model is model_of("viewers.Viewer")
 
 
 def own_tables() -> list[str]:
@@ -270,4 +282,7 @@ def own_tables() -> list[str]:
 
 def rows_of(label: str, viewer_id: str) -> QuerySet[Any]:
     """The rows of a viewer in one of those."""
-    return QuerySet(model_of(label)).filter(**{key_of(label): viewer_id})
+    whose = Q()
+    for name in keys_of(label):
+        whose |= Q(**{name: viewer_id})
+    return QuerySet(model_of(label)).filter(whose)

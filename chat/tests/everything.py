@@ -10,14 +10,19 @@ from chat.models import ChatEvent, EmoteUsage, Message, ModerationEvent, Redempt
 from chat.tests.crowd import make_emote
 from streams.models import Channel, Stream, TwitchGrant
 from viewers.models import (
+    AccountLink,
     Award,
     Claim,
     Consent,
+    Note,
+    NoteVersion,
     Profile,
     SessionCorrection,
     Standing,
     Summary,
     SummaryTurn,
+    Tag,
+    Tagging,
     Viewer,
     ViewerDay,
     ViewerStream,
@@ -87,6 +92,7 @@ def make_somebody(channel: Channel, login: str) -> Viewer:
     profile = Profile.objects.create(**of_viewer)
     WikiRevision.objects.create(profile=profile, number=1, text=f"{login}", author=user, role="viewer")
     Consent.objects.create(viewer=viewer, kind="summary", wording="Yes.")
+    keep_a_file(channel, viewer)
     SummaryTurn.objects.create(**of_viewer, messages=1)
     summary = Summary.objects.create(**of_viewer, number=1, state="shown", begun_at=NOON, made_at=NOON)
     source = {"source_ids": [message.pk], "source_times": [NOON]}
@@ -104,3 +110,16 @@ def make_somebody(channel: Channel, login: str) -> Viewer:
         granted_at=NOON,
     )
     return viewer
+
+
+def keep_a_file(channel: Channel, viewer: Viewer) -> None:
+    """What moderators keep for themselves: a note, a tag, and that another account is theirs, too."""
+    moderator, _ = User.objects.get_or_create(username="the-one-who-moderates")
+    note = Note.objects.create(channel=channel, viewer=viewer, withdrawn_by=moderator)
+    NoteVersion.objects.create(note=note, number=1, text=f"{viewer.login} is kind", author=moderator)
+    tag = Tag.objects.create(channel=channel, name=f"of {viewer.login}")
+    Tagging.objects.create(tag=tag, viewer=viewer, made_by=moderator)
+    second = make_viewer(channel, "the-second-account")
+    AccountLink.objects.create(
+        channel=channel, viewer=second, main=viewer, reason=f"{viewer.login} said so", linked_by=moderator
+    )

@@ -36,18 +36,25 @@ from streams.models import (
 )
 from viewers import presence
 from viewers.models import (
+    AccountLink,
     Award,
     AwardRule,
     ChoiceClock,
     Claim,
     Consent,
+    ListFile,
     ModelCall,
+    Note,
+    NoteVersion,
     Profile,
+    Purge,
     SessionCorrection,
     Standing,
     Summary,
     SummaryPolicy,
     SummaryTurn,
+    Tag,
+    Tagging,
     Verdict,
     Viewer,
     ViewSession,
@@ -282,6 +289,27 @@ class WholeSite:
             Consent.objects.create(viewer=viewer, kind="summary", wording="words")
         SummaryPolicy.objects.create(channel=self.example, is_on=True, blocked_words=f"hush\n{LOGIN}")
         self._summarize()
+        self._moderate()
+
+    def _moderate(self) -> None:
+        """What moderators keep of both for themselves, and the long work they asked for."""
+        by = self.moderator
+        for viewer, text in ((self.person, "marmalade again"), (self.bob, f"A friend of @{SHOWN}, once {FORMER}.")):
+            note = Note.objects.create(channel=self.example, viewer=viewer, withdrawn_by=by)
+            for number in (1, 2):
+                NoteVersion.objects.create(note=note, number=number, text=f"{text} {number}", author=by)
+        for name in ("regular", f"knows {LOGIN}", f"knows {FORMER}"):
+            tag = Tag.objects.create(channel=self.example, name=name)
+            for viewer in (self.person, self.bob):
+                Tagging.objects.create(tag=tag, viewer=viewer, made_by=by)
+        carol, dave = (Viewer.objects.get(login=name) for name in ("carol", "dave"))
+        for viewer, main in ((self.person, self.bob), (carol, self.person), (dave, self.bob)):
+            AccountLink.objects.create(
+                channel=self.example, viewer=viewer, main=main, reason=f"{LOGIN} told us", linked_by=by
+            )
+        Purge.objects.create(channel=self.example, fewer_messages=2, asked_by=by)
+        for query in ({"author": LOGIN}, {"author": "bob"}):
+            ListFile.objects.create(channel=self.example, asked_by=by, what="messages", query=query, format="csv")
 
     def _summarize(self) -> None:
         """Summaries of both, and a recap that names the person."""
