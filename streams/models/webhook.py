@@ -34,6 +34,9 @@ class Webhook(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )
     made_at = models.DateTimeField(auto_now_add=True)
+    on_since = models.DateTimeField(
+        db_default=models.functions.Now(), editable=False, help_text="It is told of nothing that was before."
+    )
     told_until = models.BigIntegerField(
         default=0, editable=False, help_text="Transactions before this one are in its deliveries."
     )
