@@ -1,0 +1,357 @@
+"""What changed since somebody last asked: misses nothing, whoever writes meanwhile.
+
+Triggers of the database append to a log (streams_change) in the transaction of each change: its number (xid), and which
+row of which resource it was. Postgres gives numbers when transactions begin to write, but they commit in any order, so
+a reader never takes the newest. It takes what is older than every transaction that still goes on (`xmin`): whatever
+commits later has a number at or above that, and is there when the reader comes back with it.
+
+The log says only that a row changed. What it is now says the row: one that is gone, or that nobody may see any more, is
+told as deleted. So an entry that is told twice, or late, does no harm.
+
+    cursor = begin()                                   # before the first page of a full listing is read
+    ...                                                # the listing, which may take long
+    changes = changed(channel.pk, "sessions", cursor, 200, of_viewer)   # again with changes.next until is_all
+
+See docs/decisions/sync.md. Nothing is told of transactions that are still open, so a test that looks at its own writes
+needs real commits (`django_db(transaction=True)`).
+"""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, NamedTuple, Self
+
+from django.db import connection
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from streams.models import ChangeMark
+from streams.sealed import unseal
+
+VERSION = 1
+MAC_BYTES = 12
+LONGEST = 2000
+"""Letters of a cursor."""
+SALT = "streams.sync"
+
+VISIBILITY = "visibility"
+"""An entry of who is shown: it stands for every row of that viewer, in every resource."""
+ANEW = "anew"
+"""An entry of what changed for everybody at once: whoever has a copy fetches all of it again. Its key is the resource,
+or nothing for all of them."""
+EXPANDED_AT_ONCE = 6
+"""Viewers whose rows are looked up for one page: each is a query."""
+KEYS_AT_ONCE = 1000
+
+IS_NONE = "This cursor is not one of this list: come back with the one that its last answer gave."
+IS_LATER = "This time is in the future."
+TOO_OLD = "This is too long ago: what changed since then is no longer known. Fetch the whole list again."
+ELSEWHERE = "What is stored here was set up or restored anew since. Fetch the whole list again."
+FOR_ALL = "What this channel shows has changed for everybody since. Fetch the whole list again."
+
+
+class Invalid(ValueError):
+    """What somebody came back with is no cursor of this list, or no time that can be: for a 400. Says so."""
+
+
+class SyncAnew(Exception):
+    """What changed since then cannot be told: for a 410, and the whole list is to be fetched again. Says why."""
+
+
+class Place(NamedTuple):
+    """How far somebody has read: everything up to here was told. In the order of the log."""
+
+    xid: int
+    key: str = ""
+    arm: str = ""
+    after: str | None = None
+    """Of an entry that stands for many rows: the last of them that was told; None when all were."""
+
+
+class Cursor(NamedTuple):
+    """Where to come back to."""
+
+    place: Place
+    database: str
+    """Which database it was given out by: numbers of transactions mean nothing in another one."""
+
+    def written(self, channel_id: int | None, resource: str) -> str:
+        """As it is handed out: opaque, and of use for this list alone."""
+        body = json.dumps([VERSION, self.database, *self.place], separators=(",", ":")).encode()
+        return urlsafe_b64encode(_mac(body, channel_id, resource) + body).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, text: str, channel_id: int | None, resource: str) -> Self:
+        """One that was handed out. Raises Invalid for anything else."""
+        try:
+            raw = urlsafe_b64decode(text[:LONGEST] + "=" * (-len(text) % 4))
+        except (NotBase64, ValueError) as error:
+            raise Invalid(IS_NONE) from error
+        mac, body = raw[:MAC_BYTES], raw[MAC_BYTES:]
+        if len(text) > LONGEST or not constant_time_compare(mac, _mac(body, channel_id, resource)):
+            raise Invalid(IS_NONE)
+        version, database, *place = json.loads(body)
+        if version != VERSION:
+            raise Invalid(IS_NONE)
+        return cls(Place(*place), database)
+
+
+class Changes(NamedTuple):
+    """A page of what changed, oldest change first; each row once."""
+
+    keys: list[str]
+    """Which rows, as the resource names them. Those that are there and visible changed, the others are gone."""
+    next: Cursor
+    """To come back with: at once unless `is_all`, else later."""
+    is_all: bool
+
+
+OfViewer = Callable[[str, str, int], list[str]]
+"""(viewer, after, most): the keys of this viewer's rows in a resource of a channel, in one order, from behind `after`
+("" for the first) on."""
+
+
+class Entry(NamedTuple):
+    """Something the log says."""
+
+    place: Place
+    at: datetime
+    """When its transaction began."""
+    sealed: str = ""
+
+    @property
+    def resource(self) -> str:
+        return self.place.arm.rstrip("*")
+
+    @property
+    def keys(self) -> list[str]:
+        """Which rows it names, in order. More than one only where they were somebody's who was erased."""
+        return _unsealed(self.sealed) if self.sealed else [self.place.key]
+
+
+class Found(NamedTuple):
+    """What another source than the log knows: entries from a place on, in order, and up to which number it looked."""
+
+    entries: list[Entry]
+    until: int
+
+
+Source = Callable[[Place, int, int], Found]
+"""(from, until, most): entries from this place on whose number is below `until`, at least one unless there is none."""
+
+
+class Log(NamedTuple):
+    """A page of the log."""
+
+    entries: list[Entry]
+    next: Place
+    is_all: bool
+
+
+class Now(NamedTuple):
+    """How the database stands."""
+
+    xmin: int
+    """Every transaction below this number is over."""
+    database: str
+    kept_from: int
+    """From this number on the log is whole."""
+
+
+# How far anybody may read, in which database, and from where on the log is kept.
+NOW = """
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+    (pg_control_system()).system_identifier, (pg_control_checkpoint()).timeline_id,
+    (SELECT oid FROM pg_database WHERE datname = current_database()),
+    (SELECT xid FROM streams_changemark ORDER BY at LIMIT 1)
+"""
+
+# One stretch of the log: its index gives the entries in order, those of one row in one transaction once.
+_ARM = """
+(
+    SELECT xid, key, max(sealed) AS sealed, min(at) AS at, %s::text AS arm FROM streams_change
+    WHERE {channel} AND resource = %s AND (xid, key) >= (%s, %s) AND xid < %s
+    GROUP BY xid, key ORDER BY xid, key LIMIT %s
+)
+"""
+
+IN_ORDER = 'SELECT * FROM ({arms}) told ORDER BY xid, key, arm COLLATE "C" LIMIT %s'
+
+IS_ANEW = """
+SELECT EXISTS (
+    SELECT FROM streams_change
+    WHERE channel_id = %s AND resource = %s AND xid >= %s AND key IN ('', %s)
+)
+"""
+
+MARK = """
+INSERT INTO streams_changemark (at, xid) SELECT clock_timestamp(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+"""
+
+
+def begin() -> Cursor:
+    """What to come back with after a full listing. Ask before its first page is read: what changes while it is read
+    comes again then.
+    """
+    now = _now()
+    return Cursor(Place(now.xmin), now.database)
+
+
+def at(moment: datetime, today: datetime) -> Cursor:
+    """What to come back with for everything that was committed after a moment; it is given here as `today`.
+
+    To within a minute: a little more may be told. Raises Invalid for the future, SyncAnew for what is too long ago.
+    """
+    if moment > today:
+        raise Invalid(IS_LATER)
+    mark = ChangeMark.objects.filter(at__lte=moment).order_by("-at").first()
+    if mark is None:
+        raise SyncAnew(TOO_OLD)
+    return Cursor(Place(mark.xid), _now().database)
+
+
+def mark() -> None:
+    """Note which transactions are over now, so that a time means something: called each minute."""
+    with connection.cursor() as cursor:
+        cursor.execute(MARK)
+
+
+def changed(
+    channel_id: int | None,
+    resource: str,
+    since: Cursor,
+    most: int,
+    of_viewer: OfViewer | None = None,
+    source: Source | None = None,
+) -> Changes:
+    """The next rows of a resource that changed, came or went since; at most `most` of them.
+
+    `channel_id` is None for the list of channels. With `of_viewer`, whose page is shown matters in this resource: who
+    is hidden, or shown again, changes all of their rows in it. Where it is not all, fewer keys than `most`, even none,
+    may have been found. Two queries, and one for each of a few viewers. Raises SyncAnew and Invalid.
+    """
+    now = _now()
+    _check(channel_id, resource, since, now)
+    start = since.place
+    # Up to one in each of three stretches stands where it was left.
+    enough = most + 4
+    found = source(start, now.xmin, enough) if source else Found([], now.xmin)
+    arms = [(resource, channel_id), *(_who_is_shown(channel_id) if of_viewer else [])]
+    logged = _entries(arms, start, found.until, enough)
+    entries = sorted([*logged, *found.entries], key=_position)
+    page = Page(start, most, of_viewer)
+    if are_all := page.take(entries[:enough]) and len(entries) < enough:
+        page.place = Place(found.until)
+    return Changes(list(page.keys), Cursor(page.place, now.database), are_all and found.until == now.xmin)
+
+
+def log_of(channel_id: int, resources: Sequence[str], start: Place, most: int) -> Log:
+    """What the log of a channel says of some resources from a place on: for who tells of events, and for nobody who
+    copies rows. Entries of everywhere (a viewer hid from all pages) are those of every channel.
+    """
+    now = _now()
+    arms = [(resource, channel) for resource in resources for channel in (channel_id, None)]
+    entries = _entries(arms, start, now.xmin, most + len(arms))
+    new = [entry for entry in entries if _position(entry) > start[:3]][:most]
+    is_all = len(entries) < most + len(arms)
+    return Log(new, Place(now.xmin) if is_all else new[-1].place, is_all)
+
+
+def _who_is_shown(channel_id: int | None) -> list[tuple[str, int | None]]:
+    return [(VISIBILITY, channel_id), (VISIBILITY, None)]
+
+
+def _position(entry: Entry) -> tuple[int, str, str]:
+    return entry.place[:3]
+
+
+class Page:
+    """A page of changes while it is filled: `take` goes on from where the last one ended."""
+
+    def __init__(self, start: Place, most: int, of_viewer: OfViewer | None) -> None:
+        self.keys: dict[str, None] = {}
+        self.place = start
+        self._most = most
+        self._of_viewer = of_viewer
+        self._expanded = 0
+
+    def take(self, entries: Sequence[Entry]) -> bool:
+        """Fill it with entries in order; whether all of them had room."""
+        return all(self._is_told(entry) or self._take(entry) for entry in entries)
+
+    def _is_told(self, entry: Entry) -> bool:
+        here, there = self.place[:3], _position(entry)
+        return there < here or (there == here and self.place.after is None)
+
+    def _take(self, entry: Entry) -> bool:
+        if (room := self._most - len(self.keys)) <= 0:
+            return False
+        after = (self.place.after or "") if _position(entry) == self.place[:3] else ""
+        keys, are_all = self._keys_of(entry, after, room)
+        self.keys |= dict.fromkeys(keys)
+        if keys or are_all:
+            self.place = entry.place._replace(after=None if are_all else keys[-1])
+        return are_all
+
+    def _keys_of(self, entry: Entry, after: str, room: int) -> tuple[list[str], bool]:
+        """The next rows that an entry stands for, and whether they are all."""
+        if entry.resource != VISIBILITY:
+            rest = [name for name in entry.keys if name > after]
+            return rest[:room], len(rest) <= room
+        if self._of_viewer is None or self._expanded == EXPANDED_AT_ONCE:
+            return [], False
+        self._expanded += 1
+        # A sealed one is of somebody who was erased: there are no rows any more, and each said so itself.
+        keys = [] if entry.sealed else self._of_viewer(entry.place.key, after, room)
+        return keys, len(keys) < room
+
+
+def _unsealed(sealed: str) -> list[str]:
+    """None where the key to them is lost: better untold than an erasure that cannot be kept."""
+    text = unseal(sealed)
+    return sorted(json.loads(text)) if text else []
+
+
+def _entries(arms: Iterable[tuple[str, int | None]], start: Place, until: int, most: int) -> list[Entry]:
+    """The next entries of some resources, each of a channel or of everywhere, from a place on, in order.
+
+    Those that stand at the place itself are among them.
+    """
+    selects: list[str] = []
+    values: list[Any] = []
+    for resource, channel in arms:
+        selects.append(_ARM.format(channel="channel_id IS NULL" if channel is None else "channel_id = %s"))
+        values += [f"{resource}*" if channel is None else resource, *([] if channel is None else [channel])]
+        values += [resource, start.xid, start.key, until, most]
+    with connection.cursor() as cursor:
+        cursor.execute(IN_ORDER.format(arms=" UNION ALL ".join(selects)), [*values, most])
+        return [Entry(Place(xid, key, arm), at, sealed) for xid, key, sealed, at, arm in cursor.fetchall()]
+
+
+def _now() -> Now:
+    with connection.cursor() as cursor:
+        cursor.execute(NOW)
+        xmin, system, timeline, database, kept_from = cursor.fetchone()
+    name = blake2b(f"{system} {timeline} {database}".encode(), digest_size=6).hexdigest()
+    return Now(xmin, name, kept_from or 0)
+
+
+def _check(channel_id: int | None, resource: str, since: Cursor, now: Now) -> None:
+    """Raise SyncAnew where what changed since then cannot be told."""
+    if since.database != now.database:
+        raise SyncAnew(ELSEWHERE)
+    if since.place.xid > now.xmin:
+        raise Invalid(IS_NONE)
+    if since.place.xid < now.kept_from:
+        raise SyncAnew(TOO_OLD)
+    if channel_id is not None:
+        with connection.cursor() as cursor:
+            cursor.execute(IS_ANEW, [channel_id, ANEW, since.place.xid, resource])
+            if cursor.fetchone()[0]:
+                raise SyncAnew(FOR_ALL)
+
+
+def _mac(body: bytes, channel_id: int | None, resource: str) -> bytes:
+    return salted_hmac(f"{SALT} {channel_id} {resource}", body, algorithm="sha256").digest()[:MAC_BYTES]
