@@ -9,6 +9,7 @@ from django.utils.html import format_html
 
 import chat.sessionadmin  # registers its page
 import chat.summaryadmin  # noqa: F401  # registers its pages
+import viewers.auditadmin  # registers its page
 import viewers.summaryadmin  # noqa: F401  # registers its pages
 from chat.models import (
     Badge,
@@ -32,7 +33,7 @@ from chat.models import (
     ViewerEmote,
 )
 from streams.admin import OneChannelFilter, OneStreamFilter
-from streamstats.lib.admin import FactAdmin
+from streams.scopedadmin import FactAdmin, SiteFactAdmin
 from viewers.admin import SearchByName
 from viewers.models import Viewer
 
@@ -103,7 +104,7 @@ class ChatMinuteAdmin(FactAdmin):
 
 
 @admin.register(Emote)
-class EmoteAdmin(FactAdmin):
+class EmoteAdmin(SiteFactAdmin):
     list_display = ("name", "provider", "provider_id", "is_animated", "is_zero_width")
     list_filter = ("provider",)
     search_fields = ("name__startswith",)
@@ -195,7 +196,7 @@ class ViewerEmoteAdmin(SearchByName):
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(FactAdmin):
+class DeadLetterAdmin(SiteFactAdmin):
     list_display = ("received_at", "error", "source")
     fields = ("received_at", "source", "error", "line")
     ordering = ("-received_at", "-pk")
@@ -211,6 +212,6 @@ class DeadLetterAdmin(FactAdmin):
 
 
 @admin.register(Replay)
-class ReplayAdmin(FactAdmin):
+class ReplayAdmin(SiteFactAdmin):
     list_display = ("name", "lines_done", "updated_at", "digest")
     ordering = ("pk",)

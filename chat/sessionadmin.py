@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString, mark_safe
 from chat.models import Message
 from streams.admin import OneChannelFilter
 from streams.models import PresenceSource
+from streams.reach import Role
 from streamstats.lib.durations import exact
 from viewers import presence
 from viewers.admin import SearchByName
@@ -93,9 +94,10 @@ class ViewSessionAdmin(SearchByName):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        may_correct = request.user.has_perm("viewers.change_viewsession")
+        may_correct = self.may(request, Role.MODERATOR)
         context = {**(extra_context or {}), "title": "A view session", "may_correct": may_correct}
-        return super().change_view(request, object_id, form_url, context)
+        page: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return page
 
     @admin.display(description="Looks at who was there")
     def polls(self, session: ViewSession) -> str:
@@ -143,7 +145,7 @@ class ViewSessionAdmin(SearchByName):
 
     def correct_view(self, request: HttpRequest, session_id: int) -> HttpResponse:
         """Ask what the session should be, show what that changes, and then do it."""
-        if not request.user.has_perm("viewers.change_viewsession"):
+        if not self.may(request, Role.MODERATOR):
             raise PermissionDenied
         session = self.get_queryset(request).filter(pk=session_id).first()
         if session is None or session.ended_at is None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -13,29 +13,21 @@ from django.urls import path
 from chat.summaries import ledger, versions
 from chat.templatetags.summaries import rests_on
 from streams.admin import OneChannelFilter
-from streams.models import Channel
 from streams.pages import NotNow
-from streamstats.lib.admin import FactAdmin
+from streams.reach import Role
+from streams.scopedadmin import FactAdmin, ScopedInline
 from viewers.admin import SearchByName
 from viewers.models import Claim, ModelCall, Summary
 
 Deed = Callable[[Summary, Any], object]
 
 
-class ClaimsInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable at run time
+class ClaimsInline(ScopedInline):
     """What a version says, in order."""
 
     model = Claim
     fields = readonly_fields = ("part", "text", "at", "sources", "reported_at")
     ordering = ("position",)
-    can_delete = False
-    extra = 0
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     @admin.display(description="rests on")
     def sources(self, claim: Claim) -> str:
@@ -44,7 +36,7 @@ class ClaimsInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscr
 
 @admin.register(Summary)
 class SummaryAdmin(SearchByName):
-    """Versions; what is decided about them holds on pages at once, and may be decided by whoever may change them."""
+    """Versions; what is decided about them holds on pages at once, and may be decided by the channel's moderators."""
 
     list_display = (
         *("channel", "viewer", "stream", "number", "state", "made_by", "provider", "model"),
@@ -60,7 +52,7 @@ class SummaryAdmin(SearchByName):
         return super().get_queryset(request).select_related("channel")
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("viewers.change_summary")
+        return self.may(request, Role.MODERATOR)
 
     @admin.action(description="Let through: show what waits for a moderator", permissions=["decide"])
     def let_through(self, request: HttpRequest, chosen: QuerySet[Summary]) -> None:
@@ -91,6 +83,7 @@ class SummaryAdmin(SearchByName):
 
 @admin.register(Claim)
 class ClaimAdmin(FactAdmin):
+    channel_path = "summary__channel"
     list_display = ("summary", "position", "part", "text", "reported_at")
     list_select_related = ("summary",)
     ordering = ("-pk",)
@@ -98,8 +91,9 @@ class ClaimAdmin(FactAdmin):
 
 @admin.register(ModelCall)
 class ModelCallAdmin(FactAdmin):
-    """Every call, and a page that adds them up."""
+    """Every call, and a page that adds them up: for who pays for it."""
 
+    seen_by = Role.OWNER
     list_display = (
         *("began_at", "channel", "provider", "model", "outcome", "input_tokens", "output_tokens", "cost"),
         *("is_priced", "took_ms", "detail"),
@@ -116,7 +110,7 @@ class ModelCallAdmin(FactAdmin):
         """What a channel spent on each day, and what is left of today for all of them."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        channels = list(Channel.objects.lately_heard_first())
+        channels = list(self.channels_within(request).lately_heard_first())
         asked = request.GET.get("channel", "")
         chosen = next((channel for channel in channels if str(channel.pk) == asked), next(iter(channels), None))
         context = {

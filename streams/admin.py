@@ -24,6 +24,7 @@ from streams.logins import login_of
 from streams.models import (
     Channel,
     ChannelDay,
+    ChannelModerator,
     ChannelTotal,
     Gap,
     JobRun,
@@ -33,20 +34,24 @@ from streams.models import (
     StreamSegment,
     last_runs,
 )
-from streamstats.lib.admin import FactAdmin, LargeTableAdmin
+from streams.reach import Role, reach_of
+from streams.scopedadmin import FactAdmin, ScopedAdmin, SiteFactAdmin
 from streamstats.lib.durations import spoken
 
 COUNTS = ("messages", "emotes", "bits", "subs", "gifts")
 
 
 class OneChannelFilter(admin.SimpleListFilter):
-    """Always one channel: the indexes of large tables begin with it, and "all" would read them whole."""
+    """Always one channel, of those within reach: the indexes of large tables begin with it, and "all" would read them
+    whole.
+    """
 
     title = "channel"
     parameter_name = "channel"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(channel.pk), str(channel)) for channel in Channel.objects.lately_heard_first()]
+        within = model_admin.channels_within(request).lately_heard_first()
+        return [(str(channel.pk), str(channel)) for channel in within]
 
     def has_output(self) -> bool:
         return bool(self.lookup_choices)
@@ -66,6 +71,23 @@ class OneChannelFilter(admin.SimpleListFilter):
             yield {"selected": key == self.chosen(), "query_string": query, "display": title}
 
 
+class AnyChannelFilter(OneChannelFilter):
+    """All channels within reach, or one: for tables that have an index for both."""
+
+    def chosen(self) -> str:
+        choices = [key for key, _ in self.lookup_choices]
+        asked = self.value() or ""
+        return asked if asked in choices else ""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**{self.parameter_name: self.chosen()}) if self.chosen() else queryset
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        query = changelist.get_query_string(remove=[self.parameter_name, "p"])
+        yield {"selected": not self.chosen(), "query_string": query, "display": "All"}
+        yield from super().choices(changelist)
+
+
 class OneStreamFilter(OneChannelFilter):
     """Always one stream, for tables whose indexes begin with it. To choose from: the latest of a channel."""
 
@@ -74,22 +96,23 @@ class OneStreamFilter(OneChannelFilter):
     offered = 20
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        asked = self._asked(self.value() or "")
-        streams = Stream.objects.recent(asked.channel if asked else self._lately()).select_related("channel")
+        within = model_admin.channels_within(request)
+        asked = self._asked(self.value() or "", within)
+        streams = Stream.objects.recent(asked.channel if asked else self._lately(within)).select_related("channel")
         offered = list(streams[: self.offered])
         if asked and asked not in offered:
             offered.append(asked)
         return [(stream.pk, str(stream)) for stream in offered]
 
-    def _asked(self, stream_id: str) -> Stream | None:
-        """The stream of an address, which may be made up."""
-        streams = Stream.objects.select_related("channel")
+    def _asked(self, stream_id: str, within: QuerySet[Channel]) -> Stream | None:
+        """The stream of an address, which may be made up, or of a channel out of reach."""
+        streams = Stream.objects.filter(channel__in=within).select_related("channel")
         return streams.filter(pk=stream_id).first() if stream_id.isprintable() and stream_id else None
 
-    def _lately(self) -> Any:
+    def _lately(self, within: Any) -> Any:
         """The channel last heard of among those with streams."""
         with_streams = Exists(Stream.objects.filter(channel=OuterRef("pk")))
-        return Channel.objects.filter(with_streams).lately_heard_first()[:1]
+        return within.filter(with_streams).lately_heard_first()[:1]
 
 
 class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -110,7 +133,15 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
 
 
 @admin.register(Channel)
-class ChannelAdmin(LargeTableAdmin):
+class ChannelAdmin(ScopedAdmin):
+    """Its moderators see how a channel is set up; its owner sets it up, all but whose channel it is.
+
+    Nobody deletes one: that would take every number of every viewer with it. Unfollow it.
+    """
+
+    channel_path = "pk"
+    added_by = Role.SUPERUSER
+    changed_by = Role.OWNER
     form = ChannelForm
     list_display = ("__str__", "login", "twitch_id", "is_followed", "page_policy", "retention_days")
     list_filter = ("is_followed", "page_policy")
@@ -119,6 +150,11 @@ class ChannelAdmin(LargeTableAdmin):
     ordering = ("login", "pk")
     readonly_fields = ("connection", "twitch_id", "display_name", "messages_kept_from", "created_at")
     actions = ("follow", "unfollow")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """With another login it would be another channel, which owners have no say about."""
+        fixed = () if reach_of(request.user).is_superuser else ("login",)
+        return (*self.readonly_fields, *fixed)
 
     @admin.display(description="at Twitch")
     def connection(self, channel: Channel) -> SafeString | str:
@@ -137,19 +173,35 @@ class ChannelAdmin(LargeTableAdmin):
             words = f"Redis is away: for up to {settings.PAGE_CACHE_SECONDS} seconds pages may show what was before."
             self.message_user(request, words, messages.WARNING)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Channel | None = None) -> bool:
-        """Unfollow it: deleting would take every number of every viewer with it."""
-        return False
-
     @admin.action(description="Follow the chosen channels", permissions=["change"])
     def follow(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
-        changed = queryset.update(is_followed=True)
+        changed = self._set_followed(request, queryset, is_followed=True)
         self.message_user(request, f"Following {changed} more.")
 
     @admin.action(description="Stop following the chosen channels", permissions=["change"])
     def unfollow(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
-        changed = queryset.update(is_followed=False)
+        changed = self._set_followed(request, queryset, is_followed=False)
         self.message_user(request, f"Following {changed} fewer. What was counted stays.")
+
+    def _set_followed(self, request: HttpRequest, chosen: QuerySet[Channel], *, is_followed: bool) -> int:
+        """How many of the chosen ones that one owns were not as they are to be."""
+        owned = reach_of(request.user).limit(chosen, "pk", owned=True).exclude(is_followed=is_followed)
+        detail = {"before": {"is_followed": not is_followed}, "after": {"is_followed": is_followed}}
+        with transaction.atomic():
+            channels = list(owned.select_for_update())
+            for channel in channels:
+                self.note_deed(request, "change", channel, detail)
+            return Channel.objects.filter(pk__in=[channel.pk for channel in channels]).update(is_followed=is_followed)
+
+
+@admin.register(ChannelModerator)
+class ChannelModeratorAdmin(FactAdmin):
+    """Who gets in here for a channel, as Twitch says: made and unmade there."""
+
+    list_display = ("__str__", "login", "twitch_id", "since", "told_at", "channel")
+    list_filter = (OneChannelFilter,)
+    list_select_related = ("channel",)
+    ordering = ("twitch_id", "pk")
 
 
 @admin.register(ChannelTotal)
@@ -264,6 +316,7 @@ def _rows_of(stream: Stream, name: str, text: str) -> SafeString:
 
 @admin.register(StreamSegment)
 class StreamSegmentAdmin(FactAdmin):
+    channel_path = "stream__channel"
     list_display = ("started_at", "ended_at", "title", "category", "stream")
     list_filter = (OneStreamFilter,)
     list_select_related = ("stream__channel",)
@@ -311,7 +364,7 @@ class JobFilter(admin.SimpleListFilter):
 
 
 @admin.register(JobRun)
-class JobRunAdmin(FactAdmin):
+class JobRunAdmin(SiteFactAdmin):
     list_display = ("started_at", "name", "outcome", "took_ms", "detail")
     list_filter = ("outcome", JobFilter)
     ordering = ("-started_at", "pk")

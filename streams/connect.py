@@ -1,7 +1,7 @@
 """Connecting accounts in the browser: from here to Twitch, where somebody allows it, and back.
 
-Only staff who may change channels get here. What goes out and what comes back belong together by a state: signed, for
-one session, for one use, for ten minutes.
+A channel is connected by its owner, a bot by superusers, who may do both. What goes out and what comes back belong
+together by a state: signed, for one session, for one use, for ten minutes.
 """
 
 import secrets
@@ -23,10 +23,11 @@ from streams import grants, oauth, scopes
 from streams.grants import NotConfigured, TwitchAway, WrongAccount
 from streams.models import Channel, TwitchGrant
 from streams.oauth import OAuthError
+from streams.reach import reach_of
 
 View = Callable[..., HttpResponse]
 
-PERMISSION = "streams.change_channel"
+NOT_YOURS = "Only a channel's owner can connect it, logged in here with its Twitch account; bots, who runs this site."
 SALT = "streams.connect"
 LASTS = timedelta(minutes=10)
 SESSION_KEY = "connects_begun"
@@ -44,34 +45,43 @@ class BadState(Exception):
     """Nothing that was begun here; the text says why."""
 
 
-def for_staff(view: View) -> View:
-    """Let in who may change channels; others may log in first."""
+def for_owners(view: View) -> View:
+    """Let in who owns any channel; others may log in first. Which one they may connect is asked by `_require`."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not (request.user.is_active and request.user.is_staff):
+        if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))
-        if not request.user.has_perm(PERMISSION):
-            raise PermissionDenied
+        if not (reach_of(request.user).is_superuser or reach_of(request.user).owned):
+            raise PermissionDenied(NOT_YOURS)
         return view(request, *args, **kwargs)
 
     return never_cache(guarded)
 
 
-@for_staff
+def _require(request: HttpRequest, channel_id: int | None) -> None:
+    """PermissionDenied for whoever does not own the channel; None is a bot, which is of the whole site."""
+    reach = reach_of(request.user)
+    if not (reach.is_superuser or (channel_id is not None and reach.owns(channel_id))):
+        raise PermissionDenied(NOT_YOURS)
+
+
+@for_owners
 @require_http_methods(["GET", "HEAD", "POST"])
 def bot(request: HttpRequest) -> HttpResponse:
     """Say what a bot is asked for; POST leads on to Twitch."""
+    _require(request, None)
     return _begin(request, None, [scopes.BOT])
 
 
-@for_staff
+@for_owners
 @require_http_methods(["GET", "HEAD", "POST"])
 def channel(request: HttpRequest, channel_id: int) -> HttpResponse:
     """Say what the owner of a channel is asked for; POST leads on to Twitch."""
     found = Channel.objects.filter(pk=channel_id).first()
     if found is None:
         raise Http404("There is no such channel here. Choose one in the administration.")
+    _require(request, found.pk)
     return _begin(request, found, list(scopes.switched_on().values()))
 
 
@@ -89,7 +99,7 @@ def _begin(request: HttpRequest, found: Channel | None, asked: list[scopes.Featu
     return HttpResponseRedirect(oauth.authorize_url(redirect_uri=address, scopes=grants.asked_of(found), state=state))
 
 
-@for_staff
+@for_owners
 @require_safe
 def callback(request: HttpRequest) -> HttpResponse:
     """What Twitch's page sends people back to: with a code, or with a no."""
@@ -97,6 +107,7 @@ def callback(request: HttpRequest) -> HttpResponse:
         begun = recall(request, request.GET.get("state", ""))
     except BadState as error:
         return _problem(request, "That did not begin here", str(error), 400)
+    _require(request, begun.channel_id)
     found, again = None, reverse("streams:connect_bot")
     if begun.channel_id is not None:
         found = Channel.objects.filter(pk=begun.channel_id).first()
@@ -131,13 +142,14 @@ def _connect(request: HttpRequest, found: Channel | None, code: str, again: str)
     return render(request, "streams/connect/done.html", context)
 
 
-@for_staff
+@for_owners
 @require_http_methods(["GET", "HEAD", "POST"])
 def disconnect(request: HttpRequest, grant_id: int) -> HttpResponse:
     """Ask whether it is meant, then give the tokens back and forget them."""
     grant = TwitchGrant.objects.select_related("channel").filter(pk=grant_id).first()
     if grant is None:
         raise Http404("There is no such connection. It may have been removed already.")
+    _require(request, grant.channel_id)
     if request.method != "POST":
         return render(request, "streams/connect/disconnect.html", {"grant": grant})
     was_told = grants.revoke(grant)

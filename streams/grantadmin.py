@@ -3,42 +3,31 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from streams import grants, scopes
-from streams.connect import PERMISSION
 from streams.models import Channel, EventSubscription, TwitchGrant
-from streamstats.lib.admin import FactAdmin
+from streams.reach import Role, reach_of
+from streams.scopedadmin import FactAdmin, ScopedInline
 
 
-class EventSubscriptionInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable at run time
+class EventSubscriptionInline(ScopedInline):
     """What was asked for with a connection; what Twitch refused, with the reason."""
 
     model = EventSubscription
     fields = ("type", "version", "state", "reason", "cost", "updated_at")
     ordering = ("type", "pk")
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """With the connection itself."""
-        return request.user.has_perm("streams.view_twitchgrant")
 
 
 @admin.register(TwitchGrant)
 class TwitchGrantAdmin(FactAdmin):
     """Connected and disconnected on pages of their own; here is what came of it. Tokens are shown nowhere."""
 
+    seen_by = Role.OWNER
     list_display = ("__str__", "roles", "is_working", "what_is_wrong", "validated_at")
     list_select_related = ("channel",)
     ordering = ("pk",)
@@ -98,12 +87,14 @@ class TwitchGrantAdmin(FactAdmin):
         return format_html_join(" · ", '<a href="{1}">{0}</a>', buttons)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        may_connect = request.user.has_perm(PERMISSION)
-        return super().changelist_view(request, {**(extra_context or {}), "may_connect": may_connect})
+        context = {**(extra_context or {}), "may_connect_bot": reach_of(request.user).is_superuser}
+        return super().changelist_view(request, context)
 
 
 @admin.register(EventSubscription)
 class EventSubscriptionAdmin(FactAdmin):
+    channel_path = "grant__channel"
+    seen_by = Role.OWNER
     list_display = ("type", "grant", "state", "reason", "cost", "updated_at")
     list_filter = ("state",)
     list_select_related = ("grant",)

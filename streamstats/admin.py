@@ -3,24 +3,30 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import User
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
-from social_django.models import UserSocialAuth
+from social_django.models import Association, Nonce, UserSocialAuth
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from streams.reach import PROVIDER
-from streamstats.lib.admin import LargeTableAdmin
+from streams.reach import PROVIDER, Role
+from streams.scopedadmin import ScopedAdmin, SiteFactAdmin
 from viewers.admin import NAMES_SEARCHED
 from viewers.models import Viewer, ViewerName
 
-admin.site.unregister(User)
+admin.site.unregister([User, Group, UserSocialAuth, Nonce, Association])
 
 
 @admin.register(User)
-class NamedUserAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Here people are made moderators: staff with the permission to change profiles, or superusers."""
+class NamedUserAdmin(ScopedAdmin, UserAdmin):  # type: ignore[misc, type-arg]  # as Django's own, but for ours
+    """Here people are made the site's own staff: with the permission to change profiles, or superusers."""
 
+    channel_path = None
+    seen_by = added_by = changed_by = deleted_by = Role.SUPERUSER
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
     list_display = ("viewer", "username", "is_staff", "is_superuser", "is_active", "last_login")
     list_display_links = ("viewer", "username")
     ordering = ("username",)
@@ -55,3 +61,22 @@ class NamedUserAdmin(LargeTableAdmin, UserAdmin):  # type: ignore[type-arg]  # n
         if user.twitch_login and user.twitch_name.lower() != user.twitch_login:
             return f"{user.twitch_name} ({user.twitch_login})"
         return user.twitch_name or ("not seen in chat" if user.twitch_id else "logs in with a password")
+
+
+@admin.register(Group)
+class PlainGroupAdmin(ScopedAdmin, GroupAdmin):  # type: ignore[misc]  # as Django's own, but for ours
+    """What several of the staff may do."""
+
+    channel_path = None
+    seen_by = added_by = changed_by = deleted_by = Role.SUPERUSER
+    ordering = ("name",)
+
+
+@admin.register(UserSocialAuth)
+class TwitchLoginAdmin(SiteFactAdmin):
+    """Whose login is of which account at Twitch."""
+
+    list_display = ("uid", "user", "created", "modified")
+    list_select_related = ("user",)
+    ordering = ("-pk",)
+    fields = ("uid", "provider", "user", "created", "modified")

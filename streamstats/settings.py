@@ -44,7 +44,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TRUST_PROXY
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",  # its pages come before Django's
+    "streamstats.adminconfig.Administration",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

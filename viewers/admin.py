@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
 from streams.admin import COUNTS, OneChannelFilter, OneStreamFilter
-from streamstats.lib.admin import FactAdmin
+from streams.reach import Reach, Role
+from streams.scopedadmin import FactAdmin, SiteFactAdmin
 from viewers import bots
 from viewers.models import (
     Award,
@@ -53,6 +54,10 @@ class SearchByName(FactAdmin):
 
 @admin.register(Viewer)
 class ViewerAdmin(SearchByName):
+    """Viewers of the channels within reach. Whether one is a bot everywhere is for superusers to say."""
+
+    channel_path = None
+    changed_by = Role.SUPERUSER
     viewer_field = "pk"
     list_display = ("__str__", "login", "twitch_id", "is_bot", "is_missing", "account_created_at", "named_at")
     ordering = ("login", "pk")
@@ -67,9 +72,13 @@ class ViewerAdmin(SearchByName):
             format_html('<img src="{}" alt="" width="75" height="75">', viewer.avatar_url) if viewer.avatar_url else "-"
         )
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Whether a viewer is a bot is for people to say."""
-        return request.user.has_perm("viewers.change_viewer")
+    def within_reach(self, reach: Reach, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Who was ever seen in a channel within reach."""
+        seen = reach.limit(ViewerTotal.objects.filter(viewer=OuterRef("pk")))
+        return rows if reach.everywhere else rows.filter(Exists(seen))
+
+    def viewer_id_of(self, obj: Model) -> str:
+        return str(obj.pk)
 
     def save_model(self, request: HttpRequest, obj: Viewer, form: Any, change: bool) -> None:
         """Not the whole row, which others write meanwhile: what was said, and the watch time that follows from it."""
@@ -79,6 +88,10 @@ class ViewerAdmin(SearchByName):
 
 @admin.register(ViewerName)
 class ViewerNameAdmin(SearchByName):
+    """Of the whole site. Whom a moderator looks for by an old name is found among the viewers."""
+
+    channel_path = None
+    seen_by = Role.SUPERUSER
     list_display = ("login", "display_name", "viewer", "first_seen_at", "last_seen_at")
     list_select_related = ("viewer",)
     ordering = ("login", "pk")
@@ -118,6 +131,7 @@ class PresencePollAdmin(FactAdmin):
 
 @admin.register(SessionCorrection)
 class SessionCorrectionAdmin(SearchByName):
+    channel_path = "stream__channel"
     list_display = (
         "made_at",
         "made_by",
@@ -152,6 +166,7 @@ class VerdictAdmin(FactAdmin):
 
 @admin.register(WikiRevision)
 class WikiRevisionAdmin(SearchByName):
+    channel_path = "profile__channel"
     viewer_field = "profile__viewer"
     list_display = (
         "made_at",
@@ -194,6 +209,8 @@ class StandingAdmin(SearchByName):
 
 @admin.register(Consent)
 class ConsentAdmin(SearchByName):
+    channel_path = None
+    seen_by = Role.SUPERUSER
     list_display = ("viewer", "kind", "given_at", "withdrawn_at")
     list_select_related = ("viewer",)
     ordering = ("-pk",)
@@ -202,6 +219,9 @@ class ConsentAdmin(SearchByName):
 @admin.register(Export)
 class ExportAdmin(SearchByName):
     """How far exports are. The files are for who asked for them alone."""
+
+    channel_path = None
+    seen_by = Role.SUPERUSER
 
     list_display = (
         *("viewer", "state", "asked_at", "parts_done", "parts", "rows", "size"),
@@ -212,12 +232,12 @@ class ExportAdmin(SearchByName):
 
 
 @admin.register(Erasure)
-class ErasureAdmin(FactAdmin):
+class ErasureAdmin(SiteFactAdmin):
     list_display = ("receipt", "state", "asked_at", "step", "steps_done", "steps", "finished_at", "lifted_at")
     ordering = ("-pk",)
 
 
 @admin.register(ChoiceClock)
-class ChoiceClockAdmin(FactAdmin):
+class ChoiceClockAdmin(SiteFactAdmin):
     list_display = ("version",)
     ordering = ("pk",)

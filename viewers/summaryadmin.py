@@ -5,14 +5,16 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from streamstats.lib.admin import LargeTableAdmin
+from streams.reach import Role
+from streams.scopedadmin import ScopedAdmin
 from viewers.admin import SearchByName
 from viewers.models import SummaryPolicy, SummaryTurn
 from viewers.summarypolicy import PolicyForm
 
 
 @admin.register(SummaryPolicy)
-class SummaryPolicyAdmin(LargeTableAdmin):
+class SummaryPolicyAdmin(ScopedAdmin):
+    seen_by = added_by = changed_by = deleted_by = Role.OWNER
     form = PolicyForm
     fields = ("channel", *PolicyForm.Meta.fields)
     list_display = ("channel", "is_on", "has_recaps", "needs_review", "per_minute", "per_day")
@@ -25,6 +27,7 @@ class SummaryPolicyAdmin(LargeTableAdmin):
 
 @admin.register(SummaryTurn)
 class SummaryTurnAdmin(SearchByName):
+    seen_by = Role.SUPERUSER
     list_display = ("viewer", "channel", "messages")
     list_select_related = ("viewer", "channel")
     ordering = ("-pk",)

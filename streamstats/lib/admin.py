@@ -1,23 +1,23 @@
-"""What every admin page here has in common: quick on tables of any length, and facts stay as they were."""
+"""What every admin page here has in common: quick on tables of any length. Who sees what: streams/scopedadmin.py."""
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
 
 from streamstats.lib.paging import CappedPaginator
 
 
-class FixedOrder(ChangeList):
+class FixedOrder(ChangeList):  # type: ignore[misc]  # of a library without types
     """Sorts only as the admin class says: that order has an index, one made up in the address has not."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         return list(self.model_admin.get_ordering(request))
 
 
-class LargeTableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+class LargeTableAdmin(ModelAdmin):  # type: ignore[misc]  # of a library without types
     """`ordering` must follow an index, and end in a unique column."""
 
     show_full_result_count = False
@@ -35,19 +35,7 @@ class LargeTableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscr
         if "\x00" in object_id:  # which Postgres takes for no text at all
             return None
         try:
-            return super().get_object(request, object_id, from_field)
+            found: Model | None = super().get_object(request, object_id, from_field)
         except self.model.MultipleObjectsReturned:
-            return self.get_queryset(request).filter(pk=object_id).first()
-
-
-class FactAdmin(LargeTableAdmin):
-    """Rows that were observed: they can be looked at, and nothing else."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+            found = self.get_queryset(request).filter(pk=object_id).first()
+        return found

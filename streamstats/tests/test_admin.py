@@ -34,7 +34,9 @@ from chat.models import (
 from chat.tests.crowd import make_emote, make_message
 from streams.admin import ChannelAdmin, StreamAdmin
 from streams.models import (
+    AuditEntry,
     ChannelDay,
+    ChannelModerator,
     ChannelTotal,
     EventSubscription,
     Gap,
@@ -45,9 +47,10 @@ from streams.models import (
     StreamSample,
     StreamSegment,
 )
+from streams.scopedadmin import FactAdmin
 from streams.tests.cast import make_channel
 from streams.tests.granted import make_grant
-from streamstats.lib.admin import FactAdmin, LargeTableAdmin
+from streamstats.lib.admin import LargeTableAdmin
 from streamstats.lib.paging import CappedPaginator
 from streamstats.simulator.facts import Account
 from viewers.admin import ViewerAdmin
@@ -99,6 +102,7 @@ OF_ONE_CHANNEL = [
     "ViewerEmote",
     "Reward",
     "ChannelDay",
+    "ChannelModerator",
     "Stream",
     "StreamReport",
     "Gap",
@@ -174,6 +178,10 @@ def world():
         JobRun.objects.create(name=name, started_at=now, took_ms=1, outcome="failed", detail="no sense")
         grant = make_grant(Account(f"g{name}", name, name), channel=channel)
         EventSubscription.objects.create(grant=grant, type="x", version="1", state="refused", updated_at=now)
+        ChannelModerator.objects.create(
+            channel=channel, twitch_id=viewer.pk, login=viewer.login, since=now, told_at=now
+        )
+        AuditEntry.objects.create(channel=channel, action="page.hide", role="moderator", viewer_id=viewer.pk)
         Replay.objects.create(digest=name, name="a file", lines_done=1)
 
 
