@@ -1,6 +1,5 @@
 """The steps of an erasure: see chat/erasure.py, which says when they are taken."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,13 +12,12 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Model, QuerySet
 
 from chat import erasestatements as statements
-from chat import export, folds, personal
-from chat.anonymous import COLUMNS, anonymous_keys
+from chat import export, personal
 from chat.cleaning import Person, Work, clean_messages, clean_table, delete_dead
 from chat.ingest.queue import STREAM
+from chat.leaving import MENTION, Leaver, names_of
 from chat.loginerasure import end_grant, leave_login
 from chat.mentions import Mentions
 from streams import pages
@@ -31,11 +29,8 @@ from viewers.models import Erasure, Export, Progress, Viewer, ViewerName
 
 log = structlog.get_logger(__name__)
 
-ROWS_AT_ONCE = 5000
-STREAMS_AT_ONCE = 100
-
-MENTION, KEPT = "mention ", "kept "
-"""Before the name of a table in `Erasure.removed`: texts of others that were cleaned; what is not touched."""
+KEPT = "kept "
+"""Before the name of a table in `Erasure.removed`: what is not touched."""
 
 WORDS = {
     "login": "your login",
@@ -57,10 +52,6 @@ WORDS = {
     "last": "your account",
 }
 """The steps in their order, as the receipt calls them."""
-
-
-FOLDED = ("chat.ViewerEmote", "viewers.Standing", "viewers.Award")
-"""What jobs fold from the rest: deleted last, when nothing is left that they could be folded from."""
 
 
 class StillOnItsWay(Exception):
@@ -89,7 +80,7 @@ class Step(NamedTuple):
 Deeds = list[tuple[Step, Callable[[], None]]]
 
 
-class Eraser:
+class Eraser(Leaver):
     """The steps of one erasure, and what each does: what is theirs, the texts of others, and the account itself.
 
     Texts are read once for many who are erased: see `clean_texts`.
@@ -181,9 +172,6 @@ class Eraser:
             setattr(self.erasure, name, value)
         self.erasure.save(update_fields=changes.keys())
 
-    def _values(self, channel: int) -> dict[str, Any]:
-        return {"channel": channel, "viewer": self.viewer_id, "most": ROWS_AT_ONCE}
-
     def _leave_login(self) -> None:
         """First, so that nobody goes on writing as them."""
         leave_login(self.viewer_id, self.mentions, self._batch)
@@ -208,106 +196,11 @@ class Eraser:
             if client.xrange(STREAM, "-", before, count=1):
                 raise StillOnItsWay
 
-    # Their own rows, in a channel
-
-    def _leave_messages(self, channel: int) -> None:
-        """Make their messages nobody's: they still count for the channel, and say nothing."""
-        values = self._values(channel) | COLUMNS | anonymous_keys()
-        # "viewer" is whose they are, "viewer_id" whose they become.
-        while self._is_any("chat.Message", channel):
-            with self._batch([channel]) as (cursor, removed):
-                cursor.execute(statements.STAGE_MESSAGES, values)
-                cursor.execute(statements.ANALYZE_MESSAGES)
-                cursor.execute(statements.DELETE_TWINS, values)
-                cursor.execute(statements.LOWER_TWINS, values)
-                cursor.execute(statements.MAKE_NOBODYS, values)
-                removed["chat.Message"] += cursor.rowcount
-                cursor.execute(statements.LOWER_MINUTES, values)
-                cursor.execute(statements.DELETE_DEEDS_ON_MESSAGES, values)
-                removed["chat.ModerationEvent"] += cursor.rowcount
-
-    def _leave_events(self, channel: int) -> None:
-        values = self._values(channel)
-        while self._is_any("chat.ChatEvent", channel):
-            with self._batch([channel]) as (cursor, removed):
-                cursor.execute(statements.STAGE_EVENTS, values)
-                cursor.execute(statements.LOWER_FACTS, values)
-                cursor.execute(statements.FREE_TWINS, values)
-                cursor.execute(statements.DELETE_EVENTS, values)
-                removed["chat.ChatEvent"] += cursor.rowcount
-
-    def _give_to_nobody(self, channel: int) -> None:
-        """What others gave them stays the others', and says to nobody whom they gave it."""
-        while True:
-            with self._batch([channel]) as (cursor, removed):
-                cursor.execute(statements.GIFTS_TO, self._values(channel))
-                rows = [self._given_to_nobody(*row) for row in cursor.fetchall()]
-                if not rows:
-                    return
-                cursor.execute(statements.GIVE_TO_NOBODY, [list(column) for column in zip(*rows, strict=True)])
-                removed[f"{MENTION}chat.ChatEvent"] += cursor.rowcount
-
-    def _given_to_nobody(self, event: str, told: Any, system_text: str, text: str) -> tuple[str, str, str, str]:
-        params = json.loads(told) if isinstance(told, str) else told
-        names = [str(params.get(f"recipient-{name}") or "") for name in ("user-name", "display-name")]
-        mentions = Mentions(self.viewer_id, [*self.mentions.names, *names])
-        kept = {name: value for name, value in params.items() if not name.startswith("recipient-")}
-        return event, json.dumps(mentions.cleaned_json(kept)), mentions.cleaned(system_text), mentions.cleaned(text)
-
-    def _delete_deeds(self, channel: int) -> None:
-        with self._batch([channel]) as (cursor, removed):
-            cursor.execute(statements.DELETE_DEEDS, self._values(channel) | {"names": self.mentions.names})
-            removed["chat.ModerationEvent"] += cursor.fetchone()[0]
-
-    def _leave_streams(self, channel: int) -> None:
-        """Have the streams they came to counted again without them."""
-        after = ""
-        while True:
-            with self._batch() as (cursor, removed):
-                values = self._values(channel) | {"after": after, "most": STREAMS_AT_ONCE}
-                cursor.execute(statements.STREAMS, values)
-                values["streams"] = [stream for (stream,) in cursor.fetchall()]
-                if not values["streams"]:
-                    return
-                after = values["streams"][-1]
-                cursor.execute(statements.WAIT_FOR_COUNTS, values)  # before the lock of the channel, as who counts does
-                lock_channels(cursor, [channel])
-                cursor.execute(statements.LEAVE_CORRECTIONS, values)
-                removed["viewers.SessionCorrection"] += cursor.rowcount
-                cursor.execute(statements.LEAVE_VISITS, values)
-                removed["viewers.ViewSession"] += cursor.rowcount
-                cursor.execute(statements.LEAVE_STREAMS, values)
-                removed["viewers.ViewerStream"] += cursor.fetchone()[0]
-
-    def _leave_days(self, channel: int) -> None:
-        with self._batch([channel]) as (cursor, removed):
-            cursor.execute(statements.LEAVE_DAYS, self._values(channel))
-            removed["viewers.ViewerDay"] += cursor.fetchone()[0]
-            cursor.execute(statements.LEAVE_TOTAL, self._values(channel))
-            removed["viewers.ViewerTotal"] += cursor.fetchone()[0]
+    # Their own rows
 
     def _delete_summaries(self) -> None:
         with self._batch() as (_, removed):
             removed.update(summaries.erase(self.viewer_id))
-
-    def _delete_rows(self, channel: int) -> None:
-        """What is counted nowhere else: the register says whose it is."""
-        for label in (label for label in _plain_tables() if label not in FOLDED):
-            while self._is_any(label, channel):
-                with self._batch([channel]) as (_, removed):
-                    removed.update(self._delete_some(label, channel))
-        for label in FOLDED:
-            while self._is_any(label, channel):
-                with self._batch() as (cursor, removed):
-                    folds.hold(cursor, [channel])  # who folds just now may have read them still
-                    removed.update(self._delete_some(label, channel))
-
-    def _delete_some(self, label: str, channel: int) -> dict[str, int]:
-        some = rows_in(label, self.viewer_id, [channel]).order_by().values("pk")[:ROWS_AT_ONCE]
-        return QuerySet(personal.model_of(label)).filter(pk__in=some).delete()[1]
-
-    def _is_any(self, label: str, channel: int) -> bool:
-        return rows_in(label, self.viewer_id, [channel]).exists()
 
     # What others wrote
 
@@ -391,58 +284,6 @@ DEAD = "chat.DeadLetter"
 
 def _place(name: str, where: str | int) -> tuple[int, int]:
     return list(WORDS).index(name), int(where)
-
-
-def names_of(viewer_id: str) -> set[str]:
-    """Every name they had and nobody else did."""
-    names = {*ViewerName.objects.filter(viewer=viewer_id).values_list("login", "display_name")}
-    names |= {*Viewer.objects.filter(pk=viewer_id).values_list("login", "display_name")}
-    names |= {*TwitchGrant.objects.filter(twitch_id=viewer_id).values_list("login", "display_name")}
-    found = {name for pair in names for name in pair if name}
-    lower = {name.lower() for name in found}
-    others = {*ViewerName.objects.filter(login__in=lower).exclude(viewer=viewer_id).values_list("login", flat=True)}
-    others |= {*Viewer.objects.filter(login__in=lower).exclude(pk=viewer_id).values_list("login", flat=True)}
-    channels = Channel.objects.filter(login__in=lower).exclude(twitch_id=viewer_id)
-    others |= {str(login) for login in channels.values_list("login", flat=True)}
-    return {name for name in found if name.lower() not in others}
-
-
-def rows_in(label: str, viewer_id: str, channels: Sequence[int]) -> QuerySet[Any]:
-    """Their rows in channels, by the indexes, which begin with the channel."""
-    rows = personal.rows_of(label, viewer_id)
-    path = _path_to_channel(personal.model_of(label))
-    return rows.filter(**{f"{path}__in": channels}) if path else rows
-
-
-def _path_to_channel(model: type[Model]) -> str:
-    names = {field.name for field in model._meta.fields}  # noqa: SLF001
-    paths = {"channel": "channel", "stream": "stream__channel", "profile": "profile__channel"}
-    paths |= {"summary": "summary__channel", "claim": "claim__summary__channel"}
-    return next((path for name, path in paths.items() if name in names), "")
-
-
-# Those whose rows count for something else, or outlive the others: each has its own step.
-_WITH_A_STEP = frozenset(
-    {
-        "chat.Message",
-        "chat.ChatEvent",
-        "chat.ModerationEvent",
-        "viewers.ViewerDay",
-        "viewers.ViewerTotal",
-        "viewers.ViewerStream",
-        "viewers.ViewSession",
-        "viewers.Viewer",
-        "viewers.ViewerName",
-        "viewers.Consent",
-        "viewers.Export",
-        "viewers.Profile",  # last, for what moderators decide until then
-        "streams.TwitchGrant",
-    }
-)
-
-
-def _plain_tables() -> list[str]:
-    return [label for label in personal.own_tables() if label not in _WITH_A_STEP]
 
 
 def tables_of_others() -> list[str]:

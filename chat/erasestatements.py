@@ -18,6 +18,9 @@ SELECT id, {ANONYMOUS_ID.format("id")} AS new_id, sent_at, source_channel_id = '
 FROM chat_message WHERE channel_id = %(channel)s AND viewer_id = %(viewer)s ORDER BY sent_at LIMIT %(most)s
 """
 ANALYZE_MESSAGES = "ANALYZE leaving"
+# More than one batch may be in a transaction.
+UNSTAGE_MESSAGES = "DROP TABLE leaving, twin"
+UNSTAGE_EVENTS = "DROP TABLE leaving"
 
 # A line that was told twice, before and after it was asked to erase, is stored twice: as what it was, and as nobody's.
 DELETE_TWINS = """

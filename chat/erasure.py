@@ -22,7 +22,8 @@ from django.db.models import Q
 
 from chat import personal
 from chat.cleaning import find_messages, find_rows
-from chat.eraser import MENTION, Eraser, Show, StillOnItsWay, clean_texts, names_of, rows_in, tables_of_others
+from chat.eraser import Eraser, Show, StillOnItsWay, clean_texts, tables_of_others
+from chat.leaving import MENTION, names_of, rows_in
 from chat.loginerasure import logins_of
 from chat.mentions import Mentions
 from streams.locks import ERASURES

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from chat import personal
-from chat.eraser import KEPT, MENTION
+from chat.eraser import KEPT
+from chat.leaving import MENTION
 
 NOBODYS = "chat.Message"
 

@@ -327,13 +327,13 @@ class PowerCutError(BaseException):
 def test_killed_anywhere_and_begun_again_it_ends_the_same(site, redis_client):
     asked = choices.ask_to_erase(site.person)
     steps = set()
-    for statements in chain.from_iterable(repeat(number, 3) for number in count(3)):
+    for statements in chain.from_iterable(repeat(number, 5) for number in count(3)):
         if not is_killed_after(statements, asked):
             break
         asked.refresh_from_db()
         steps.add(asked.step.partition(" ")[0])
     assert statements > 40
-    assert len(steps) > 10
+    assert len(steps) >= 10
     assert found_anywhere(redis_client) == []
     assert recounted() == RIGHT
     asked.refresh_from_db()
@@ -722,8 +722,8 @@ def test_who_logs_in_meanwhile_is_logged_out_at_the_end(site, redis_client):
 
 
 def test_many_rows_go_in_batches(site, redis_client, monkeypatch):
-    monkeypatch.setattr("chat.eraser.ROWS_AT_ONCE", 2)
-    monkeypatch.setattr("chat.eraser.STREAMS_AT_ONCE", 1)
+    monkeypatch.setattr("chat.leaving.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("chat.leaving.STREAMS_AT_ONCE", 1)
     monkeypatch.setattr("chat.cleaning.SPAN", 2)
     monkeypatch.setattr("chat.cleaning.AT_ONCE", 1)
     monkeypatch.setattr("chat.loginerasure.SESSIONS_AT_ONCE", 1)
