@@ -33,6 +33,7 @@ SERVICE_SCHEMES = {
     "FFZ_URL": HTTP,
 }
 HIGHEST_PORT = 65535
+LONGEST_WEBHOOK_S = 30
 
 
 @register()
@@ -185,6 +186,27 @@ def check_features(**kwargs: Any) -> Iterator[CheckMessage]:
             f"TWITCH_FEATURES names what there is not: {', '.join(sorted(unknown))}.",
             hint=f"Name some of {', '.join(FEATURES)}, or leave it out for all of them.",
             id="streamstats.E007",
+        )
+
+
+@register()
+def check_webhook_timeout(**kwargs: Any) -> Iterator[CheckMessage]:
+    if not 0 < settings.WEBHOOK_TIMEOUT_S <= LONGEST_WEBHOOK_S:
+        yield Error(
+            f"WEBHOOK_TIMEOUT_S ({settings.WEBHOOK_TIMEOUT_S:g}) is not a time that a receiver may take.",
+            hint=f"Give seconds above 0 and up to {LONGEST_WEBHOOK_S}, or leave it out for 10.",
+            id="streamstats.E016",
+        )
+
+
+@register()
+def check_webhook_guard(**kwargs: Any) -> Iterator[CheckMessage]:
+    if settings.WEBHOOK_ALLOW_PRIVATE and not settings.DEBUG:
+        yield Caution(
+            "WEBHOOK_ALLOW_PRIVATE is on.",
+            hint="Whoever owns a channel here can have requests sent to any address that this server reaches, also"
+            " inside its own network. Switch it off where anybody but you is one.",
+            id="streamstats.W002",
         )
 
 

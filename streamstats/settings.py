@@ -146,6 +146,11 @@ PAGE_CACHE_SECONDS = env.int("PAGE_CACHE_SECONDS", default=300)
 LIVE_PAGES = env.int("LIVE_PAGES", default=2000)
 LIVE_PAGES_PER_ADDRESS = env.int("LIVE_PAGES_PER_ADDRESS", default=30)
 
+# Webhooks are sent only where everybody could send them, over TLS. This lifts it, for receivers on one's own machine.
+WEBHOOK_ALLOW_PRIVATE = switch("WEBHOOK_ALLOW_PRIVATE")
+# How long a receiver may take for one, from looking up its name to the end of its answer.
+WEBHOOK_TIMEOUT_S = env.float("WEBHOOK_TIMEOUT_S", default=10.0)
+
 # Our application at Twitch (https://dev.twitch.tv/console). Without it chat is read anonymously, and that is all.
 TWITCH_CLIENT_ID = env.str("TWITCH_CLIENT_ID", default="")
 TWITCH_CLIENT_SECRET = env.str("TWITCH_CLIENT_SECRET", default="")
