@@ -50,10 +50,11 @@ def existing() -> dict[date, str]:
             " WHERE i.inhparent = %s::regclass AND c.relname <> %s",
             [PARENT, DEFAULT],
         )
-        return {_month_in(name): name for (name,) in cursor.fetchall()}
+        return {month_in(name): name for (name,) in cursor.fetchall()}
 
 
-def _month_in(name: str) -> date:
+def month_in(name: str) -> date:
+    """The month of a partition, by its name."""
     year, month = name.removeprefix(f"{PARENT}_y").split("m")
     return date(int(year), int(month), 1)
 

@@ -1,0 +1,231 @@
+"""Finding messages by words, author and time, the newest first, quickly in tables of any length.
+
+Two ways lead to a page of hits. Reading back from the newest is quick for words that many messages have; the index of
+words is quick for those that few have, but gives all hits of a month at once. How common the words are is seen on the
+first messages read, and what either way would cost decides, month by month. Times without an index (see
+chat/wordindex.py) are read back. Who waits is answered in time: with what was found so far, and where to go on.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from chat import partitions, wordindex
+from chat.models import Message
+from chat.wordindex import WORDS
+from streams.models import Stream
+
+PATIENCE_S = 0.2
+PROBED = 2_000
+"""Messages by which it is judged how common words are."""
+READ_AT_ONCE = 10_000
+"""Messages that are read back before the clock is looked at."""
+READING_US, FETCHING_US = 6, 4
+"""About what it takes to read a message back and look for words in it, and to fetch one that an index named."""
+LONGEST_WORDS = 200
+
+BEGINNING = datetime.combine(partitions.TWITCH_BEGAN, datetime.min.time(), UTC)
+END = datetime(9999, 1, 1, tzinfo=UTC)
+MOMENT, NOTHING = timedelta(microseconds=1), timedelta()
+
+MATCHES = f"{WORDS} @@ websearch_to_tsquery('simple', %(words)s)"
+NEWEST = "ORDER BY sent_at DESC, id DESC"
+# Rows are compared as a whole where a page ended; both times before are what indexes and months are found by.
+IN_SPAN = """channel_id = %(channel)s AND sent_at >= %(since)s AND sent_at < %(until)s AND sent_at <= %(before_at)s
+    AND (sent_at, id) < (%(before_at)s, %(before_id)s)"""
+BY_AUTHORS = "viewer_id = ANY(%(authors)s)"
+
+
+class Query(NamedTuple):
+    """What to look for: words as in a web search ("a phrase", this or that, -without), in [since, until), a stream."""
+
+    words: str = ""
+    author_ids: list[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    stream: Stream | None = None
+    removed: bool | None = None
+
+    @property
+    def asked(self) -> str:
+        return self.words.replace("\x00", "").strip()[:LONGEST_WORDS]
+
+    @property
+    def conditions(self) -> str:
+        """What indexes on times, authors and removed messages can tell, as SQL."""
+        removed = {None: "", True: " AND removed_at IS NOT NULL", False: " AND removed_at IS NULL"}[self.removed]
+        return IN_SPAN + (f" AND {BY_AUTHORS}" if self.author_ids is not None else "") + removed
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"words": self.asked, "authors": self.author_ids}
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        begun, ended = (self.stream.started_at, self.stream.ended_at) if self.stream else (None, None)
+        return max(self.since or BEGINNING, begun or BEGINNING), min(self.until or END, ended or END)
+
+
+class Place(NamedTuple):
+    """Where a page ends: what follows is older, or of the same moment with a smaller id."""
+
+    sent_at: datetime
+    id: str
+
+
+class Found(NamedTuple):
+    """Messages with their viewers, the newest first; where to go on, None where there is nothing older to look at."""
+
+    rows: list[Message]
+    after: Place | None
+    searched_until: datetime
+
+
+class Span(NamedTuple):
+    """[since, until) of one table. `rows` is how many it has about; 0 where it has no index of words."""
+
+    table: str
+    since: datetime
+    until: datetime
+    rows: int = 0
+
+
+def find(
+    channel_id: int,
+    query: Query,
+    before: Place | None = None,
+    most: int = 50,
+    *,
+    patience_s: float = PATIENCE_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> Found:
+    """Messages of a channel; about `patience_s` after it began, no other part is begun."""
+    if query.words and not _says_something(query.asked):
+        return Found([], None, BEGINNING)
+    search = _Search(channel_id, query, before, most + 1)
+    until = clock() + patience_s
+    while search.span and len(search.places) <= most:
+        search.look(search.span)
+        if clock() >= until:
+            break
+    shown = search.places[:most]
+    more = shown[-1] if len(search.places) > most else None
+    after = more or (search.before if search.span else None)
+    return Found(_load(channel_id, shown), after, after.sent_at if after else query.span[0])
+
+
+def about(channel_id: int, query: Query) -> int:
+    """About how many there are, as Postgres estimates: nothing is counted."""
+    since, until = query.span
+    statement = f"EXPLAIN (FORMAT JSON) SELECT FROM {partitions.PARENT} WHERE {query.conditions}"
+    statement += f" AND {MATCHES}" if query.asked else ""
+    place = {"channel": channel_id, "since": since, "until": until, "before_at": until, "before_id": ""}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, query.values | place)
+        [(plan,)] = cursor.fetchall()
+    return int(plan[0]["Plan"]["Plan Rows"])
+
+
+def _says_something(words: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT numnode(websearch_to_tsquery('simple', %s)) > 0", [words])
+        return bool(cursor.fetchone()[0])
+
+
+def _load(channel_id: int, places: list[Place]) -> list[Message]:
+    if not places:
+        return []
+    ids, times = [place.id for place in places], (places[-1].sent_at, places[0].sent_at)
+    rows = Message.objects.filter(channel=channel_id, id__in=ids, sent_at__range=times)
+    return list(rows.select_related("viewer").order_by("-sent_at", "-pk"))
+
+
+class _Search:
+    """How far a search has come: the hits so far, and the place and the span that it goes on from."""
+
+    def __init__(self, channel_id: int, query: Query, before: Place | None, wanted: int) -> None:
+        self.query = query
+        self.places: list[Place] = []
+        self.before = before or Place(query.span[1], "")
+        self._wanted = wanted
+        self._read = self._hits = 0
+        self._conditions = query.conditions
+        self._values = query.values | {"channel": channel_id}
+        self._spans = self._planned()
+        self.span = next(self._spans, None)
+
+    def look(self, span: Span) -> None:
+        """Look through a span, or through the next part of it."""
+        if not self.query.asked:
+            is_through = self._list(span)
+        elif span.rows and self._read >= PROBED and self._is_rare_in(span):
+            is_through = self._look_up(span)
+        else:
+            is_through = self._read_back(span)
+        if is_through:
+            self.before, self.span = Place(span.since, ""), next(self._spans, None)
+
+    def _planned(self) -> Iterator[Span]:
+        """What to look through, the newest first. Authors and removed messages have indexes over all months."""
+        since, until = self.query.span
+        until = min(until, self.before.sent_at + (MOMENT if self.before.id else NOTHING))
+        if self.query.asked and self.query.author_ids is None and not self.query.removed:
+            for index, rows in wordindex.existing():
+                start = partitions.bounds(index.month)[0]
+                if start < until and index.until > since:
+                    if index.until < until:
+                        yield Span(partitions.PARENT, index.until, until)
+                    yield Span(index.table, max(start, since), min(index.until, until), rows)
+                    until = max(start, since)
+        if until > since:
+            yield Span(partitions.PARENT, since, until)
+
+    def _is_rare_in(self, span: Span) -> bool:
+        frequency = (self._hits + 0.5) / (self._read + 1)
+        reading = (self._wanted - len(self.places)) / frequency * READING_US
+        return frequency * span.rows * FETCHING_US < reading
+
+    def _list(self, span: Span) -> bool:
+        """The next messages, whatever they say. An index has them in order."""
+        self._ask(f"SELECT sent_at, id FROM {span.table} WHERE {self._conditions} {NEWEST} LIMIT %(wanted)s", span)
+        return True
+
+    def _look_up(self, span: Span) -> bool:
+        """All hits of a span by its index, then sorted: Postgres may not try to read them in order."""
+        hits = f"SELECT sent_at, id FROM {span.table} WHERE {self._conditions} AND {MATCHES}"
+        self._ask(f"WITH hit AS MATERIALIZED ({hits}) SELECT sent_at, id FROM hit {NEWEST} LIMIT %(wanted)s", span)
+        return True
+
+    def _read_back(self, span: Span) -> bool:
+        """The hits among the next messages; whether these were the last of the span."""
+        at_once = READ_AT_ONCE if self._read >= PROBED else PROBED
+        newest = f"SELECT sent_at, id, text FROM {span.table} WHERE {self._conditions} {NEWEST} LIMIT %(at_once)s"
+        hits = self._ask(
+            f"SELECT sent_at, id FROM ({newest}) read WHERE {MATCHES} LIMIT %(wanted)s", span, at_once=at_once
+        )
+        if len(self.places) >= self._wanted:
+            return False
+        last = self._rows(
+            f"SELECT sent_at, id FROM ({newest}) read OFFSET %(skipped)s", span, at_once=at_once, skipped=at_once - 1
+        )
+        self._read += at_once
+        self._hits += hits
+        if last:
+            [self.before] = last
+        return not last
+
+    def _ask(self, statement: str, span: Span, **others: Any) -> int:
+        rows = self._rows(statement, span, **others)
+        self.places += rows
+        return len(rows)
+
+    def _rows(self, statement: str, span: Span, **others: Any) -> list[Place]:
+        at, message_id = self.before
+        place = {"since": span.since, "until": span.until, "before_at": at, "before_id": message_id}
+        values = self._values | place | {"wanted": self._wanted - len(self.places)} | others
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return [Place(*row) for row in cursor.fetchall()]
