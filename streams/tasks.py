@@ -2,9 +2,17 @@
 
 from datetime import UTC, datetime
 
+from asgiref.sync import async_to_sync
+
 from streams import grants, jobs
 from streams.jobs import job
+from streams.models import Webhook
 from streams.oauth import TwitchAway
+from streams.webhooks import telling
+from streams.webhooks.delivering import Courier, tell_owner
+
+# With what is on its way at the end of it, a little more than a minute: the next run waits in the queue by then.
+WEBHOOK_RUN_S = 54
 
 
 @job(at_most_s=600)
@@ -20,3 +28,25 @@ def check_grants() -> str:
     if checked.unreachable:
         raise TwitchAway(str(checked))
     return str(checked)
+
+
+@job(at_most_s=100)
+def tell_webhooks() -> str:
+    """Make deliveries of what changed and send those that are due, for most of a minute: then the next run goes on."""
+    if not Webhook.objects.working().exists():
+        return "nobody is to be told"
+    courier = Courier(given_up=mail_about_webhook.delay)
+    async_to_sync(courier.work)(WEBHOOK_RUN_S)
+    return f"{courier.taken:,} taken, {courier.failed:,} failed"
+
+
+@job(at_most_s=120, lock_key=lambda webhook_id: webhook_id)
+def mail_about_webhook(webhook_id: int) -> str:
+    """Tell whoever made a webhook that it was given up."""
+    return tell_owner(webhook_id)
+
+
+@job(at_most_s=600)
+def forget_deliveries() -> str:
+    """Delete what webhooks were told long ago."""
+    return f"{telling.forget(datetime.now(UTC)):,} forgotten"

@@ -27,10 +27,16 @@ MUST_NOT_WAIT = (
 SUMMARIES = "summaries"
 WAITS_FOR_OTHERS = ("chat.tasks.write_summary",)
 
+# Webhooks are sent all the time: one job goes on for a minute, and the next is there when it ends. So its worker does
+# one at a time.
+WEBHOOKS = "webhooks"
+GOES_ON = ("streams.tasks.tell_webhooks",)
+
 app.conf.update(
     task_routes={
         **{task: {"queue": POLLS} for task in MUST_NOT_WAIT},
         **{task: {"queue": SUMMARIES} for task in WAITS_FOR_OTHERS},
+        **{task: {"queue": WEBHOOKS} for task in GOES_ON},
     },
     # A job is done when it is done, not when it was taken: a worker that is killed leaves it to another.
     # That is safe because running any of our jobs twice is.
@@ -66,8 +72,12 @@ app.conf.beat_schedule = {
     "rank": every(5, "chat.tasks.rank"),
     # Begins the summaries that are due, as many as channels have in a minute.
     "give out summaries": every(1, "chat.tasks.give_out_summaries"),
+    # Tells addresses that owners chose of what happens, and goes on with it until the next comes.
+    "tell webhooks": every(1, "streams.tasks.tell_webhooks"),
     # Asks Twitch for the accounts of those who are new, or came to a stream.
     "ask for accounts": every(5, "viewers.tasks.ask_for_accounts"),
+    # Asks who moderates the channels that were just connected, and all others once a day.
+    "read moderators": every(1, "chat.tasks.read_moderators"),
     # Reads the emotes, badges and cheers of channels that are new.
     "read new catalogues": every(5, "chat.tasks.read_new_catalogues"),
     # Writes the exports that were asked for, where that did not begin at once.
@@ -88,6 +98,8 @@ app.conf.beat_schedule = {
     "forget exports": daily("9:45", "chat.tasks.forget_exports"),
     # Forgets who began to log in and did not, and sessions that are over.
     "forget logins": daily("9:50", "viewers.tasks.forget_logins"),
+    # Forgets what webhooks were told weeks ago.
+    "forget deliveries": daily("9:55", "streams.tasks.forget_deliveries"),
     # Forgets what is written of jobs that ran weeks ago.
     "forget runs": daily("9:40", "streams.tasks.forget_runs"),
 }
