@@ -168,15 +168,18 @@ SELECT channel_id, viewer_id, stream_id, came_at, left_at, 'chatters', 'absent' 
 WHERE v %% 4000 <> 7 ORDER BY came_at
 """
 
-MESSAGES = """
+# Words as in a language, after Zipf's law: the tenth is said a tenth as often as the first, of some 50,000.
+VOCABULARY = 10.8
+MESSAGES = f"""
 INSERT INTO chat_message (id, channel_id, viewer_id, sent_at, text, is_action, is_first, is_returning, bits, badges,
     badge_info, notice, reward_id, reply_to_id, reply_to_viewer_id, thread_id, source_id, source_channel_id, emotes)
 SELECT md5(n || ':' || v || ':' || k)::uuid::text, channel_id, viewer_id,
     date_trunc('milliseconds', came_at + (left_at - came_at) * pg_temp.r(seed, 41)),
-    'words number ' || (seed %% 100003) || ' of nobody, only to be as long as a message is',
+    (SELECT string_agg('word' || floor(exp({VOCABULARY} * pg_temp.r(seed * 17 + place, 44)))::int, ' ')
+        FROM generate_series(1, 4 + (seed %% 13)::int) AS place),
     false, false, false, CASE WHEN seed %% 997 = 5 THEN 100 ELSE 0 END,
     CASE WHEN v %% 3 = 0 THEN 'subscriber/12' ELSE '' END, '', '', '', '', '', '', '', '',
-    CASE WHEN pg_temp.r(seed, 42) < 0.6 THEN '{}'::int[]
+    CASE WHEN pg_temp.r(seed, 42) < 0.6 THEN '{{}}'::int[]
         ELSE ARRAY(SELECT 1 + floor(%(emotes)s * pg_temp.r(seed * 3 + use, 43) ^ 3)::int
             FROM generate_series(1, 1 + (seed %% 2)::int) AS use) END
 FROM (
