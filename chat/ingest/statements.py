@@ -80,6 +80,7 @@ WHERE (
 ) IS NULL
 """
 
+# For who syncs messages, the log of changes says in which minutes there are new ones, not which: see chat/synced.py.
 INSERT_MESSAGES = """
 WITH inserted AS (
     INSERT INTO chat_message (
@@ -92,6 +93,9 @@ WITH inserted AS (
     FROM staged
     ON CONFLICT DO NOTHING
     RETURNING channel_id, viewer_id, sent_at, bits, emotes, source_channel_id
+), logged AS (
+    INSERT INTO streams_change (channel_id, resource, key)
+    SELECT DISTINCT channel_id, 'stored', (sent_ms / 60000)::text FROM staged
 )
 INSERT INTO fresh SELECT channel_id, viewer_id, sent_at, bits, emotes FROM inserted WHERE source_channel_id = ''
 """

@@ -7,6 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from streams.models import Channel
+from streams.models.change import ThisTransaction
 from viewers.models import Viewer
 
 
@@ -59,6 +60,9 @@ class Message(models.Model):
     )
     emotes = ArrayField(models.IntegerField(), default=list, help_text="Emote keys, one per use, in order.")
     removed_at = models.DateTimeField(null=True, blank=True, help_text="When a moderator removed it.")
+    stored_in = models.BigIntegerField(
+        db_default=ThisTransaction(), editable=False, help_text="Transaction that wrote it: see chat/synced.py."
+    )
 
     objects = MessageQuerySet.as_manager()
 

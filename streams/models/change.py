@@ -44,8 +44,8 @@ class Change(models.Model):
         indexes: ClassVar = [
             # What changed in a channel since a transaction, in order.
             models.Index(fields=["channel", "resource", "xid", "key"], name="change_in_order"),
-            # The oldest, to be forgotten.
-            models.Index(fields=["at"], name="change_by_time"),
+            # The oldest, to be forgotten; and what one transaction wrote, to be sealed.
+            models.Index(fields=["xid"], name="change_by_number"),
         ]
 
     def __str__(self) -> str:
