@@ -3,22 +3,19 @@
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import aiohttp
 
-from bench.place import ROOT, installation
+from bench.place import installation
+from bench.web import at, few, load, p95, session_of, timed, web
 
 USERS = int(os.environ.get("BENCH_PAGES_USERS", "1000"))
 EVERY_S = 10.0
@@ -50,37 +47,32 @@ class Known(NamedTuple):
     """The session cookie of somebody who is logged in."""
 
 
-def _few(rows: list[Any], random: Random) -> Any:
-    """One of them, after Zipf's law, as people look at pages: the tenth a tenth as often as the first."""
-    return rows[int((len(rows) + 1) ** random.random()) - 1]
-
-
 CHANNEL = "/c/volume/"
 Maker = Callable[[Known, Random], str]
 PAGES: dict[str, tuple[int, Maker]] = {
     # name: how often it is looked at, and one of its addresses
     "front": (4, lambda _known, _random: "/"),
     "channel": (14, lambda _known, _random: CHANNEL),
-    "viewer": (22, lambda known, random: f"{CHANNEL}viewers/{_few(known.logins, random)}/"),
+    "viewer": (22, lambda known, random: f"{CHANNEL}viewers/{few(known.logins, random)}/"),
     "viewer in a month": (
         4,
-        lambda known, random: f"{CHANNEL}viewers/{_few(known.logins, random)}/?range=2026-{random.randint(1, 10):02}",
+        lambda known, random: f"{CHANNEL}viewers/{few(known.logins, random)}/?range=2026-{random.randint(1, 10):02}",
     ),
     "viewer in a stream": (
         2,
         lambda known, random: (
-            f"{CHANNEL}viewers/{_few(known.logins[:200], random)}/?range=stream-{_few(known.streams, random)}"
+            f"{CHANNEL}viewers/{few(known.logins[:200], random)}/?range=stream-{few(known.streams, random)}"
         ),
     ),
-    "text's history": (2, lambda known, random: f"{CHANNEL}viewers/{_few(known.logins, random)}/wiki/"),
-    "viewer's recap": (3, lambda known, random: f"{CHANNEL}viewers/{_few(known.logins, random)}/recap/2026/"),
+    "text's history": (2, lambda known, random: f"{CHANNEL}viewers/{few(known.logins, random)}/wiki/"),
+    "viewer's recap": (3, lambda known, random: f"{CHANNEL}viewers/{few(known.logins, random)}/recap/2026/"),
     "channel's recap": (1, lambda _known, random: f"{CHANNEL}recap/{random.choice((2025, 2026))}/"),
-    "link picture": (2, lambda known, random: f"{CHANNEL}viewers/{_few(known.logins, random)}/picture.png"),
+    "link picture": (2, lambda known, random: f"{CHANNEL}viewers/{few(known.logins, random)}/picture.png"),
     "streams": (4, lambda _known, _random: f"{CHANNEL}streams/"),
-    "stream": (10, lambda known, random: f"{CHANNEL}streams/{_few(known.streams, random)}/"),
+    "stream": (10, lambda known, random: f"{CHANNEL}streams/{few(known.streams, random)}/"),
     "emotes": (5, lambda _known, random: f"{CHANNEL}emotes/?range={random.choice(('all', '2026', '2026-10'))}"),
     "emotes nobody used": (1, lambda _known, _random: f"{CHANNEL}emotes/?show=unused-30"),
-    "emote": (6, lambda known, random: f"{CHANNEL}emotes/{_few(known.emotes, random)}/"),
+    "emote": (6, lambda known, random: f"{CHANNEL}emotes/{few(known.emotes, random)}/"),
     "board": (
         8,
         lambda _known, random: (
@@ -91,7 +83,7 @@ PAGES: dict[str, tuple[int, Maker]] = {
     "board, far down": (2, lambda known, random: f"{CHANNEL}leaderboards/?{random.choice(known.deep_places)}"),
     "board of a stream": (
         2,
-        lambda known, random: f"{CHANNEL}leaderboards/?by=messages&range=stream-{_few(known.streams, random)}",
+        lambda known, random: f"{CHANNEL}leaderboards/?by=messages&range=stream-{few(known.streams, random)}",
     ),
     "viewers": (3, lambda _known, _random: f"{CHANNEL}viewers/"),
     "search": (4, lambda _known, random: f"{CHANNEL}viewers/?q=viewer{random.randint(1, 9999)}"),
@@ -117,18 +109,14 @@ def measure(keep: str = "") -> dict[str, float]:
             "DATABASE_URL": servers.layout.database_url,
             "REDIS_URL": servers.layout.redis_url,
         }
-        with _web(8951, {**environment, "PAGE_CACHE_SECONDS": "0"}, processes=1) as address:
+        with web(8951, {**environment, "PAGE_CACHE_SECONDS": "0"}, processes=1) as address:
             alone = asyncio.run(_alone(address, known))
-        with _web(8952, {**environment, "PAGE_CACHE_SECONDS": "300"}, processes=WEB_PROCESSES) as address:
+        with web(8952, {**environment, "PAGE_CACHE_SECONDS": "300"}, processes=WEB_PROCESSES) as address:
             together, errors = asyncio.run(_together(address, known))
     return _report(queries, alone, together, errors)
 
 
 def _know() -> Known:
-    from django.contrib.auth.models import User
-    from django.contrib.sessions.backends.db import SessionStore
-    from social_django.models import UserSocialAuth
-
     from chat.models import EmoteTotal
     from streams.models import Channel, Stream
     from viewers.models import Standing, ViewerTotal
@@ -141,19 +129,12 @@ def _know() -> Known:
     for by, field in (("watched", "watch_seconds"), ("messages", "messages")):
         last = Standing.objects.filter(channel=channel, period="all", **{f"{field}__gt": 0}).order_by(field)[200]
         places.append(_place_on(by, last))
-    user = User.objects.filter(username="100000000").first() or User.objects.create_user("100000000")
-    UserSocialAuth.objects.get_or_create(provider="twitch", uid="100000000", defaults={"user": user})
-    session = SessionStore()
-    session["_auth_user_id"] = str(user.pk)
-    session["_auth_user_backend"] = "viewers.login.TwitchLogin"
-    session["_auth_user_hash"] = user.get_session_auth_hash()
-    session.create()
     return Known(
         list(shown.values_list("viewer__login", flat=True)[:50_000]),
         list(Stream.objects.recent(channel).values_list("pk", flat=True)),
         list(EmoteTotal.objects.filter(channel=channel).order_by("-uses").values_list("emote", flat=True)),
         places,
-        str(session.session_key),
+        session_of("100000000"),
     )
 
 
@@ -176,49 +157,13 @@ def _queries(known: Known) -> dict[str, tuple[int, float]]:
         most = 0
         for _ in range(ALONE_EACH):
             before = len(times)
-            with connection.execute_wrapper(partial(_timed, times)):
+            with connection.execute_wrapper(partial(timed, times)):
                 answer = client.get(make(known, random), follow=True)
             if answer.status_code != 200:
                 raise SystemExit(f"{name}: {answer.request['PATH_INFO']} answers {answer.status_code}.")
             most = max(most, len(times) - before)
-        told[name] = (most, _p95(times))
+        told[name] = (most, p95(times))
     return told
-
-
-def _timed(times: list[float], execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-    began = time.perf_counter()
-    try:
-        return execute(sql, params, many, context)
-    finally:
-        times.append(1000 * (time.perf_counter() - began))
-
-
-@contextmanager
-def _web(port: int, environment: dict[str, str], processes: int) -> Iterator[str]:
-    """The page server, as production has it, until the end of the block."""
-    command = [sys.executable, "-m", "uvicorn", "streamstats.asgi:application", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", str(processes), "--lifespan", "off", "--no-access-log"]
-    command += ["--log-level", "warning", "--timeout-graceful-shutdown", "2"]
-    server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=sys.stderr)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _await(f"{address}/healthz", server)
-        yield address
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def _await(address: str, server: "subprocess.Popen[bytes]") -> None:
-    for _ in range(300):
-        try:
-            with urlopen(address, timeout=2):
-                return
-        except (URLError, OSError):
-            if server.poll() is not None:
-                break
-            time.sleep(0.1)
-    raise SystemExit("The page server did not come up.")
 
 
 async def _alone(address: str, known: Known) -> dict[str, list[float]]:
@@ -226,10 +171,10 @@ async def _alone(address: str, known: Known) -> dict[str, list[float]]:
     random, took = Random(5), defaultdict(list)
     async with aiohttp.ClientSession(auto_decompress=False) as session:
         for _ in range(3):
-            await _load(session, address + CHANNEL, "")
+            await load(session, address + CHANNEL, "")
         for name, (_, make) in PAGES.items():
             for _ in range(ALONE_EACH):
-                seconds, status = await _load(session, address + make(known, random), "")
+                seconds, status = await load(session, address + make(known, random), "")
                 if status != 200:
                     raise SystemExit(f"{name} answers {status}.")
                 took[name].append(1000 * seconds)
@@ -256,7 +201,7 @@ async def _together(address: str, known: Known) -> tuple[dict[str, list[float]],
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             name = random.choices(names, weights)[0]
             # From when the page was wanted, not from when we got round to asking for it.
-            _, status = await _load(session, address + PAGES[name][1](known, random), cookie)
+            _, status = await load(session, address + PAGES[name][1](known, random), cookie)
             if due > began + WARM_UP_S:
                 took[name].append(1000 * (time.perf_counter() - due))
                 errors += status != 200
@@ -267,17 +212,6 @@ async def _together(address: str, known: Known) -> tuple[dict[str, list[float]],
     return took, errors
 
 
-async def _load(session: aiohttp.ClientSession, address: str, cookie: str) -> tuple[float, int]:
-    began = time.perf_counter()
-    headers = {"Cookie": f"sessionid={cookie}"} if cookie else {}
-    try:
-        async with session.get(address, headers=headers, timeout=aiohttp.ClientTimeout(total=60)) as answer:
-            await answer.read()
-            return time.perf_counter() - began, answer.status
-    except (TimeoutError, aiohttp.ClientError):
-        return time.perf_counter() - began, 0
-
-
 def _report(
     queries: dict[str, tuple[int, float]], alone: dict[str, list[float]], together: dict[str, list[float]], errors: int
 ) -> dict[str, float]:
@@ -286,26 +220,18 @@ def _report(
     for name in PAGES:
         most, query = queries[name]
         loads = together[name] or [0.0]
-        figures = (f"{most}", *(f"{value:.1f}" for value in (query, _p95(alone[name]), _at(loads, 0.5), _p95(loads))))
+        figures = (f"{most}", *(f"{value:.1f}" for value in (query, p95(alone[name]), at(loads, 0.5), p95(loads))))
         print(f"  {name:<22}" + "".join(f"{figure:>13}" for figure in (*figures, len(loads))), file=sys.stderr)
     every = [value for loads in together.values() for value in loads]
     return {
         MOST_QUERIES: max(most for most, _ in queries.values()),
         QUERY: max(query for _, query in queries.values()),
-        ALONE: max(_p95(loads) for loads in alone.values()),
-        TOGETHER: max(_p95(loads) for loads in together.values() if loads),
-        "all pages at 1,000 people, p95 (ms)": _p95(every),
+        ALONE: max(p95(loads) for loads in alone.values()),
+        TOGETHER: max(p95(loads) for loads in together.values() if loads),
+        "all pages at 1,000 people, p95 (ms)": p95(every),
         "pages a second": len(every) / float(os.environ.get("BENCH_PAGES_SECONDS", "60")),
         ERRORS: errors,
     }
-
-
-def _p95(values: list[float]) -> float:
-    return _at(values, 0.95)
-
-
-def _at(values: list[float], part: float) -> float:
-    return sorted(values)[min(int(len(values) * part), len(values) - 1)] if values else 0.0
 
 
 if __name__ == "__main__":
