@@ -25,7 +25,7 @@ from streams.locks import lock_channels
 from streams.models import Channel, TwitchGrant
 from streams.quickredis import quick_redis
 from viewers import summaries, verdicts
-from viewers.models import Erasure, Export, Progress, Viewer, ViewerName
+from viewers.models import Erasure, Export, Progress, Tag, Viewer, ViewerName
 
 log = structlog.get_logger(__name__)
 
@@ -176,6 +176,13 @@ class Eraser(Leaver):
         """First, so that nobody goes on writing as them."""
         leave_login(self.viewer_id, self.mentions, self._batch)
         end_grant(self.viewer_id, self._batch)
+
+    def _delete_rows(self, channel: int) -> None:
+        """Tags that name them go whole: cleaned, two of them could become the same."""
+        super()._delete_rows(channel)
+        with self._batch([channel]) as (_, removed):
+            named = Tag.objects.filter(channel=channel, name__iregex=self.mentions.anywhere)
+            removed.update(named.delete()[1])
 
     def _delete_exports(self) -> None:
         """With their files. One that is being written ends itself when it finds its row gone."""
