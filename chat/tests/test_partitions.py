@@ -111,7 +111,7 @@ def test_a_partition_has_the_indexes_of_the_table():
             "SELECT count(*) FROM pg_inherits i JOIN pg_index x ON x.indexrelid = i.inhrelid"
             " WHERE x.indrelid = 'chat_message_y2031m05'::regclass"
         )
-        assert cursor.fetchone()[0] == 3
+        assert cursor.fetchone()[0] == 4
 
 
 def test_dropping_a_month_takes_its_messages():
