@@ -28,7 +28,8 @@ from streams.webhooks.telling import tell
 
 AT_ONCE = 40
 AT_ONCE_TO_FAILING = 10
-AT_ONCE_TO_HOST = 4
+AT_ONCE_TO_HOST = 8
+AT_ONCE_TO_FAILING_HOST = 2
 LOOKED_AT = 400
 TELL_EVERY_S = 2.0
 LOOK_EVERY_S = 1.0
@@ -101,9 +102,8 @@ class Courier:
     async def work(self, seconds: float) -> None:
         """Look for what is new and send what is due, for so long; then wait for what is on its way."""
         loop = asyncio.get_running_loop()
-        ends = loop.time() + seconds
-        told = -TELL_EVERY_S
         async with session() as client:
+            ends, told = loop.time() + seconds, loop.time() - TELL_EVERY_S
             while loop.time() < ends:
                 if loop.time() - told >= TELL_EVERY_S:
                     await sync_to_async(tell)(self._clock())
@@ -177,16 +177,20 @@ def choose(waiting: list[Due], busy: list[Due]) -> list[Due]:
     """Those that are sent now, beside those on their way: a few to one host, and a part to who does not take them."""
     chosen: list[Due] = []
     hosts = Counter(each.host for each in busy)
-    failing = sum(each.is_failing for each in busy)
+    failing = Counter(each.host for each in busy if each.is_failing)
     for each in waiting:
         if len(busy) + len(chosen) == AT_ONCE:
             break
-        if hosts[each.host] >= AT_ONCE_TO_HOST or (each.is_failing and failing >= AT_ONCE_TO_FAILING):
-            continue
-        chosen.append(each)
-        hosts[each.host] += 1
-        failing += each.is_failing
+        has_room = hosts[each.host] < AT_ONCE_TO_HOST and (not each.is_failing or _is_room_for_failing(each, failing))
+        if has_room:
+            chosen.append(each)
+            hosts[each.host] += 1
+            failing[each.host] += each.is_failing
     return chosen
+
+
+def _is_room_for_failing(due: Due, failing: Counter[str]) -> bool:
+    return failing.total() < AT_ONCE_TO_FAILING and failing[due.host] < AT_ONCE_TO_FAILING_HOST
 
 
 @transaction.atomic
