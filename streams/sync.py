@@ -19,7 +19,7 @@ needs real commits (`django_db(transaction=True)`).
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple, Self
@@ -43,7 +43,8 @@ ANEW = "anew"
 or nothing for all of them."""
 EXPANDED_AT_ONCE = 6
 """Viewers whose rows are looked up for one page: each is a query."""
-KEYS_AT_ONCE = 1000
+ENTRIES_AT_ONCE = 64
+"""Entries that are looked up together for one page."""
 
 IS_NONE = "This cursor is not one of this list: come back with the one that its last answer gave."
 IS_LATER = "This time is in the future."
@@ -131,15 +132,17 @@ class Entry(NamedTuple):
         return _unsealed(self.sealed) if self.sealed else [self.place.key]
 
 
-class Found(NamedTuple):
-    """What another source than the log knows: entries from a place on, in order, and up to which number it looked."""
+class Row(NamedTuple):
+    """One of the rows that an entry stands for."""
 
-    entries: list[Entry]
-    until: int
+    after: str
+    """Where to go on behind it."""
+    key: str
 
 
-Source = Callable[[Place, int, int], Found]
-"""(from, until, most): entries from this place on whose number is below `until`, at least one unless there is none."""
+Look = Callable[[Sequence[Entry], Place, int], Mapping[Place, list[Row]]]
+"""(entries, start, most): the next rows of each of these entries, by their places; of the one that stands where `start`
+left it, those behind it."""
 
 
 class Log(NamedTuple):
@@ -224,27 +227,29 @@ def changed(
     since: Cursor,
     most: int,
     of_viewer: OfViewer | None = None,
-    source: Source | None = None,
+    many: Mapping[str, Look] | None = None,
 ) -> Changes:
     """The next rows of a resource that changed, came or went since; at most `most` of them.
 
     `channel_id` is None for the list of channels. With `of_viewer`, whose page is shown matters in this resource: who
-    is hidden, or shown again, changes all of their rows in it. Where it is not all, fewer keys than `most`, even none,
-    may have been found. Two queries, and one for each of a few viewers. Raises SyncAnew and Invalid.
+    is hidden, or shown again, changes all of their rows in it. `many` has further resources of the log, whose entries
+    stand for rows of this one. Where it is not all, fewer keys than `most`, even none, may have been found. Three
+    queries, and one for each of a few viewers. Raises SyncAnew and Invalid.
     """
     now = _now()
     _check(channel_id, resource, since, now)
-    start = since.place
-    # Up to one in each of three stretches stands where it was left.
-    enough = most + 4
-    found = source(start, now.xmin, enough) if source else Found([], now.xmin)
-    arms = [(resource, channel_id), *(_who_is_shown(channel_id) if of_viewer else [])]
-    logged = _entries(arms, start, found.until, enough)
-    entries = sorted([*logged, *found.entries], key=_position)
+    start, many = since.place, many or {}
+    names = [resource, *many]
+    arms = [*((name, channel_id) for name in names), *(_who_is_shown(channel_id) if of_viewer else [])]
+    # Up to one in each stretch stands where it was left.
+    enough = (min(most, ENTRIES_AT_ONCE) if many else most) + len(arms) + 1
+    entries = _entries(arms, start, now.xmin, enough)
     page = Page(start, most, of_viewer)
-    if are_all := page.take(entries[:enough]) and len(entries) < enough:
-        page.place = Place(found.until)
-    return Changes(list(page.keys), Cursor(page.place, now.database), are_all and found.until == now.xmin)
+    for name, look in many.items():
+        page.rows |= look([entry for entry in entries if entry.resource == name], start, most + 1)
+    if is_all := page.take(entries) and len(entries) < enough:
+        page.place = Place(now.xmin)
+    return Changes(list(page.keys), Cursor(page.place, now.database), is_all)
 
 
 def log_of(channel_id: int, resources: Sequence[str], start: Place, most: int) -> Log:
@@ -272,6 +277,7 @@ class Page:
 
     def __init__(self, start: Place, most: int, of_viewer: OfViewer | None) -> None:
         self.keys: dict[str, None] = {}
+        self.rows: dict[Place, list[Row]] = {}
         self.place = start
         self._most = most
         self._of_viewer = of_viewer
@@ -289,23 +295,26 @@ class Page:
         if (room := self._most - len(self.keys)) <= 0:
             return False
         after = (self.place.after or "") if _position(entry) == self.place[:3] else ""
-        keys, are_all = self._keys_of(entry, after, room)
-        self.keys |= dict.fromkeys(keys)
-        if keys or are_all:
-            self.place = entry.place._replace(after=None if are_all else keys[-1])
+        rows = self._rows_of(entry, after, room)
+        if rows is None:
+            return False
+        self.keys |= dict.fromkeys(row.key for row in rows[:room])
+        are_all = len(rows) <= room
+        self.place = entry.place._replace(after=None if are_all else rows[room - 1].after)
         return are_all
 
-    def _keys_of(self, entry: Entry, after: str, room: int) -> tuple[list[str], bool]:
-        """The next rows that an entry stands for, and whether they are all."""
+    def _rows_of(self, entry: Entry, after: str, room: int) -> list[Row] | None:
+        """The next rows that an entry stands for, one more than there is room for; None where it has to wait."""
+        if entry.place in self.rows:
+            return self.rows[entry.place]
         if entry.resource != VISIBILITY:
-            rest = [name for name in entry.keys if name > after]
-            return rest[:room], len(rest) <= room
+            return [Row(key, key) for key in entry.keys if key > after]
+        if entry.sealed:
+            return []  # of somebody who was erased: they have no rows any more, and each that they had says so itself
         if self._of_viewer is None or self._expanded == EXPANDED_AT_ONCE:
-            return [], False
+            return None
         self._expanded += 1
-        # A sealed one is of somebody who was erased: there are no rows any more, and each said so itself.
-        keys = [] if entry.sealed else self._of_viewer(entry.place.key, after, room)
-        return keys, len(keys) < room
+        return [Row(key, key) for key in self._of_viewer(entry.place.key, after, room + 1)]
 
 
 def _unsealed(sealed: str) -> list[str]:

@@ -1,0 +1,277 @@
+"""Whoever copies a resource by what changed misses nothing, however the writers' transactions overlap."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from chat import synced
+from chat.ingest.store import Store
+from chat.models import Message, Redemption, Reward, ViewerEmote
+from chat.tests.crowd import make_emote
+from chat.tests.everything import NOON, TODAY
+from chat.tests.lines import privmsg, read
+from chat.tests.tables import channel as the_channel
+from streams import sync
+from streams.models import Channel
+from viewers.models import Profile, Viewer
+from viewers.visibility import shown_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PEOPLE = ("ann", "bea", "cid", "dot", "eve")
+DEEDS = 30
+"""Transactions of each writer."""
+
+Copy = dict[str, Any]
+
+
+class Site:
+    """A channel that several write to at once, and what a copy of it should have."""
+
+    def __init__(self) -> None:
+        store = Store()
+        store.load_all_sets()
+        store.write(read(*(privmsg("hello", user=name, at=0) for name in PEOPLE)))
+        self.channel: Channel = the_channel()
+        self.people = [Viewer.objects.get(login=name) for name in PEOPLE]
+        self.emotes = [make_emote(f"e{number}") for number in range(4)]
+        self.reward = Reward.objects.create(channel=self.channel, twitch_id="r", title="Hydrate")
+        self.commits = 0
+        self.committed = threading.Condition()
+
+    # What is there, as anybody may see it
+
+    def redemptions(self) -> Copy:
+        rows = Redemption.objects.filter(shown_in(self.channel), channel=self.channel)
+        return {pk: (status, cost) for pk, status, cost in rows.values_list("pk", "status", "cost")}
+
+    def usage(self) -> Copy:
+        rows = ViewerEmote.objects.filter(shown_in(self.channel), channel=self.channel)
+        return {f"{viewer}:{emote}": uses for viewer, emote, uses in rows.values_list("viewer", "emote", "uses")}
+
+    def messages(self) -> Copy:
+        rows = Message.objects.filter(channel=self.channel)
+        return {pk: (text, at) for pk, text, at in rows.values_list("pk", "text", "removed_at")}
+
+    # What writers do
+
+    def redeem(self, rng: random.Random) -> None:
+        row = {"channel": self.channel, "viewer": rng.choice(self.people), "reward": self.reward, "redeemed_at": NOON}
+        number = rng.randrange(60)
+        if rng.random() < 0.3:
+            Redemption.objects.filter(pk=f"r{number}").delete()
+        else:
+            changing = {"cost": rng.randrange(9), "status": rng.choice(["fulfilled", "canceled"])}
+            Redemption.objects.bulk_create(
+                [Redemption(id=f"r{number}", **row, **changing)],
+                update_conflicts=True,
+                unique_fields=["id"],
+                update_fields=["cost", "status"],
+            )
+
+    def use(self, rng: random.Random) -> None:
+        """As a fold does: many rows in one statement, always in one order."""
+        if rng.random() < 0.3:
+            ViewerEmote.objects.filter(channel=self.channel, emote=rng.choice(self.emotes)).delete()
+            return
+        days = {"first_day": TODAY, "last_day": TODAY}
+        chosen = sorted(rng.sample(self.people, 3), key=lambda viewer: viewer.pk)
+        rows = [(viewer, emote) for viewer in chosen for emote in self.emotes]
+        ViewerEmote.objects.bulk_create(
+            [
+                ViewerEmote(channel=self.channel, viewer=viewer, emote=emote, uses=rng.randrange(1, 9), **days)
+                for viewer, emote in rows
+            ],
+            update_conflicts=True,
+            unique_fields=["channel", "viewer", "emote"],
+            update_fields=["uses"],
+        )
+
+    def say(self, rng: random.Random) -> None:
+        at = NOON + timedelta(seconds=rng.randrange(120))
+        some = list(Message.objects.filter(sent_at__gte=at).order_by("pk").values_list("pk", flat=True)[:5])
+        deed = rng.random()
+        if deed < 0.4:
+            Message.objects.filter(pk__in=some[:2]).delete()
+        elif deed < 0.7:
+            Message.objects.filter(pk__in=some).update(removed_at=at)
+        elif some:
+            Message.objects.filter(pk=some[0]).update(id=f"anon-{rng.random()}", text="")
+
+    def choose(self, rng: random.Random) -> None:
+        viewer = rng.choice(self.people)
+        if rng.random() < 0.5:
+            Viewer.objects.filter(pk=viewer.pk).update(hidden_at=rng.choice([None, NOON]))
+        else:
+            Profile.objects.update_or_create(
+                channel=self.channel, viewer=viewer, defaults={"visibility": rng.choice(["", "hidden", "removed"])}
+            )
+
+    def wait_for_others(self, commits: int) -> None:
+        """Stay open while others commit: their numbers are later than ours, and they are seen before."""
+        with self.committed:
+            wanted = self.commits + commits
+            self.committed.wait_for(lambda: self.commits >= wanted, timeout=0.05)
+
+    def note_commit(self) -> None:
+        with self.committed:
+            self.commits += 1
+            self.committed.notify_all()
+
+
+class RolledBack(Exception):
+    pass
+
+
+def writer(site: Site, deed: Callable[[random.Random], None], seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(DEEDS):
+        try:
+            write(site, deed, rng)
+        except RolledBack:
+            continue
+        site.note_commit()
+
+
+def write(site: Site, deed: Callable[[random.Random], None], rng: random.Random) -> None:
+    """One transaction: often a slow one, sometimes one that is taken back."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+        if rng.random() < 0.5:
+            site.wait_for_others(rng.randrange(1, 5))
+        # Two who change the same rows wait in turn, as jobs do for the lock of a channel.
+        cursor.execute("SELECT pg_advisory_xact_lock(1, hashtext(%s))", [deed.__name__])
+        for _ in range(rng.randrange(1, 4)):
+            deed(rng)
+        if rng.random() < 0.2:
+            raise RolledBack
+
+
+def chatter(site: Site) -> None:
+    """The ingest, which goes on beside."""
+    store, rng = Store(), random.Random(99)
+    store.load_all_sets()
+    for _ in range(DEEDS):
+        lines = [privmsg(f"word {rng.random()}", user=rng.choice(PEOPLE), at=rng.randrange(150)) for _ in range(4)]
+        store.write(read(*lines))
+        site.note_commit()
+
+
+@contextmanager
+def writing(*work: Callable[[], None]) -> Iterator[threading.Event]:
+    """Everybody writes at once; the event is set when all are done."""
+    problems: list[BaseException] = []
+    done = threading.Event()
+
+    def run(each: Callable[[], None]) -> None:
+        try:
+            each()
+        except BaseException as problem:  # noqa: BLE001 (told below)
+            problems.append(problem)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[each]) for each in work]
+    for thread in threads:
+        thread.start()
+    threading.Thread(target=lambda: [[thread.join() for thread in threads], done.set()]).start()
+    yield done
+    for thread in threads:
+        thread.join()
+    assert not problems
+
+
+class Copier:
+    """Keeps a copy of one resource, as somebody would who only has the API."""
+
+    def __init__(self, site: Site, resource: str, look: Callable[[], Copy], most: int) -> None:
+        self.resource, self.most, self._look, self._site = resource, most, look, site
+        self._cursor = sync.begin()  # before the listing
+        self.copy = look()
+        self.places: list[sync.Place] = [self._cursor.place]
+        self.told = 0
+
+    def take(self) -> bool:
+        """One page; whether it was the last one for now."""
+        channel = self._site.channel.pk
+        if self.resource == "messages":
+            changes = synced.messages(channel, self._cursor, self.most)
+        else:
+            of_viewer = synced.of_viewer(self.resource, channel)
+            changes = sync.changed(channel, self.resource, self._cursor, self.most, of_viewer)
+        assert len(changes.keys) <= self.most
+        self.told += len(changes.keys)
+        now = self._look()
+        for key in changes.keys:
+            self.copy.pop(key, None)
+            if key in now:
+                self.copy[key] = now[key]
+        self._cursor = sync.Cursor.read(changes.next.written(channel, self.resource), channel, self.resource)
+        self.places.append(self._cursor.place)
+        return changes.is_all
+
+
+def test_a_copy_kept_by_what_changed_is_what_is_there_however_writers_overlap():
+    site = Site()
+    copiers = [
+        Copier(site, "redemptions", site.redemptions, most=3),
+        Copier(site, "usage", site.usage, most=5),
+        Copier(site, "messages", site.messages, most=7),
+    ]
+    deeds = (site.redeem, site.redeem, site.use, site.use, site.say, site.choose)
+    work = [lambda deed=deed, seed=seed: writer(site, deed, seed) for seed, deed in enumerate(deeds)]
+    with writing(*work, lambda: chatter(site)) as are_done:
+        while not are_done.is_set():
+            for copier in copiers:
+                copier.take()
+    for copier in copiers:
+        while not copier.take():
+            pass
+        assert copier.copy == copier._look(), copier.resource
+        assert copier.told > 50, copier.resource
+        assert [place[:3] for place in copier.places] == sorted(place[:3] for place in copier.places)
+
+
+def test_a_transaction_that_ends_later_than_its_successors_is_told_when_it_ends():
+    site = Site()
+    cursor, of_viewer = sync.begin(), synced.of_viewer("redemptions", site.channel.pk)
+    is_written, may_end = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        with transaction.atomic():
+            redeem(site, "slow")
+            is_written.set()
+            may_end.wait(10)
+
+    with writing(slow):
+        assert is_written.wait(10)
+        redeem(site, "quick")
+        before = sync.changed(site.channel.pk, "redemptions", cursor, 10, of_viewer)
+        may_end.set()
+    after = sync.changed(site.channel.pk, "redemptions", before.next, 10, of_viewer)
+    assert (before.keys, before.is_all) == ([], True)
+    assert after.keys == ["slow", "quick"]
+
+
+def redeem(site: Site, pk: str) -> None:
+    row = {"channel": site.channel, "viewer": site.people[0], "reward": site.reward, "redeemed_at": timezone.now()}
+    Redemption.objects.create(id=pk, cost=1, status="fulfilled", **row)
+
+
+def test_a_minute_of_messages_comes_page_by_page_each_once():
+    site = Site()
+    cursor = sync.begin()
+    store = Store()
+    store.load_all_sets()
+    store.write(read(*(privmsg(f"w{n}", id=f"id{n:02}", at=30 + n / 10) for n in range(20))))
+    pages = []
+    while not pages or not pages[-1].is_all:
+        pages.append(synced.messages(site.channel.pk, pages[-1].next if pages else cursor, 6))
+    assert [key for page in pages for key in page.keys] == [f"id{n:02}" for n in range(20)]
