@@ -162,14 +162,16 @@ def names_of(viewer_id: str) -> set[str]:
 def rows_in(label: str, viewer_id: str, channels: Sequence[int]) -> QuerySet[Any]:
     """Their rows in channels, by the indexes, which begin with the channel."""
     rows = personal.rows_of(label, viewer_id)
-    path = _path_to_channel(personal.model_of(label))
+    path = path_to_channel(personal.model_of(label))
     return rows.filter(**{f"{path}__in": channels}) if path else rows
 
 
-def _path_to_channel(model: type[Model]) -> str:
+def path_to_channel(model: type[Model]) -> str:
+    """The way from a row to its channel, as in a query; empty where rows are of no one channel."""
     names = {field.name for field in model._meta.fields}  # noqa: SLF001
     paths = {"channel": "channel", "stream": "stream__channel", "profile": "profile__channel"}
     paths |= {"summary": "summary__channel", "claim": "claim__summary__channel"}
+    paths |= {"note": "note__channel", "tag": "tag__channel"}
     return next((path for name, path in paths.items() if name in names), "")
 
 

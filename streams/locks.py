@@ -23,6 +23,8 @@ FOLDS = 7308337
 """Folding places, awarding, and taking rows away for good, in a channel."""
 MODEL_CALLS = 7308339
 """Entering a call of a language model: what all of them may cost is one number."""
+PURGES = 7308340
+"""Purging a channel by a rule."""
 SUMMARIES = 7308338
 """Giving out whose summary is written next."""
 
