@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import Exists
 from django.utils import timezone
 
 from chat.achievements import ACHIEVEMENTS, BY_KEY, Achievement
 from chat.folds import hold
 from chat.measures import SCAN_OF, SCANS, Measure, Scan
 from streams.models import Channel
-from viewers.models import Award, AwardRule, Viewer
+from viewers.models import Award, AwardRule, Profile, Viewer
 
 ENOUGH_S = 200.0
 """How long one run applies new rules to everybody before it leaves the rest for the next."""
@@ -92,7 +93,10 @@ ONE_VIEWER = 'WITH chosen AS (SELECT %(viewer)s::varchar COLLATE "C" AS viewer_i
 
 HOLDERS = """
 SELECT achievement, level, count(*) FROM viewers_award JOIN viewers_viewer ON twitch_id = viewer_id
-WHERE channel_id = %s AND NOT is_bot GROUP BY 1, 2
+WHERE channel_id = %s AND NOT is_bot AND NOT EXISTS (
+    SELECT FROM viewers_profile page
+    WHERE page.channel_id = viewers_award.channel_id AND page.viewer_id = twitch_id AND page.is_bot
+) GROUP BY 1, 2
 """
 
 
@@ -338,18 +342,22 @@ class Cabinet(NamedTuple):
     coming: list[Coming]
 
 
+NONE = Cabinet([], [])
+
+
 def levels_of(channel: Channel, viewer: Viewer) -> dict[str, int]:
     """The highest level a viewer has, by achievement; nothing for bots."""
     if viewer.is_bot:
         return {}
-    rows = Award.objects.filter(channel=channel, viewer=viewer, achievement__in=BY_KEY).order_by("level")
+    here = Profile.objects.filter(channel=channel, viewer=viewer, is_bot=True)
+    rows = Award.objects.filter(~Exists(here), channel=channel, viewer=viewer, achievement__in=BY_KEY).order_by("level")
     return dict(rows.values_list("achievement", "level"))
 
 
 def of_viewer(channel: Channel, viewer: Viewer) -> Cabinet:
     """What a viewer earned in a channel, and what comes next, in one query; nothing at all for bots."""
     if viewer.is_bot:
-        return Cabinet([], [])
+        return NONE
     rows = _asked(_of_one(), {"channel": channel.pk, "viewer": viewer.pk})
     earned = _earned(row for row in rows if row[1] is not None)
     standing = {key: value for key, level, _, value, *_ in rows if level is None}
@@ -359,7 +367,7 @@ def of_viewer(channel: Channel, viewer: Viewer) -> Cabinet:
 def earned_in(channel: Channel, viewer: Viewer, start: datetime, end: datetime) -> Cabinet:
     """What a viewer earned in [start, end), of each achievement the highest level; nothing for bots."""
     if viewer.is_bot:
-        return Cabinet([], [])
+        return NONE
     values = {"channel": channel.pk, "viewer": viewer.pk, "start": start, "end": end}
     return Cabinet(_earned(_asked(ONE_VIEWER + HIGHEST.format(when=THEN), values)), [])
 

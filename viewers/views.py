@@ -15,7 +15,7 @@ from streams.visitors import visitor_of
 from streamstats.lib.keyset import Place
 from streamstats.lib.methods import read_only
 from viewers.models import ViewerName, ViewerTotal
-from viewers.visibility import is_sparse, shown_in
+from viewers.visibility import is_sparse, people_in, shown_in
 
 PAGE = 50
 LOOKED = 2048
@@ -39,7 +39,7 @@ def viewer_list(request: HttpRequest, channel: str) -> HttpResponse:
     if is_walked:
         rows, following = _looked_through(found, after)
     else:
-        rows, following = _search(found, typed, after) if typed else _most_messages(found, after)
+        rows, following = _found(found, typed, after) if typed else _most_messages(found, after)
     context = {"channel": found, "typed": typed, "rows": rows, "following": following, "is_first": after is None}
     return render(request, "viewers/list.html", context)
 
@@ -55,7 +55,7 @@ def _place(text: str, *, is_sealed: bool) -> Place | None:
 
 
 def _most_messages(channel: Channel, after: Place | None) -> tuple[list[ViewerTotal], str]:
-    rows = ViewerTotal.objects.most_messages(channel).filter(shown_in(channel))
+    rows = ViewerTotal.objects.most_messages(channel).filter(people_in(channel))
     if not channel.is_open:  # few are shown: in the order of an index, it would be read to its end
         rows = rows.order_by((F("messages") + 0).desc(), "viewer")
     return _page(_from(rows, after, PAGE + 1), lambda row: Place(str(row.messages), row.viewer_id))
@@ -64,7 +64,7 @@ def _most_messages(channel: Channel, after: Place | None) -> tuple[list[ViewerTo
 def _looked_through(channel: Channel, after: Place | None) -> tuple[list[ViewerTotal], str]:
     """Those who are shown among the next rows: a page may be short, and the next one goes on."""
     rows = ViewerTotal.objects.most_messages(channel)
-    told: Any = rows.annotate(is_shown=Case(When(shown_in(channel), then=Value(True)), default=Value(False)))
+    told: Any = rows.annotate(is_shown=Case(When(people_in(channel), then=Value(True)), default=Value(False)))
     looked = _from(told.values_list("messages", "viewer_id", "is_shown"), after, LOOKED)
     shown = [row for row in looked if row[2]]
     listed = list(rows.filter(viewer__in=[viewer for _, viewer, _ in shown[:PAGE]]))
@@ -89,21 +89,25 @@ def _from(rows: Any, place: Place | None, most: int) -> list[Any]:
     return level + list(rows.below(messages)[: most - len(level)])
 
 
-def _search(channel: Channel, typed: str, after: Place | None) -> tuple[list[ViewerName], str]:
+def _found(channel: Channel, typed: str, after: Place | None) -> tuple[list[ViewerName], str]:
+    return _page(search(channel, typed, after, PAGE + 1), lambda row: Place(row.found, row.viewer_id))
+
+
+def search(channel: Channel, typed: str, after: Place | None, most: int) -> list[Any]:
     """Names that begin with what was typed, of those who are shown; nothing at all where no name could.
 
     Logins and display names lie in two indexes, so they are two questions, and their answers are one list.
     """
     prefix = typed.removeprefix("@").lower()
     if not prefix or len(prefix) > LONGEST_NAME or not prefix.isprintable():
-        return [], ""
+        return []
     names = ViewerName.objects.in_channel(channel).filter(shown_in(channel))
     logins, displayed = names.beginning_with(prefix), names.displayed_as(prefix)
     if after:
         logins, displayed = logins.after(after.value, after.id), displayed.after(after.value, after.id)
-    found: list[Any] = [*logins[: PAGE + 1], *displayed[: PAGE + 1]]
+    found: list[Any] = [*logins[:most], *displayed[:most]]
     found.sort(key=lambda row: (row.found, row.viewer_id))
-    return _page(found[: PAGE + 1], lambda row: Place(row.found, row.viewer_id))
+    return found[:most]
 
 
 def _page(rows: list[Any], place: Any) -> tuple[list[Any], str]:

@@ -58,6 +58,11 @@ class Person:
     def former_names(self) -> list[Name]:
         return [name for name in self.names if name.login != self.viewer.login]
 
+    @property
+    def is_bot(self) -> bool:
+        """To the whole site, or to the moderators of the channel."""
+        return self.viewer.is_bot or bool(self.profile and self.profile.is_bot)
+
     def name_in_use(self, login: str) -> Name | None:
         return next((name for name in self.names if name.login == login), None)
 

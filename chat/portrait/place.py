@@ -49,7 +49,7 @@ def of(person: Person, period: Period) -> Standings:
     own = OWN.first(channel=person.channel.pk, viewer=person.viewer.pk, period=period.key)
     if own is None:
         return Standings()
-    if not person.is_shown or person.viewer.is_bot:
+    if not person.is_shown or person.is_bot:
         return Standings(streak=own.streak)
     return Standings(**_places(person, period, own), streak=own.streak)
 

@@ -51,7 +51,10 @@ CROSS JOIN LATERAL (
     LEFT JOIN viewers_summaryturn turn
         ON turn.channel_id = policy.channel_id AND turn.viewer_id = consent.viewer_id
     WHERE consent.kind = %(kind)s AND consent.withdrawn_at IS NULL AND consent.wording = %(wording)s
-        AND viewer.stopped_at IS NULL AND NOT viewer.is_bot
+        AND viewer.stopped_at IS NULL AND NOT viewer.is_bot AND NOT EXISTS (
+            SELECT FROM viewers_profile page
+            WHERE page.channel_id = policy.channel_id AND page.viewer_id = consent.viewer_id AND page.is_bot
+        )
         AND total.messages - coalesce(turn.messages, 0) >= %(every)s
         AND NOT EXISTS (
             SELECT FROM viewers_summary going_on

@@ -92,7 +92,7 @@ def _of_period(person: Person, told: Stretch) -> dict[str, object]:
         "attended": facts.attended(person, told),
         "achievements": _achievements(person, told),
         "standings": place.of(person, period),
-        "streak_now": listed.streak_now if told.is_all and not person.viewer.is_bot else 0,
+        "streak_now": listed.streak_now if told.is_all and not person.is_bot else 0,
         "picker": _periods(person, told),
         **(_summary(person, listed) if told.is_all else {}),
     }
@@ -119,7 +119,9 @@ def _outline(calendar: facts.Calendar, period: periods.Period) -> str:
 
 
 def _achievements(person: Person, told: Stretch) -> awards.Cabinet:
-    """All of them, and what comes next; of a shorter period what was earned in it."""
+    """All of them, and what comes next; of a shorter period what was earned in it. Bots have none."""
+    if person.is_bot:
+        return awards.NONE
     if told.started_at is None or told.ended_at is None:
         return awards.of_viewer(person.channel, person.viewer)
     return awards.earned_in(person.channel, person.viewer, told.started_at, told.ended_at)
