@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from celery import current_app
 
-from chat import catalogue, channelbots, erasure, export, partitions, presence, standings, streamnumbers, streampolls
+from chat import catalogue, channelbots, erasure, export, moderators, partitions, presence, standings, streamnumbers, streampolls
 from chat.retention import expire
 from streams.grants import app_token
 from streams.jobs import job
@@ -63,6 +63,12 @@ def poll_channel(stream_id: str) -> str:
     if stream is None or not presence.is_due(stream, now):
         return "not due any more"
     return f"{stream.channel}: {presence.poll(stream, now)}"
+
+
+@job(at_most_s=280)
+def read_moderators() -> str:
+    """Ask who moderates, where a channel was just connected or a day went by since."""
+    return moderators.read_due(datetime.now(UTC))
 
 
 @job(at_most_s=3000)

@@ -112,6 +112,11 @@ class Helix:
         rows = await self._question().get_chatters(broadcaster_id, moderator_id, first=CHATTERS_AT_ONCE)
         return people(read_rows(helixrows.chatter, rows, "chatters"))
 
+    async def moderators(self, broadcaster_id: str) -> list[Chatter]:
+        """Everybody who moderates a channel. The token is the broadcaster's."""
+        rows = [row async for row in self._question().get_moderators(broadcaster_id, first=AT_ONCE)]
+        return people(read_rows(helixrows.chatter, rows, "moderators"))
+
     # What a chat is made of.
 
     async def global_emotes(self) -> list[HelixEmote]:

@@ -1,7 +1,7 @@
 """Which channels somebody may look after here, and as what: asked by every page of the administration and by the API.
 
 A channel's owner is who logged in with its Twitch account. Its moderators are those Twitch names (see
-streams/moderators.py). The site's own staff reach every channel: superusers may do everything, others with the
+chat/moderators.py). The site's own staff reach every channel: superusers may do everything, others with the
 permission to change profiles what moderators may.
 """
 

@@ -78,6 +78,8 @@ app.conf.beat_schedule = {
     "ask for accounts": every(5, "viewers.tasks.ask_for_accounts"),
     # Asks who moderates the channels that were just connected, and all others once a day.
     "read moderators": every(1, "chat.tasks.read_moderators"),
+    # Asks who moderates the channels that were just connected, and all others once a day.
+    "read moderators": every(1, "chat.tasks.read_moderators"),
     # Reads the emotes, badges and cheers of channels that are new.
     "read new catalogues": every(5, "chat.tasks.read_new_catalogues"),
     # Writes the exports that were asked for, where that did not begin at once.

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.db.backends.utils import CursorWrapper
 
+from chat import moderators
 from chat.anonymous import anonymous_id
 from chat.ingest import statements
 from chat.ingest.batch import Batch, Dead
@@ -112,6 +113,7 @@ class Transaction:
 
     def run(self) -> Stored:
         batch, stored = self.batch, Stored()
+        roles = moderators.told_in(batch, datetime.now(UTC)) if batch.told else []  # of everybody, kept or not
         self.by_login = self._channels_by_login()
         self._lock_channels()
         self.unkept.read(self.cursor)
@@ -135,6 +137,9 @@ class Transaction:
             facts.store(has_cheers=has_cheers)
         if batch.moderation or batch.told:
             self._store_deeds()
+        if roles:
+            keyed = [(self.rooms.key(change.room_id), change) for change in roles]
+            moderators.store(self.cursor, keyed, self.unkept)
         if is_late:
             self.cursor.execute(statements.REMOVE_LATE)
         if has_news:

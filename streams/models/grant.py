@@ -36,6 +36,7 @@ class TwitchGrant(models.Model):
     granted_at = models.DateTimeField()
     refreshed_at = models.DateTimeField(null=True, blank=True)
     validated_at = models.DateTimeField(null=True, blank=True)
+    moderators_at = models.DateTimeField(null=True, blank=True, help_text="When it was asked who moderates.")
 
     objects = TwitchGrantQuerySet.as_manager()
 
