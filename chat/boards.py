@@ -107,14 +107,15 @@ class Board:
     def measure(self) -> str:
         return MEASURES[self.by]
 
-    def page(self, after: Mark | None = None) -> Page:
+    def page(self, after: Mark | None = None, most: int | None = None) -> Page:
         """The next people after a mark, or the first ones."""
-        found, end = (self._sorted(after, PAGE + 1), None) if self._is_sorted else self._walked(after, PAGE)
+        most = most or PAGE
+        found, end = (self._sorted(after, most + 1), None) if self._is_sorted else self._walked(after, most)
         marks = list(_places(found, after))
-        shown, last = marks[:PAGE], marks[:PAGE][-1] if marks else after
+        shown, last = marks[:most], marks[:most][-1] if marks else after
         known = Viewer.objects.in_bulk([mark.viewer for mark in shown])
         lines = [Line(mark.place, known[mark.viewer], mark.value) for mark in shown if mark.viewer in known]
-        if len(marks) > PAGE:
+        if len(marks) > most:
             return Page(lines, last)
         return Page(lines, _passed(last, *end) if end else None)
 

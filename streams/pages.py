@@ -55,8 +55,9 @@ BRIEFLY_SECONDS = 2
 # What pages may take of Redis in each PAGE_CACHE_SECONDS, so twice that at once. Visitors must not fill it, for the
 # lines of chat wait there. What is kept briefly is gone before it could: written again and again, it would only use up
 # the share of the others.
-MOST_BYTES = 128 << 20
 BYTES = PREFIX + "bytes:"
+API_BYTES = PREFIX + "bytes:api:"  # answers of the API have a share of their own, as large
+MOST_BYTES = 128 << 20
 # Who comes with one of these may see something of their own.
 PERSONAL_COOKIES = (settings.SESSION_COOKIE_NAME, "messages")
 ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
@@ -111,18 +112,18 @@ class Keeper:
         page = Page.loads(stored) if stored else None
         return generation, page if page and page.generation == generation else None
 
-    def keep(self, key: str, page: Page, seconds: int) -> None:
+    def keep(self, key: str, page: Page, seconds: int, share: str = BYTES) -> None:
         stored = page.dumps()
         try:
-            if seconds <= BRIEFLY_SECONDS or self._has_room(len(stored)):
+            if seconds <= BRIEFLY_SECONDS or self._has_room(len(stored), share):
                 quick_redis().set(key, stored, ex=seconds)
         except RedisError as error:
             self._pause(error)
 
     @staticmethod
-    def _has_room(size: int) -> bool:
+    def _has_room(size: int, share: str) -> bool:
         lasts = settings.PAGE_CACHE_SECONDS
-        window = f"{BYTES}{int(time.time() // lasts)}"
+        window = f"{share}{int(time.time() // lasts)}"
         with quick_redis().pipeline() as pipeline:
             pipeline.incrby(window, size)
             pipeline.expire(window, lasts)
@@ -177,7 +178,7 @@ def _kept(view: View, at_most: float = inf) -> View:
             return _headed(view(request, *args, **kwargs), "private, no-cache")
         if not _may_be_kept(request):
             return _headed(view(request, *args, **kwargs))
-        channel, key = str(kwargs.get("channel", SITE)).lower(), _key(request)
+        channel, key = str(kwargs.get("channel", SITE)).lower(), key_of(request)
         generation, page = keeper.find(channel, key)
         if page is None:
             response = view(request, *args, **kwargs)
@@ -189,7 +190,7 @@ def _kept(view: View, at_most: float = inf) -> View:
                 keeper.keep(key, page, int(min(most, settings.PAGE_CACHE_SECONDS)))
             else:
                 return _headed(response)
-        return _headed(_told(page, request))
+        return _headed(told(page, request))
 
     return answer
 
@@ -243,7 +244,7 @@ def _may_be_kept(request: HttpRequest) -> bool:
     return request.method in {"GET", "HEAD"} and is_short and settings.PAGE_CACHE_SECONDS > 0
 
 
-def _key(request: HttpRequest) -> str:
+def key_of(request: HttpRequest) -> str:
     """Where a page lies: pages name their own address, so that is part of it."""
     query = sorted(parse_qsl(request.META.get("QUERY_STRING", ""), keep_blank_values=True), key=lambda pair: pair[0])
     named = dumps([request.scheme, request.get_host(), request.path, query])
@@ -263,7 +264,7 @@ def _is_for_everybody(response: HttpResponseBase, request: HttpRequest) -> TypeG
     )
 
 
-def _told(page: Page, request: HttpRequest) -> HttpResponse:
+def told(page: Page, request: HttpRequest) -> HttpResponse:
     """The page as this browser wants it: packed, unpacked, or not again."""
     is_packed = bool(ACCEPTS_GZIP.search(request.headers.get("Accept-Encoding", "")))
     etag = f'"{page.etag.decode()}{"-gzip" if is_packed else ""}"'

@@ -1,12 +1,13 @@
 """Jobs of streams. The timetable is in `streamstats/celery.py`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from asgiref.sync import async_to_sync
 
 from streams import grants, jobs
+from streams.api import quota, requestlog
 from streams.jobs import job
-from streams.models import Webhook
+from streams.models import ApiKey, Webhook
 from streams.oauth import TwitchAway
 from streams.webhooks import telling
 from streams.webhooks.delivering import Courier, tell_owner
@@ -50,3 +51,25 @@ def mail_about_webhook(webhook_id: int) -> str:
 def forget_deliveries() -> str:
     """Delete what webhooks were told long ago."""
     return f"{telling.forget(datetime.now(UTC)):,} forgotten"
+
+
+@job(at_most_s=120, lock_key=lambda key_id, percent, day: (key_id, percent))
+def tell_quota(key_id: int, percent: int, day: str) -> str:
+    """Tell that a key has used so much of what it may ask in a day."""
+    key = ApiKey.objects.select_related("channel", "made_by").filter(pk=key_id).first()
+    if key is None:
+        return "the key is gone"
+    quota.quota_reached(key, percent, date.fromisoformat(day))
+    return f"{percent} % of {key.prefix}"
+
+
+@job(at_most_s=300)
+def store_api_requests() -> str:
+    """Write down what keys of the API were used for."""
+    return f"{requestlog.store():,} written down"
+
+
+@job(at_most_s=600)
+def forget_api_requests() -> str:
+    """Forget what keys of the API were used for long ago."""
+    return f"{requestlog.forget(datetime.now(UTC)):,} forgotten"

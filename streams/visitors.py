@@ -14,13 +14,18 @@ def visitor_of(request: HttpRequest) -> str:
 
     Of what a proxy writes down only the last address is its own word.
     """
-    told = request.META.get("REMOTE_ADDR", "")
-    if settings.TRUST_PROXY:
-        told = request.headers.get("X-Forwarded-For", told).rpartition(",")[2].strip()
-    address = _address(told)
+    address = address_of(request)
     if address is None or not address.is_global:
         return ""
     return str(ip_network((address, NEAR), strict=False)) if isinstance(address, IPv6Address) else str(address)
+
+
+def address_of(request: HttpRequest) -> IPv4Address | IPv6Address | None:
+    """The address itself, one of a network of one's own too; None where there is none."""
+    told = request.META.get("REMOTE_ADDR", "")
+    if settings.TRUST_PROXY:
+        told = request.headers.get("X-Forwarded-For", told).rpartition(",")[2].strip()
+    return _address(told)
 
 
 def _address(told: str) -> IPv4Address | IPv6Address | None:

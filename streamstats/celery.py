@@ -74,6 +74,8 @@ app.conf.beat_schedule = {
     "give out summaries": every(1, "chat.tasks.give_out_summaries"),
     # Tells addresses that owners chose of what happens, and goes on with it until the next comes.
     "tell webhooks": every(1, "streams.tasks.tell_webhooks"),
+    # Writes down what keys of the API were used for.
+    "store API requests": every(1, "streams.tasks.store_api_requests"),
     # Asks Twitch for the accounts of those who are new, or came to a stream.
     "ask for accounts": every(5, "viewers.tasks.ask_for_accounts"),
     # Asks who moderates the channels that were just connected, and all others once a day.
@@ -102,6 +104,8 @@ app.conf.beat_schedule = {
     "forget logins": daily("9:50", "viewers.tasks.forget_logins"),
     # Forgets what webhooks were told weeks ago.
     "forget deliveries": daily("9:55", "streams.tasks.forget_deliveries"),
+    # Forgets what keys of the API were used for weeks ago.
+    "forget API requests": daily("9:57", "streams.tasks.forget_api_requests"),
     # Forgets what is written of jobs that ran weeks ago.
     "forget runs": daily("9:40", "streams.tasks.forget_runs"),
 }

@@ -57,6 +57,10 @@ INSTALLED_APPS = [
     "csp",
     "social_django",
     "streamstats",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "streams",
     "viewers",
     "chat",
@@ -64,6 +68,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "streams.api.middleware.ApiAnswers",
     "streamstats.staticfiles.WholeFiles",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -152,6 +157,24 @@ WEBHOOK_ALLOW_PRIVATE = switch("WEBHOOK_ALLOW_PRIVATE")
 WEBHOOK_TIMEOUT_S = env.float("WEBHOOK_TIMEOUT_S", default=10.0)
 
 # Our application at Twitch (https://dev.twitch.tv/console). Without it chat is read anonymously, and that is all.
+# The API: how often whoever has no key may ask in a minute, from one address. Keys have numbers of their own.
+API_PER_MINUTE = env.int("API_PER_MINUTE", default=120)
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_SCHEMA_CLASS": "streams.api.schema.ApiSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "streams.api.problems.handle",
+    "URL_FORMAT_OVERRIDE": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+# Mail for whoever made a key or a webhook, when something is wrong with it: such as smtps://user:password@host:465.
+vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="streamstats@localhost")
+
 TWITCH_CLIENT_ID = env.str("TWITCH_CLIENT_ID", default="")
 TWITCH_CLIENT_SECRET = env.str("TWITCH_CLIENT_SECRET", default="")
 # What channels are asked to allow (see streams/scopes.py); all of it where nothing is named.

@@ -20,6 +20,7 @@ handler404 = "streamstats.errors.not_found"
 urlpatterns = [
     path("", include("streams.urls")),
     path("", include("viewers.urls")),
+    path("api/", include("streamstats.api")),
     path("", include("viewers.loginurls")),
     path("", include("chat.urls")),
     path("admin/", admin.site.urls),

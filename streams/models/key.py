@@ -65,6 +65,11 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its time is not over."""
+        return self.expires_at is None or self.expires_at > timezone.now()
+
 
 class ApiRequest(models.Model):
     """One request with a key: kept for some weeks. Nothing of what was asked for or answered, and no address."""

@@ -1,0 +1,1 @@
+"""What was said and done in chat, as the API tells of it."""

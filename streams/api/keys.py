@@ -1,0 +1,162 @@
+"""Keys of the API: how they are made, known again, and taken back.
+
+A key is shown once. What is kept is its SHA-256, which is enough for 192 random bits: nobody guesses them, so it need
+not be slow. Each process remembers the keys it has seen; Redis holds a word that changes with every change of a key, so
+that one that is taken back is out everywhere with the next request. While Redis is away, keys are remembered for a
+second.
+"""
+
+import hmac
+import re
+import time
+from datetime import datetime
+from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from secrets import token_hex
+from typing import Any, NamedTuple, cast
+
+import structlog
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from streams import audit
+from streams.models import ApiKey
+from streams.quickredis import quick_redis
+
+log = structlog.get_logger(__name__)
+
+BEGINNING = "ss_"
+SECRET_BYTES = 24
+PREFIX_LENGTH = 11
+WRITTEN = re.compile(r"ss_[0-9a-f]{48}", re.ASCII)
+GENERATION = "streamstats:api:keys"
+REMEMBERED_S = 1.0
+MOST_REMEMBERED = 10_000
+
+
+class Made(NamedTuple):
+    """A new key, and what is shown of it once."""
+
+    key: ApiKey
+    secret: str
+
+
+class _Known(NamedTuple):
+    key: ApiKey
+    generation: bytes | None
+    at: float
+
+
+def digest_of(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+def make(by: User | None, **fields: Any) -> Made:
+    """Make a key with the fields of `ApiKey`; the caller has asked whether they own its channel."""
+    secret = BEGINNING + token_hex(SECRET_BYTES)
+    with transaction.atomic():
+        key = ApiKey.objects.create(**fields, prefix=secret[:PREFIX_LENGTH], digest=digest_of(secret), made_by=by)
+        _note(by, "key.make", key, scopes=key.scopes, networks=key.networks, expires_at=_iso(key.expires_at))
+    return Made(key, secret)
+
+
+def rotate(by: User | None, key: ApiKey, until: datetime) -> Made:
+    """Make a key that may do the same. The old one works until then, so that nobody has to change both ends at once.
+
+    Raises ValueError for a key that was taken back, or has one in its place already.
+    """
+    with transaction.atomic():
+        old = ApiKey.objects.select_for_update().get(pk=key.pk)
+        if old.revoked_at or old.replaced_by_id:
+            raise ValueError("This key was taken back, or another was made in its place already.")
+        same = ("channel", "name", "scopes", "networks", "per_minute", "per_day")
+        made = make(by, **{name: getattr(old, name) for name in same}, expires_at=_later(old))
+        old.replaced_by = made.key
+        old.expires_at = min(filter(None, [old.expires_at, until]))
+        old.save(update_fields=["replaced_by", "expires_at"])
+        _note(by, "key.rotate", old, into=made.key.prefix, until=_iso(old.expires_at))
+        forget_once_committed()
+    return made
+
+
+def revoke(by: User | None, key: ApiKey) -> None:
+    """Take a key back: it is out with its next request, in every process."""
+    with transaction.atomic():
+        taken = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+        if taken:
+            _note(by, "key.revoke", key)
+        forget_once_committed()
+
+
+def forget_once_committed() -> None:
+    """Have every process read keys anew. Whoever changes a key calls it in that transaction."""
+    transaction.on_commit(_forget)
+
+
+def _forget() -> None:
+    try:
+        quick_redis().set(GENERATION, token_hex(8))
+    except RedisError as error:  # then nobody remembers keys for longer than a second
+        log.warning("api.keys_not_forgotten", error=str(error))
+
+
+def _later(old: ApiKey) -> datetime | None:
+    """A new key lives for as long as the old one was meant to."""
+    return old.expires_at and timezone.now() + (old.expires_at - old.made_at)
+
+
+def _note(by: User | None, action: str, key: ApiKey, **detail: Any) -> None:
+    audit.note(by, action, channel=key.channel_id, target=f"{key.name} ({key.prefix}…)", detail=detail)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+class Keyring:
+    """The keys that this process has seen."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+
+    def find(self, secret: str) -> ApiKey | None:
+        """The key with this secret, whether it still may be used or not; None if there never was one."""
+        if not WRITTEN.fullmatch(secret):
+            return None
+        digest = digest_of(secret)
+        generation, now = self._generation(), time.monotonic()
+        known = self._known.get(digest)
+        if known and (now - known.at < REMEMBERED_S if generation is None else known.generation == generation):
+            return known.key
+        key = ApiKey.objects.select_related("channel").filter(digest=digest).first()
+        if key is None or not hmac.compare_digest(key.digest, digest):
+            self._known.pop(digest, None)
+            return None
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        self._known[digest] = _Known(key, generation, now)
+        return key
+
+    @staticmethod
+    def _generation() -> bytes | None:
+        """The word under which keys are remembered; None if it cannot be known."""
+        try:
+            found = cast(bytes | None, quick_redis().get(GENERATION))
+            if found is None:
+                quick_redis().set(GENERATION, token_hex(8), nx=True)
+                found = cast(bytes | None, quick_redis().get(GENERATION))
+        except RedisError:
+            return None
+        return found
+
+
+keyring = Keyring()
+
+
+def is_from(key: ApiKey, address: IPv4Address | IPv6Address | None) -> bool:
+    """Whether a key may be used from an address."""
+    if not key.networks:
+        return True
+    return address is not None and any(address in ip_network(network, strict=False) for network in key.networks)

@@ -1,0 +1,105 @@
+"""How often somebody may ask: each key in a minute and in a UTC day, and each address without one in a minute.
+
+Counted in Redis, so that all processes count together and a restart of ours forgets nothing. While Redis is away nobody
+is counted.
+"""
+
+import time
+from hashlib import blake2b
+from typing import NamedTuple
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from redis.exceptions import RedisError
+
+from streams.api import quota
+from streams.models import ApiKey
+from streams.quickredis import quick_redis
+from streams.visitors import visitor_of
+
+log = structlog.get_logger(__name__)
+
+PREFIX = "streamstats:api:asked:"
+MINUTE_S = 60
+DAY_S = 86_400
+
+
+class Allowance(NamedTuple):
+    """What of a limit is left, as the RateLimit headers tell it."""
+
+    most: int
+    left: int
+    reset_s: int
+    is_spent: bool = False
+    words: str = ""
+
+    def head(self, response: HttpResponseBase) -> None:
+        response["RateLimit-Limit"] = str(self.most)
+        response["RateLimit-Remaining"] = str(max(0, self.left))
+        response["RateLimit-Reset"] = str(self.reset_s)
+        if self.is_spent:
+            response["Retry-After"] = str(self.reset_s)
+
+
+def of_key(key: ApiKey) -> Allowance:
+    """Count one more request with a key. What is refused for its minute is not counted to its day."""
+    now = time.time()
+    minute, day = _window(now, MINUTE_S), _window(now, DAY_S)
+    in_minute = _count(f"{PREFIX}{key.pk}:minute:{minute}", MINUTE_S)
+    reset = _left(now, MINUTE_S)
+    if in_minute is None:
+        return Allowance(key.per_minute, key.per_minute, reset)
+    if in_minute > key.per_minute:
+        words = f"This key may ask {key.per_minute:,} times in a minute. Try again in {reset} s."
+        return Allowance(key.per_minute, 0, reset, is_spent=True, words=words)
+    in_day = _count(f"{PREFIX}{key.pk}:day:{day}", 2 * DAY_S)
+    if in_day is not None:
+        quota.look(key, in_day)
+    if in_day is not None and in_day > key.per_day:
+        reset = _left(now, DAY_S)
+        words = f"This key may ask {key.per_day:,} times in a UTC day, and did. Ask its channel's owner for more."
+        return Allowance(key.per_day, 0, reset, is_spent=True, words=words)
+    left = key.per_minute - in_minute
+    if in_day is not None and key.per_day - in_day < left:  # the day ends before the minute does
+        return Allowance(key.per_day, key.per_day - in_day, _left(now, DAY_S))
+    return Allowance(key.per_minute, left, reset)
+
+
+def of_address(request: HttpRequest) -> Allowance:
+    """Count one more request without a key. Whoever has no address of their own may be many people: not counted."""
+    most, now = settings.API_PER_MINUTE, time.time()
+    reset = _left(now, MINUTE_S)
+    visitor = visitor_of(request)
+    asked = _count(f"{PREFIX}{_masked(visitor)}:{_window(now, MINUTE_S)}", MINUTE_S) if visitor else None
+    if asked is None:
+        return Allowance(most, most, reset)
+    words = f"Without a key one may ask {most:,} times in a minute. Try again in {reset} s, or get a key."
+    return Allowance(most, most - asked, reset, is_spent=asked > most, words=words)
+
+
+def _masked(visitor: str) -> str:
+    """An address as it is counted under: nobody finds out whose it is without our key."""
+    key = settings.SECRET_KEY.encode()[:64]
+    return blake2b(f"api {visitor}".encode(), key=key, digest_size=16).hexdigest()
+
+
+def _window(now: float, length_s: int) -> int:
+    return int(now // length_s)
+
+
+def _left(now: float, length_s: int) -> int:
+    return length_s - int(now) % length_s
+
+
+def _count(name: str, kept_s: int) -> int | None:
+    """How often it was counted, with this time; None while Redis is away."""
+    try:
+        with quick_redis().pipeline() as pipeline:
+            pipeline.incr(name)
+            pipeline.expire(name, kept_s)
+            count, _ = pipeline.execute()
+    except RedisError as error:
+        log.warning("api.not_counted: redis does not answer", error=str(error))
+        return None
+    return int(count)

@@ -1,0 +1,247 @@
+"""What a resource of the API is: which rows there are, who may be told of them, how they are written and sorted.
+
+Rows are dictionaries, read with `values()` and written as they are: a serializer says what is in them, for the
+document, and takes no part in writing them. Lists, delta sync, the live feed and webhooks all ask a resource, so what
+is shown is decided once.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django_filters import FilterSet, IsoDateTimeFilter
+from django_filters.constants import EMPTY_VALUES
+from rest_framework import serializers
+
+from streams.models import Channel, Scope
+
+LOOKED = 2048
+"""Rows that are looked at for one page where nearly none may be shown or is asked for."""
+
+Row = dict[str, Any]
+
+
+class Order(NamedTuple):
+    """A column that rows are sorted by."""
+
+    column: str
+    falls: bool = False
+
+    @property
+    def beyond(self) -> str:
+        return f"{self.column}__{'lt' if self.falls else 'gt'}"
+
+    def __str__(self) -> str:
+        return f"-{self.column}" if self.falls else self.column
+
+
+Place = tuple[Any, ...]
+"""Where a page begins: after the row with these values of the columns that it is sorted by."""
+
+
+class Page(NamedTuple):
+    rows: list[Row]
+    following: Place | None
+    """Where the next page begins; None after the last one."""
+
+
+def moment(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
+
+
+class Filters(FilterSet):  # type: ignore[misc]
+    """What a list can be narrowed by; of rows of any table, so it is not asked without them."""
+
+    def __init__(self, data: Mapping[str, str], rows: QuerySet[Any] | None = None) -> None:
+        super().__init__(data, Channel.objects.none() if rows is None else rows)
+
+
+class NoFilters(Filters):
+    """For lists that are not narrowed."""
+
+
+def between(column: str) -> Callable[[type[Filters]], type[Filters]]:
+    """Give filters `from` and `to`, which Python has other uses for: the times [from, to) of a column."""
+
+    def decorate(filters: type[Filters]) -> type[Filters]:
+        for name, lookup, words in (("from", "gte", "at or after"), ("to", "lt", "before")):
+            told = IsoDateTimeFilter(
+                field_name=column, lookup_expr=lookup, help_text=f"Only what is {words} this time."
+            )
+            told.field_name = column
+            filters.base_filters[name] = told
+        return filters
+
+    return decorate
+
+
+class Resource:
+    """One kind of thing, of one channel at a time."""
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+    """What it is, in a sentence for the document."""
+    serializer: ClassVar[type[serializers.Serializer[Any]]]
+    example: ClassVar[Row]
+    filters: ClassVar[type[Filters]] = NoFilters
+    slow_filters: ClassVar[frozenset[str]] = frozenset()
+    """Filters that no index answers: a page of them looks at LOOKED rows at most."""
+    order: ClassVar[tuple[Order, ...]]
+    columns: ClassVar[dict[str, Any]]
+    """What each field is read from: the name of a column, or an expression."""
+    scope: ClassVar[Scope | None] = None
+    is_of_viewers: ClassVar[bool] = False
+    """Whether rows are of viewers who may not be shown."""
+    syncs: ClassVar[bool] = True
+    """Whether it can be asked what changed."""
+    log_name: ClassVar[str] = ""
+    """What the log of changes calls it, where that is another name."""
+    id_field: ClassVar[str] = "id"
+
+    @property
+    def logged(self) -> str:
+        return self.log_name or self.name
+
+    # What subclasses say.
+
+    def rows(self, channel: Channel) -> QuerySet[Any]:
+        """All rows of the channel, shown or not."""
+        raise NotImplementedError
+
+    def shown(self, channel: Channel) -> Q:
+        """Of which rows whoever may read this resource may be told."""
+        return Q()
+
+    def of_keys(self, keys: Iterable[str]) -> Q:
+        """Rows by what the log of changes calls them; what cannot be such a name is no row."""
+        raise NotImplementedError
+
+    def key_of(self, row: Row) -> str:
+        """What the log of changes calls a row."""
+        return str(row[self.id_field])
+
+    def finish(self, channel: Channel, rows: list[Row]) -> list[Row]:
+        """Rows as they are told: times are text by now. At most two queries more, however many rows."""
+        return rows
+
+    def orders(self, asked: dict[str, Any]) -> tuple[Order, ...]:
+        """The order that an index has for these filters."""
+        return self.order
+
+    def narrow(self, channel: Channel, asked: dict[str, Any]) -> None:
+        """Raise a Problem for filters that cannot be asked for together."""
+
+    def check_sync(self, asked: Filters) -> None:
+        """Raise a Problem for filters that do not narrow what changed."""
+
+    # What everybody asks.
+
+    def told(self, channel: Channel, asked: Filters | None = None) -> QuerySet[Any]:
+        """The rows that may be told, of those that were asked for."""
+        rows = self.rows(channel).filter(self.shown(channel))
+        return asked.filter_queryset(rows) if asked else rows
+
+    def find(self, channel: Any, keys: Sequence[str], asked: Filters | None = None) -> list[Row]:
+        """Those of these rows that are there and may be told, in the order of the keys."""
+        rows = self.told(channel, asked).filter(self.of_keys(keys)).values(**self._aliases)
+        place = {key: number for number, key in enumerate(keys)}
+        return sorted(self.write(channel, rows), key=lambda row: place[self.key_of(row)])
+
+    def one(self, channel: Channel, key: str) -> Row | None:
+        """One row by its key, for an address of its own."""
+        return next(iter(self.find(channel, [key])), None)
+
+    def write(self, channel: Channel, rows: Any) -> list[Row]:
+        """Rows as they are told, from those that were read by `_aliases`."""
+        found = [{name: row[alias] for name, alias in self._named} for row in rows]
+        for name in self._times:
+            for row in found:
+                row[name] = moment(row[name])
+        for name in self._days:
+            for row in found:
+                row[name] = row[name] and row[name].isoformat()
+        return self.finish(channel, found)
+
+    def page(self, channel: Channel, asked: Filters, after: Place | None, most: int) -> Page:
+        """The next rows after a place, or the first ones."""
+        given = {name: value for name, value in asked.form.cleaned_data.items() if value not in EMPTY_VALUES}
+        self.narrow(channel, given)
+        orders = self.orders(given)
+        if (self.is_of_viewers and not channel.is_open) or not self.slow_filters.isdisjoint(given):
+            return self._looked_through(channel, asked, given, orders, after, most)
+        rows = _read(self.told(channel, asked), orders, after, most + 1, self._aliases)
+        following = _place(rows[most - 1], orders) if len(rows) > most else None
+        return Page(self.write(channel, rows[:most]), following)
+
+    def _looked_through(
+        self,
+        channel: Channel,
+        asked: Filters,
+        given: dict[str, Any],
+        orders: tuple[Order, ...],
+        after: Place | None,
+        most: int,
+    ) -> Page:
+        """Those who are told among the next rows: a page may be short, and the next one goes on."""
+        quick = self.filters({name: asked.data[name] for name in given if name not in self.slow_filters})
+        near = quick.filter_queryset(self.rows(channel)) if quick.is_valid() else self.rows(channel)
+        # Asked twice in two ways, Postgres asks for each row; once, it might look for all that is told first.
+        own = Q(pk=OuterRef("pk"), pk__gte=OuterRef("pk"))
+        wanted = Exists(self.told(channel, asked).order_by().filter(own))
+        is_told = Case(When(wanted, then=Value(True)), default=Value(False))
+        looked = _read(near, orders, after, LOOKED, {"is_told": is_told})
+        found = [row for row in looked if row["is_told"]]
+        last = found[most - 1] if len(found) > most else looked[-1] if len(looked) == LOOKED else None
+        keys = {row["row"]: number for number, row in enumerate(found[:most])}
+        rows = self.rows(channel).filter(pk__in=list(keys)).values(row=F("pk"), **self._aliases)
+        in_order = sorted(rows, key=lambda row: keys[row["row"]])
+        return Page(self.write(channel, in_order), _place(last, orders) if last else None)
+
+    @cached_property
+    def _named(self) -> list[tuple[str, str]]:
+        return [(name, f"told_{name}") for name in self.columns]
+
+    @cached_property
+    def _aliases(self) -> dict[str, Any]:
+        """Read under names of their own: many are those of other columns."""
+        return {f"told_{name}": F(told) if isinstance(told, str) else told for name, told in self.columns.items()}
+
+    @cached_property
+    def _times(self) -> list[str]:
+        fields = self.serializer().fields.items()
+        return [name for name, field in fields if isinstance(field, serializers.DateTimeField) and name in self.columns]
+
+    @cached_property
+    def _days(self) -> list[str]:
+        fields = self.serializer().fields.items()
+        return [name for name, field in fields if isinstance(field, serializers.DateField) and name in self.columns]
+
+
+def _read(rows: Any, orders: tuple[Order, ...], after: Place | None, most: int, columns: dict[str, Any]) -> list[Row]:
+    """So many rows after a place, each with its key and with what it is sorted by.
+
+    First those that share the first column with the place: asked for together, they could not begin in the index.
+    """
+    sorted_by = {f"sort_{number}": F(order.column) for number, order in enumerate(orders)}
+    told = rows.order_by(*map(str, orders)).values(row=F("pk"), **sorted_by, **columns)
+    if after is None:
+        return list(told[:most])
+    first = orders[0]
+    level = list(told.filter(_later(orders[1:], after[1:]), **{first.column: after[0]})[:most]) if orders[1:] else []
+    beyond = told.filter(**{first.beyond: after[0]})
+    return level + (list(beyond[: most - len(level)]) if len(level) < most else [])
+
+
+def _place(row: Row, orders: tuple[Order, ...]) -> Place:
+    return tuple(row[f"sort_{number}"] for number in range(len(orders)))
+
+
+def _later(orders: tuple[Order, ...], place: Place) -> Q:
+    """A condition: after a place in the order of these columns."""
+    first, *rest = orders
+    beyond = Q(**{first.beyond: place[0]})
+    if rest:
+        beyond |= Q(**{first.column: place[0]}) & _later(tuple(rest), place[1:])
+    return beyond
