@@ -7,8 +7,10 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 
+import chat.searchadmin  # registers its pages
 import chat.sessionadmin  # registers its page
-import chat.summaryadmin  # noqa: F401  # registers its pages
+import chat.summaryadmin  # registers its pages
+import chat.viewerfile.admin  # noqa: F401  # registers its pages
 import viewers.auditadmin  # registers its page
 import viewers.summaryadmin  # noqa: F401  # registers its pages
 from chat.models import (
@@ -25,7 +27,6 @@ from chat.models import (
     EmoteTotal,
     EmoteUsage,
     EmoteYear,
-    Message,
     ModerationEvent,
     Redemption,
     Replay,
@@ -36,14 +37,6 @@ from streams.admin import OneChannelFilter, OneStreamFilter
 from streams.scopedadmin import FactAdmin, SiteFactAdmin
 from viewers.admin import SearchByName
 from viewers.models import Viewer
-
-
-@admin.register(Message)
-class MessageAdmin(SearchByName):
-    list_display = ("sent_at", "viewer", "text", "removed_at", "channel")
-    list_filter = (OneChannelFilter,)
-    list_select_related = ("viewer", "channel")
-    ordering = ("-sent_at", "-pk")
 
 
 @admin.register(ChatEvent)

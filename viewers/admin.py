@@ -3,14 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 
 from streams.admin import COUNTS, OneChannelFilter, OneStreamFilter
-from streams.reach import Reach, Role
+from streams.reach import Role
 from streams.scopedadmin import FactAdmin, SiteFactAdmin
-from viewers import bots
 from viewers.models import (
     Award,
     AwardRule,
@@ -23,7 +21,6 @@ from viewers.models import (
     SessionCorrection,
     Standing,
     Verdict,
-    Viewer,
     ViewerDay,
     ViewerName,
     ViewerStream,
@@ -50,40 +47,6 @@ class SearchByName(FactAdmin):
             return queryset, False
         viewers = ViewerName.objects.beginning_with(prefix).values("viewer")[:NAMES_SEARCHED]
         return queryset.filter(**{f"{self.viewer_field}__in": viewers}), False
-
-
-@admin.register(Viewer)
-class ViewerAdmin(SearchByName):
-    """Viewers of the channels within reach. Whether one is a bot everywhere is for superusers to say."""
-
-    channel_path = None
-    changed_by = Role.SUPERUSER
-    viewer_field = "pk"
-    list_display = ("__str__", "login", "twitch_id", "is_bot", "is_missing", "account_created_at", "named_at")
-    ordering = ("login", "pk")
-    facts = ("avatar", "twitch_id", "login", "display_name", "color", "named_at")
-    account = ("account_created_at", "is_missing", "details_at")
-    fields = (*facts, "is_bot", "bot_source", *account)
-    readonly_fields = (*facts, "bot_source", *account)
-
-    @admin.display(description="picture")
-    def avatar(self, viewer: Viewer) -> str:
-        return (
-            format_html('<img src="{}" alt="" width="75" height="75">', viewer.avatar_url) if viewer.avatar_url else "-"
-        )
-
-    def within_reach(self, reach: Reach, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Who was ever seen in a channel within reach."""
-        seen = reach.limit(ViewerTotal.objects.filter(viewer=OuterRef("pk")))
-        return rows if reach.everywhere else rows.filter(Exists(seen))
-
-    def viewer_id_of(self, obj: Model) -> str:
-        return str(obj.pk)
-
-    def save_model(self, request: HttpRequest, obj: Viewer, form: Any, change: bool) -> None:
-        """Not the whole row, which others write meanwhile: what was said, and the watch time that follows from it."""
-        if "is_bot" in form.changed_data:
-            bots.say(obj.pk, is_bot=obj.is_bot)
 
 
 @admin.register(ViewerName)

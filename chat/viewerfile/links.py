@@ -24,7 +24,7 @@ HISTORY = 100
 def of(channel: Channel, viewer: Viewer) -> list[AccountLink]:
     """Every link of an account, undone ones too, the newest first."""
     links = AccountLink.objects.filter(Q(viewer=viewer) | Q(main=viewer), channel=channel)
-    return list(links.select_related("viewer", "main", "linked_by", "unlinked_by").order_by("-pk")[:HISTORY])
+    return list(links.select_related("viewer", "main").order_by("-pk")[:HISTORY])
 
 
 def people(viewer: Viewer, links: Sequence[AccountLink]) -> list[Viewer]:

@@ -18,9 +18,8 @@ class Changed(NotDone):
     """Somebody saved another version meanwhile: `current` is the newest."""
 
     def __init__(self, current: NoteVersion) -> None:
-        who = current.author or "Somebody"
         super().__init__(
-            f"{who} changed this note while you were writing. Below is what it says now, and what you wrote: put"
+            "Somebody changed this note while you were writing. Below is what it says now, and what you wrote: put"
             " together what should stay, and save again."
         )
         self.current = current
@@ -46,7 +45,7 @@ def rewrite(file: File, note_id: int, text: str, by: User, *, based_on: int) -> 
     text = _checked(text)
     with held(file, by):
         note = _standing(file, note_id)
-        current = note.versions.select_related("author").latest("number")
+        current = note.versions.latest("number")
         if current.text == text:
             return None
         if current.number != based_on:

@@ -43,7 +43,7 @@ def test_an_edit_that_says_the_same_is_none(file, mod, other):
 def test_of_two_who_edit_at_once_the_second_is_told_what_it_says_now(file, mod, other):
     note = notes.write(file, "first", mod)
     notes.rewrite(file, note.pk, "second", mod, based_on=1)
-    with pytest.raises(notes.Changed, match="mod changed this note") as told:
+    with pytest.raises(notes.Changed, match="changed this note while you were writing") as told:
         notes.rewrite(file, note.pk, "third", other, based_on=1)
     assert told.value.current.text == "second"
     assert len(texts(note)) == 2
