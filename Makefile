@@ -12,7 +12,7 @@ CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check bench requirements clean chromium
+.PHONY: help run test coverage check bench contract openapi requirements clean chromium
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -50,6 +50,12 @@ check: $(INSTALLED) ## look for mistakes without running anything: style, types,
 
 bench: $(INSTALLED) ## measure how fast it is (see bench/README.md)
 	@exec $(BIN)/python -m bench $(ARGS)
+
+contract: $(INSTALLED) ## hold the API against its own document, with 500 requests of each operation; takes long
+	@API_EXAMPLES=$${API_EXAMPLES:-500} exec $(BIN)/python -m pytest -q streamstats/tests/test_api_contract.py $(ARGS)
+
+openapi: $(INSTALLED) ## write docs/openapi.yaml anew
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 requirements: $(INSTALLED) ## take the newest versions of everything that requirements*.in name
 	for set in requirements requirements-local requirements-dev; do \

@@ -10,6 +10,7 @@ from chat.api.events import Deeds, Events, Redemptions
 from chat.api.messages import Messages
 from chat.api.profiles import Awards, Leaderboards, Profiles
 from streams import sync
+from streams.api.document import Document, docs
 from streams.api.resources import Resource
 from streams.api.streams import Channels, CountedChannel, Samples, Segments, Streams
 from streams.api.views import ApiView, ListView, Nowhere, OfStreamView, OneView
@@ -25,31 +26,27 @@ def changes(resource: Resource, channel_id: int, since: sync.Cursor, most: int) 
     return sync.changed(channel_id, resource.logged, since, most, of_viewer)
 
 
-class ChannelList(ListView):
-    resource = Channels()
-    is_of_channel = False
+def _list(resource: Resource, base: type[ListView] = ListView, *, is_of_channel: bool = True) -> type[ListView]:
+    own = {
+        "operation": f"list_{resource.name}",
+        "tag": "streams" if base is OfStreamView else resource.name,
+        "resource": resource,
+        "scope": resource.scope,
+        "is_of_channel": is_of_channel,
+        "changes": staticmethod(changes),
+    }
+    return type(f"{type(resource).__name__}List", (base,), own)
 
 
-class OneChannel(OneView):
-    resource = CountedChannel()
-    is_of_channel = False
-
-
-def _list(resource: Resource) -> type[ListView]:
-    own = {"resource": resource, "scope": resource.scope, "changes": staticmethod(changes)}
-    return type(f"{type(resource).__name__}List", (ListView,), own)
-
-
-def _one(resource: Resource, name: str) -> type[OneView]:
-    return type(name, (OneView,), {"resource": resource, "scope": resource.scope})
-
-
-class SegmentList(OfStreamView):
-    resource = Segments()
-
-
-class SampleList(OfStreamView):
-    resource = Samples()
+def _one(resource: Resource, of: str, *, is_of_channel: bool = True) -> type[OneView]:
+    own = {
+        "operation": f"get_{of}",
+        "tag": f"{of}s",
+        "resource": resource,
+        "scope": resource.scope,
+        "is_of_channel": is_of_channel,
+    }
+    return type(f"One{type(resource).__name__}", (OneView,), own)
 
 
 LISTS: tuple[Resource, ...] = (
@@ -72,16 +69,22 @@ RESOURCES: dict[str, Resource] = {each.name: each for each in (Channels(), *LIST
 
 OF_CHANNEL = "channels/<slug:channel>/"
 
-operations: list[tuple[str, type[ApiView], str]] = [
-    ("channels/", ChannelList, "channels"),
-    ("channels/<slug:id>/", OneChannel, "channel"),
-    *((f"{OF_CHANNEL}{each.name}/", _list(each), each.name) for each in LISTS),
-    (f"{OF_CHANNEL}streams/<slug:id>/", _one(Streams(), "OneStream"), "stream"),
-    (f"{OF_CHANNEL}streams/<slug:stream>/segments/", SegmentList, "segments"),
-    (f"{OF_CHANNEL}streams/<slug:stream>/samples/", SampleList, "samples"),
-    (f"{OF_CHANNEL}viewers/<slug:id>/", _one(Viewers(), "OneViewer"), "viewer"),
-    (f"{OF_CHANNEL}profiles/<slug:id>/", _one(Profiles(), "OneProfile"), "profile"),
+OPERATIONS: list[tuple[str, type[ApiView]]] = [
+    ("channels/", _list(Channels(), is_of_channel=False)),
+    ("channels/<slug:id>/", _one(CountedChannel(), "channel", is_of_channel=False)),
+    *((f"{OF_CHANNEL}{each.name}/", _list(each)) for each in LISTS),
+    (f"{OF_CHANNEL}streams/<slug:id>/", _one(Streams(), "stream")),
+    (f"{OF_CHANNEL}streams/<slug:stream>/segments/", _list(Segments(), OfStreamView)),
+    (f"{OF_CHANNEL}streams/<slug:stream>/samples/", _list(Samples(), OfStreamView)),
+    (f"{OF_CHANNEL}viewers/<slug:id>/", _one(Viewers(), "viewer")),
+    (f"{OF_CHANNEL}profiles/<slug:id>/", _one(Profiles(), "profile")),
 ]
 
-urlpatterns: list[Any] = [path(f"v1/{route}", view.as_view(), name=name) for route, view, name in operations]
-urlpatterns += [re_path("", Nowhere.as_view(), name="nowhere")]
+app_name = "api"
+urlpatterns: list[Any] = [
+    *(path(f"v1/{route}", view.as_view(), name=view.operation) for route, view in OPERATIONS),
+    path("v1/openapi.json", Document.as_view(), {"written": "json"}, name="openapi_json"),
+    path("v1/openapi.yaml", Document.as_view(), {"written": "yaml"}, name="openapi_yaml"),
+    path("docs/", docs, name="docs"),
+    re_path("", Nowhere.as_view(), name="nowhere"),
+]

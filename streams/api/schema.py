@@ -1,5 +1,238 @@
+"""How the document of the API (OpenAPI 3.1) tells of each operation: all of it is taken from its view and resource."""
+
+import json
+from functools import cache
+from typing import Any
+
+from django_filters import BooleanFilter, ChoiceFilter, IsoDateTimeFilter, NumberFilter
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
+from rest_framework import serializers
+
+from streams.api.problems import CODES, CONTENT_TYPE, answer
+from streams.api.resources import Resource
+
+KEY, SESSION = "key", "session"
+SECURITY_SCHEMES = {
+    KEY: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key of a channel, made by its owner under *API keys* in the administration.",
+    },
+    SESSION: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "sessionid",
+        "description": "Whoever is logged in here may look around with their browser.",
+    },
+}
+PATHS = {
+    "channel": "Twitch's id of the channel.",
+    "stream": "Id of a stream.",
+    "id": "Its id.",
+}
+LIMITS = {
+    "RateLimit-Limit": "How many requests there may be in the present window: a minute, or the UTC day.",
+    "RateLimit-Remaining": "How many of them are left.",
+    "RateLimit-Reset": "In how many seconds the next window begins.",
+}
+ETAG = {"ETag": "Send it back as If-None-Match: 304 says that nothing changed."}
+WHEN = {
+    400: "A parameter is not known or cannot be what it is given as.",
+    401: "The key is not known, was taken back, ran out, or is used from a network it is not for.",
+    403: "The key has not the scope for it, or is of another channel.",
+    404: "There is no such thing, or it is not shown.",
+    406: "There are only answers in JSON.",
+    410: "What changed since then is not known any more: fetch the whole list again.",
+    414: "The address is longer than 4,096 letters.",
+    429: "Too many requests. `Retry-After` says in how many seconds there may be more.",
+    500: "A mistake of ours.",
+    503: "Too much is asked for at once. `Retry-After` says when to come back.",
+}
+PAGING = "Go on with `next` until it is null: a page may be shorter than asked for, even empty."
+SYNCING = (
+    "Keep `since` of the last page, and come back with `?since=` to be told what changed: rows as they are now, and the "
+    "ids of those that are gone."
+)
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """RFC 9457."""
+
+    type = serializers.CharField()
+    title = serializers.CharField(help_text="The phrase of the status.")
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="What is wrong, in a sentence for people.")
+    code = serializers.CharField(help_text=f"To tell problems apart: {', '.join(CODES.values())} and others.")
+    errors = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="What is wrong with which parameter.",
+    )
 
 
 class ApiSchema(AutoSchema):
-    pass
+    """Asks the view: `operation` is its name, `resource` what it tells of, `is_list` whether of many."""
+
+    view: Any
+
+    @property
+    def resource(self) -> Resource:
+        found: Resource = self.view.resource
+        return found
+
+    def get_operation_id(self) -> str:
+        return str(self.view.operation)
+
+    def get_tags(self) -> list[str]:
+        return [str(self.view.tag)]
+
+    def get_summary(self) -> str:
+        return self.resource.about.split(". ")[0].rstrip(".")
+
+    def get_description(self) -> str:
+        if not self.view.is_list:
+            return self.resource.about
+        parts = [self.resource.about, PAGING, *([SYNCING] if self.resource.syncs else [])]
+        return "\n\n".join(parts)
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        if self.view.scope:
+            return [{KEY: [str(self.view.scope)]}]
+        return [{}, {KEY: ["read"]}, {SESSION: []}]
+
+    def get_override_parameters(self) -> list[Any]:
+        resource = self.resource
+        named = [name for name in PATHS if f"{{{name}}}" in self.path]
+        told = [OpenApiParameter(name, str, OpenApiParameter.PATH, description=PATHS[name]) for name in named]
+        fields = ", ".join(resource.serializer().fields)
+        told.append(
+            OpenApiParameter("fields", str, description=f"Only these fields, with commas between: some of {fields}.")
+        )
+        if self.view.is_list:
+            told += [
+                OpenApiParameter("limit", _whole_number(self.view.most), description="Rows of a page, at most."),
+                OpenApiParameter("cursor", str, description="Where a page begins: `next` has it."),
+                *(_filter(name, each) for name, each in resource.filters.base_filters.items()),
+            ]
+            if resource.syncs:
+                about = "What changed since: `since` of the answer before, or a time of the last 30 days."
+                told.append(OpenApiParameter("since", str, description=about))
+        return [*told, *_headers()]
+
+    def get_response_serializers(self) -> Any:
+        resource = self.resource
+        one = resource.serializer()
+        if self.view.is_list:
+            name = type(one).__name__.removesuffix("Serializer")
+            body: Any = inline_serializer(
+                f"{name}Page",
+                {
+                    "results": type(one)(many=True),
+                    "deleted": serializers.ListField(
+                        child=serializers.CharField(), help_text="With `since`: the ids of what is gone, or not shown."
+                    ),
+                    "next": serializers.CharField(allow_null=True, help_text="The address of the next page."),
+                    "since": serializers.CharField(
+                        allow_null=True, help_text="To come back with. Null but on the last page."
+                    ),
+                },
+            )
+            example = {"results": [resource.example], "deleted": [], "next": None}
+            example["since"] = EXAMPLE_OF_SINCE if resource.syncs else None
+        else:
+            body, example = one, resource.example
+        told = OpenApiExample(self.view.operation, value=example, response_only=True)
+        statuses = [400, 401, 403, 404, 406, 414, 429, 500, 503]
+        if self.view.is_list and resource.syncs:
+            statuses.append(410)
+        return {
+            200: OpenApiResponse(body, description="OK", examples=[told]),
+            304: OpenApiResponse(description="Nothing changed since the answer with this ETag."),
+            **{(status, CONTENT_TYPE): _problem(status) for status in sorted(statuses)},
+        }
+
+
+EXAMPLE_OF_SINCE = "vXn0tB9Zq1r7mY2kWzEsImQ5NzE2YiIsNzUzMSwiIiwiIixudWxsXQ"
+
+
+def _problem(status: int) -> OpenApiResponse:
+    value = json.loads(answer(status, WHEN[status]).content)
+    example = OpenApiExample(f"problem {status}", value=value, response_only=True, media_type=CONTENT_TYPE)
+    return OpenApiResponse(ProblemSerializer, description=WHEN[status], examples=[example])
+
+
+def _headers() -> list[OpenApiParameter]:
+    def header(name: str, about: str, kind: Any, statuses: list[int]) -> OpenApiParameter:
+        return OpenApiParameter(name, kind, OpenApiParameter.HEADER, description=about, response=statuses)
+
+    counted = [200, 304, 400, 403, 404, 429]
+    return [
+        *(header(name, about, int, counted) for name, about in LIMITS.items()),
+        *(header(name, about, str, [200, 304]) for name, about in ETAG.items()),
+        header("Retry-After", "In how many seconds there may be more.", int, [429, 503]),
+    ]
+
+
+def _whole_number(most: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 1, "maximum": most, "default": min(50, most)}
+
+
+def _filter(name: str, each: Any) -> OpenApiParameter:
+    extra = each.extra
+    kind: Any
+    match each:
+        case IsoDateTimeFilter():
+            kind = OpenApiTypes.DATETIME
+        case BooleanFilter():
+            kind = {"type": "string", "enum": ["true", "false"]}
+        case NumberFilter():
+            kind = {"type": "integer", "minimum": extra["min_value"], "maximum": extra["max_value"]}
+        case ChoiceFilter():
+            kind = {"type": "string", "enum": [value for value, _ in extra["choices"]]}
+        case _:
+            kind = {"type": "string", "minLength": 1, "maxLength": extra["max_length"]}
+    about = extra.get("help_text") or ""
+    return OpenApiParameter(name, kind, description=about, required=bool(extra.get("required")))
+
+
+def finish(result: dict[str, Any], generator: Any, **_kwargs: Any) -> dict[str, Any]:
+    """With `fields`, any of the fields of a row may be left out; there never is another."""
+    schemas = result["components"]["schemas"]
+    for path in result["paths"].values():
+        told = path["get"]["responses"]["200"]["content"].get("application/json", {}).get("schema", {})
+        name = told.get("$ref", "").rpartition("/")[2]
+        if not name:
+            continue
+        rows = schemas[name]["properties"].get("results", {}).get("items", {}).get("$ref", "").rpartition("/")[2]
+        row = schemas[rows or name]
+        row.pop("required", None)
+        row["minProperties"] = 1
+        row["additionalProperties"] = False
+    _share(result)
+    result["components"]["securitySchemes"] = SECURITY_SCHEMES
+    return result
+
+
+def _share(result: dict[str, Any]) -> None:
+    """Say once what many operations have: headers, and what errors look like."""
+    headers: dict[str, Any] = result["components"].setdefault("headers", {})
+    problems: dict[str, Any] = result["components"].setdefault("responses", {})
+    for path in result["paths"].values():
+        answers = path["get"]["responses"]
+        for status, told in answers.items():
+            for name, header in told.get("headers", {}).items():
+                headers[name] = header
+                told["headers"][name] = {"$ref": f"#/components/headers/{name}"}
+            if int(status) >= 400:
+                problems[f"Problem{status}"] = told
+                answers[status] = {"$ref": f"#/components/responses/Problem{status}"}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The document; made once in a process."""
+    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return made

@@ -49,6 +49,11 @@ class ApiView(APIView):
     throttle_classes = ()
     content_negotiation_class = Negotiation
     scope: ClassVar[Scope | None] = None
+    operation: ClassVar[str]
+    tag: ClassVar[str]
+    resource: ClassVar[Resource]
+    is_list: ClassVar[bool] = False
+    is_of_channel: ClassVar[bool] = True
     kept: ClassVar[bool] = True
     """Whether the same answer is everybody's, and may be kept for a moment."""
 
@@ -135,6 +140,8 @@ def _fresh(answer: Answer, request: HttpRequest) -> HttpResponse:
 class Nowhere(ApiView):
     """What is at no address of the API."""
 
+    schema = None
+
     def get(self, request: Request, *_args: Any, **_kwargs: Any) -> HttpResponseBase:
         raise Http404
 
@@ -151,8 +158,8 @@ def changes(resource: Resource, channel_id: int | None, since: sync.Cursor, most
 class ListView(ApiView):
     """A list of a resource: pages of it, or what changed of it."""
 
-    resource: ClassVar[Resource]
-    is_of_channel: ClassVar[bool] = True
+    is_list = True
+    most: ClassVar[int] = MOST
     changes: ClassVar[Any] = staticmethod(changes)
 
     @by_prepared_statements
@@ -187,9 +194,6 @@ class ListView(ApiView):
 
 class OneView(ApiView):
     """One of a resource, by its id."""
-
-    resource: ClassVar[Resource]
-    is_of_channel: ClassVar[bool] = True
 
     @by_prepared_statements
     def get(self, request: Request, id: str, channel: str = "") -> HttpResponseBase:  # noqa: A002
