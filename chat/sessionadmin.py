@@ -21,6 +21,7 @@ from chat.models import Message
 from streams.admin import OneChannelFilter
 from streams.models import PresenceSource
 from streams.reach import Role
+from streamstats.lib.admin import once
 from streamstats.lib.durations import exact
 from viewers import presence
 from viewers.admin import SearchByName
@@ -100,6 +101,7 @@ class ViewSessionAdmin(SearchByName):
         return page
 
     @admin.display(description="Looks at who was there")
+    @once
     def polls(self, session: ViewSession) -> str:
         rows = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", told_polls(session))
         every = format_html(
@@ -110,6 +112,7 @@ class ViewSessionAdmin(SearchByName):
         return format_html("<table>{}</table>{}", rows, every) if rows else "none: nobody could be asked"
 
     @admin.display(description="Messages within it")
+    @once
     def messages_within(self, session: ViewSession) -> str:
         until = session.ended_at or session.stream.presence_at or session.started_at
         within = Message.objects.counted().filter(
@@ -126,6 +129,7 @@ class ViewSessionAdmin(SearchByName):
         return format_html('<a href="{}?{}">{}</a>', reverse("admin:chat_message_changelist"), urlencode(query), told)
 
     @admin.display(description="Corrections so far")
+    @once
     def corrections(self, session: ViewSession) -> str:
         made = session.corrections.select_related("made_by").order_by("pk")
         lines = format_html_join(

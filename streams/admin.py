@@ -36,6 +36,7 @@ from streams.models import (
 )
 from streams.reach import Role, reach_of
 from streams.scopedadmin import FactAdmin, ScopedAdmin, SiteFactAdmin
+from streamstats.lib.admin import once
 from streamstats.lib.durations import spoken
 
 COUNTS = ("messages", "emotes", "bits", "subs", "gifts")
@@ -157,6 +158,7 @@ class ChannelAdmin(ScopedAdmin):
         return (*self.readonly_fields, *fixed)
 
     @admin.display(description="at Twitch")
+    @once
     def connection(self, channel: Channel) -> SafeString | str:
         return connection_of(channel)
 
@@ -268,6 +270,7 @@ class StreamAdmin(FactAdmin):
         return lasted if stream.ended_at else f"{lasted} so far"
 
     @admin.display(description="titles")
+    @once
     def history(self, stream: Stream) -> str:
         """The first segments; all of them are in a list of their own."""
         segments = list(stream.segments.order_by("started_at")[: self.segments_shown + 1])
@@ -288,6 +291,7 @@ class StreamAdmin(FactAdmin):
         return format_html("{}<br>{}", lines, more) if segments else "nothing is known of it"
 
     @admin.display(description="counts")
+    @once
     def viewer_counts(self, stream: Stream) -> str:
         known = stream.samples.aggregate(count=Count("pk"), first=Min("at"), last=Max("at"))
         if not known["count"]:
@@ -296,6 +300,7 @@ class StreamAdmin(FactAdmin):
         return format_html("{}, from {} to {}", link, f"{known['first']:%H:%M:%S}", f"{known['last']:%H:%M:%S}")
 
     @admin.display(description="rows")
+    @once
     def rows(self, stream: Stream) -> str:
         lists = (
             ("viewers_presencepoll", "looks at who is there"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import environ
 from csp.constants import NONE, SELF
+from django.templatetags.static import static
 
 from streamstats.environment import log_level, switch
 from streamstats.lib.origins import origins, secure_origins
@@ -245,6 +246,17 @@ GEMINI_BASE_URL = env.str("GEMINI_BASE_URL", default="")
 
 # Emote images come from where the providers keep them: their own addresses above, or hosts that their answers name.
 EMOTE_IMAGE_HOSTS = ["https://cdn.7tv.app", "https://cdn.frankerfacez.com", "https://static-cdn.jtvnw.net"]
+# The administration's pages (django-unfold): who sees what of them is in streamstats/adminsite.py.
+UNFOLD = {
+    "SITE_TITLE": "StreamStats",
+    "SITE_HEADER": "StreamStats",
+    "SITE_SYMBOL": "bar_chart",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
+    "STYLES": [lambda request: static("admin/theme.css")],
+    "SIDEBAR": {"command_search": True, "show_search": False, "show_all_applications": True},
+    "COMMAND": {"show_history": False},
+    "SHOW_VIEW_ON_SITE": False,
+}
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

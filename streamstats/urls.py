@@ -12,9 +12,6 @@ from streamstats.lib.methods import read_only
 register_converter(ChannelLogin, "channel")
 register_converter(ViewerLogin, "viewer")
 
-admin.site.site_header = admin.site.site_title = "StreamStats"
-admin.site.index_title = "Administration"
-
 handler404 = "streamstats.errors.not_found"
 
 urlpatterns = [

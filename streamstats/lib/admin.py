@@ -1,5 +1,7 @@
 """What every admin page here has in common: quick on tables of any length. Who sees what: streams/scopedadmin.py."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
@@ -8,6 +10,19 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from streamstats.lib.paging import CappedPaginator
+
+
+def once(shown: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """For what a page shows and has to look up: unfold asks for it several times, and is given what was found first."""
+
+    @wraps(shown)
+    def kept(model_admin: Any, obj: Any) -> Any:
+        found = vars(obj).setdefault("shown_in_admin", {})
+        if shown.__name__ not in found:
+            found[shown.__name__] = shown(model_admin, obj)
+        return found[shown.__name__]
+
+    return kept
 
 
 class FixedOrder(ChangeList):  # type: ignore[misc]  # of a library without types
@@ -26,6 +41,7 @@ class LargeTableAdmin(ModelAdmin):  # type: ignore[misc]  # of a library without
     list_max_show_all = 50
     sortable_by: ClassVar[tuple[str, ...]] = ()
     actions_selection_counter = False
+    view_on_site = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return FixedOrder

@@ -250,7 +250,7 @@ def test_whoever_has_logged_in_stays_so_for_two_weeks(twitch, client, settings):
 
 
 def test_staff_who_began_with_twitch_and_log_in_with_a_password_stay_so_as_well(twitch, client, settings):
-    User.objects.create_user("staff", password="secret", is_staff=True)
+    User.objects.create_superuser("staff", password="secret")
     begin(client)
     client.post("/admin/login/", {"username": "staff", "password": "secret"})
     assert user_of(client).username == "staff"
@@ -428,7 +428,7 @@ def test_no_twitch_account_is_added_to_whoever_is_logged_in(twitch, client, admi
     assert not UserSocialAuth.objects.filter(user=admin_user).exists()
 
 
-def test_staff_log_in_with_a_password_as_ever(client):
+def test_superusers_log_in_with_a_password_as_ever(client):
     User.objects.create_superuser("staff", password="pass")
     client.post("/admin/login/", {"username": "staff", "password": "pass"})
     assert client.get("/admin/").status_code == 200
@@ -436,7 +436,7 @@ def test_staff_log_in_with_a_password_as_ever(client):
 
 def test_who_logged_in_with_twitch_is_no_staff(twitch, client):
     logged_in(client)
-    assert client.get("/admin/").status_code == 302
+    assert client.get("/admin/").status_code == 403
 
 
 def test_who_logged_in_with_twitch_may_be_made_staff(twitch, client):
