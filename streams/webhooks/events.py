@@ -7,9 +7,12 @@ row as the API answers it, if anybody may see it. Sources of what stands above t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
-from streams.models import Channel
+from django.utils.crypto import salted_hmac
+
+from streams.models import ApiKey, Channel
 from streams.sync import Entry
 
 
@@ -33,17 +36,17 @@ EVENTS = (
     Event("chat.gift", "Chat", "somebody gives subscriptions to others"),
     Event("chat.cheer", "Chat", "somebody spends Bits"),
     Event("chat.raid", "Chat", "a raid arrives or leaves"),
-    Event("chat.follow", "Chat", "somebody follows"),
     Event("chat.contest", "Chat", "a poll, a prediction or a hype train ends"),
     Event("chat.other", "Chat", "Twitch announces anything else"),
     Event("redemption.new", "Channel points", "somebody spends channel points"),
-    Event("redemption.changed", "Channel points", "it is fulfilled, or the points are given back"),
+    Event("redemption.changed", "Channel points", "what was asked for is fulfilled, or the points are given back"),
     Event("achievement.earned", "Viewers", "somebody earns an achievement"),
     Event("profile.changed", "Viewers", "the text on somebody's page changes"),
-    Event("summary.published", "Viewers", "a summary of somebody or of a stream can be read"),
+    Event("summary.published", "Viewers", "a summary of somebody can be read"),
     Event(GONE, "Viewers", "somebody is hidden or erased: whoever copied what was told must delete it"),
     Event(QUOTA, "This site", "a key of the API has used most of its day's requests"),
 )
+DISGUISED = 24
 NAMES = frozenset(event.name for event in EVENTS)
 
 
@@ -74,34 +77,60 @@ class Source(Protocol):
         ...
 
 
-class _Known:
-    """The sources that entered themselves."""
+class Known:
+    """The sources there are. Those of apps above this one are imported when somebody asks: few processes do."""
 
     def __init__(self) -> None:
-        self.by_resource: dict[str, Source] = {}
-        self.by_event: dict[str, Source] = {}
+        self._modules: list[str] = []
+        self._by_resource: dict[str, Source] = {}
+        self._by_event: dict[str, Source] = {}
+
+    def enter_from(self, module: str) -> None:
+        """This module enters sources, once it is imported."""
+        self._modules.append(module)
 
     def enter(self, source: Source) -> None:
-        self.by_resource[source.resource] = source
-        self.by_event.update(dict.fromkeys(source.events, source))
+        self._by_resource[source.resource] = source
+        self._by_event.update(dict.fromkeys(source.events, source))
+
+    @property
+    def by_resource(self) -> dict[str, Source]:
+        self._import()
+        return self._by_resource
+
+    @property
+    def by_event(self) -> dict[str, Source]:
+        self._import()
+        return self._by_event
+
+    def _import(self) -> None:
+        while self._modules:
+            import_module(self._modules[-1])
+            self._modules.pop()
 
 
-KNOWN = _Known()
+KNOWN = Known()
+
+
+def disguised(text: str) -> str:
+    """The same for the same text, and nobody reads it from that: for ids of events that would name a viewer."""
+    return salted_hmac("streams.webhooks", text, algorithm="sha256").hexdigest()[:DISGUISED]
 
 
 class Quota:
-    """The log says which key, and how much of its requests it used: "3:90" for 90 % of those of the third."""
+    """The log says which key, on which day, and how much of that day's requests it used: "3:2026-11-21:90"."""
 
     resource = "quota"
     events: Sequence[str] = (QUOTA,)
 
     def found(self, channel: Channel, entries: Sequence[Entry]) -> Iterable[Found]:
         for entry in entries:
-            yield Found(QUOTA, f"{QUOTA}.{entry.place.xid}.{entry.place.key}", entry.place.key, entry.at, entry)
+            yield Found(QUOTA, f"{QUOTA}.{entry.place.key}", entry.place.key, entry.at, entry)
 
     def told(self, channel: Channel, event: str, key: str) -> Mapping[str, Any] | None:
-        name, _, percent = key.rpartition(":")
-        return {"key": name, "percent": int(percent)} if percent.isdecimal() else None
+        number, day, percent = key.split(":")
+        found = ApiKey.objects.filter(pk=int(number), channel=channel).first()
+        return {"key": found.prefix, "day": day, "percent": int(percent)} if found else None
 
 
 class Trial:

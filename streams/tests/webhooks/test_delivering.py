@@ -335,7 +335,7 @@ def test_a_worker_that_is_killed_leaves_its_delivery_to_the_next(receivers, make
 
 
 def test_a_mistake_of_ours_in_one_keeps_no_other_from_being_sent_and_is_not_hidden(
-    receivers, make_webhook, clock, notes
+    receivers, make_webhook, clock, notes, monkeypatch
 ):
     def told(channel, event, key):
         return {} if key == "b" else 1 / 0
