@@ -137,6 +137,7 @@ class MessageAdmin(SearchByName):
             "earlier": _further(channel, wanted, lines[0]) if lines else "",
             "later": _further(channel, wanted, lines[-1]) if lines else "",
             "stream": _on_air(channel, centre.sent_at),
+            "marks": None,
         }
         return self._render(request, "context.html", title="In context", **context)
 
