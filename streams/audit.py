@@ -7,6 +7,9 @@ from django.contrib.auth.models import User
 from streams.models import AuditEntry, Channel
 from streams.reach import Role, reach_of
 
+# For the transaction of an erasure: the database lets nobody else take anything out of an entry.
+ERASING = "SET LOCAL streamstats.erasing = 'on'"
+
 
 def note(
     by: User | None,

@@ -15,12 +15,13 @@ class Entry(NamedTuple):
     title: str
     icon: str
     """One of Material Symbols, which unfold brings."""
+    page: str = "changelist"
 
 
 MENU: dict[str, tuple[Entry, ...]] = {
     "Now": (
         Entry("streams.Stream", "Streams", "live_tv"),
-        Entry("chat.Message", "Messages", "chat"),
+        Entry("chat.Message", "Messages", "chat", "search"),
         Entry("chat.ChatEvent", "Events", "celebration"),
         Entry("chat.Redemption", "Redemptions", "redeem"),
     ),
@@ -68,7 +69,7 @@ def menu_of(site: AdminSite, request: HttpRequest) -> list[dict[str, Any]]:
     """What the sidebar shows whoever asks, as unfold takes it."""
     home = reverse("admin:index")
     first = {"title": "Dashboard", "icon": "dashboard", "link": home, "active": request.path == home}
-    groups = [{"items": [{**first, "has_permission": True}]}]
+    groups: list[dict[str, Any]] = [{"items": [{**first, "has_permission": True}]}]
     for title, entries in MENU.items():
         items = [item for entry in entries if (item := _item(site, request, entry))]
         if items:
@@ -80,6 +81,6 @@ def _item(site: AdminSite, request: HttpRequest, entry: Entry) -> dict[str, Any]
     model = apps.get_model(entry.model)
     if not site.is_registered(model) or not site.get_model_admin(model).has_view_permission(request):
         return None
-    link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")  # noqa: SLF001 - Django's own
-    active = request.path.startswith(link)
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"  # noqa: SLF001 - Django's own
+    link, active = reverse(f"{name}_{entry.page}"), request.path.startswith(reverse(f"{name}_changelist"))
     return {"title": entry.title, "icon": entry.icon, "link": link, "active": active, "has_permission": True}

@@ -149,7 +149,8 @@ def _waiting(keys: list[int]) -> QuerySet[Any]:
             ("text", texts, "made_at", "profile__viewer__login", "profile__channel__display_name", "pk"),
         )
     ]
-    return parts[0].union(*parts[1:], all=True).order_by("-when")
+    found: QuerySet[Any] = parts[0].union(*parts[1:], all=True).order_by("-when")
+    return found
 
 
 def _connections(owned: list[Any]) -> list[Connection]:
