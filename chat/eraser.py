@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from chat import copied, export, personal
 from chat import erasestatements as statements
-from chat import export, personal
 from chat.cleaning import Person, Work, clean_messages, clean_table, delete_dead
 from chat.ingest.queue import STREAM
 from chat.leaving import MENTION, Leaver, names_of
@@ -157,12 +157,16 @@ class Eraser(Leaver):
 
     @contextmanager
     def _batch(self, channels: Sequence[int] = ()) -> Iterator[tuple[CursorWrapper, Counter[str]]]:
-        """A transaction that holds the locks of channels, and notes what was removed in it."""
+        """A transaction that holds the locks of channels, and notes what was removed in it.
+
+        Whoever copied any of it is told so; who it was nobody can read there.
+        """
         removed: Counter[str] = Counter()
         with transaction.atomic(), connection.cursor() as cursor:
             if channels:
                 lock_channels(cursor, channels)
             yield cursor, removed
+            copied.seal_written(cursor)
             if removed := +removed:
                 known = Erasure.objects.select_for_update().values_list("removed", flat=True).get(pk=self.erasure.pk)
                 self._note(removed=dict(sorted((Counter(known) + removed).items())))
@@ -234,6 +238,8 @@ class Eraser(Leaver):
             # Not by the ORM, which would look for rows to go with it in every table, without an index.
             cursor.execute(statements.DELETE_VIEWER, self._values(0))
             removed["viewers.Viewer"] += cursor.rowcount
+            copied.seal_named(cursor, self.viewer_id)
+            removed["streams.Delivery"] += copied.forget_deliveries(cursor, self.viewer_id, self.mentions)
             removed.update(self._kept)
             done = {"steps_done": self.erasure.steps, "state": Progress.DONE, "finished_at": datetime.now(UTC)}
             self._note(viewer_id="", step="", **done)

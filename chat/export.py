@@ -328,6 +328,20 @@ PARTS = (
         lambda subject: Q(user__in=subject.users),
     ),
     Part(
+        "channels_you_moderate",
+        "streams.ChannelModerator",
+        "Where Twitch says that you are a moderator.",
+        _by("twitch_id"),
+        without="twitch_id",
+    ),
+    Part(
+        "done_about_you",
+        "streams.AuditEntry",
+        "What moderators and owners of channels did about you here. Who it was is left out.",
+        _by("viewer_id"),
+        without="by viewer_id detail",
+    ),
+    Part(
         "own_channel",
         "streams.Channel",
         "Your own channel, if it is followed here, and how its pages are set.",

@@ -121,7 +121,7 @@ def _stored(
     minutes = [datetime.fromtimestamp(int(entry.place.key) * 60, UTC) for entry in entries]
     behind = [_behind(entry, minute, start) for entry, minute in zip(entries, minutes, strict=True)]
     lately = datetime.now(UTC) - THINNED_AFTER
-    values = {
+    values: dict[str, Any] = {
         "channel": channel_id,
         "minutes": minutes,
         "xids": [entry.place.xid if entry.at > lately else 0 for entry in entries],

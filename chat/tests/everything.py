@@ -8,7 +8,7 @@ from social_django.models import UserSocialAuth
 
 from chat.models import ChatEvent, EmoteUsage, Message, ModerationEvent, Redemption, Reward, ViewerEmote
 from chat.tests.crowd import make_emote
-from streams.models import Channel, Stream, TwitchGrant
+from streams.models import AuditEntry, Channel, ChannelModerator, Stream, TwitchGrant
 from viewers.models import (
     AccountLink,
     Award,
@@ -108,6 +108,10 @@ def make_somebody(channel: Channel, login: str) -> Viewer:
         refresh_token="sealed-refresh",
         expires_at=NOON,
         granted_at=NOON,
+    )
+    ChannelModerator.objects.create(channel=channel, twitch_id=viewer.pk, login=login, since=NOON, told_at=NOON)
+    AuditEntry.objects.create(
+        role="moderator", channel=channel, action="page.hide", viewer_id=viewer.pk, target=login, detail={"of": login}
     )
     return viewer
 

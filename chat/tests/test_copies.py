@@ -181,11 +181,17 @@ def writing(*work: Callable[[], None]) -> Iterator[threading.Event]:
     threads = [threading.Thread(target=run, args=[each]) for each in work]
     for thread in threads:
         thread.start()
-    threading.Thread(target=lambda: [[thread.join() for thread in threads], done.set()]).start()
+    waiting = threading.Thread(target=wait_for, args=[threads, done])
+    waiting.start()
     yield done
+    waiting.join()
+    assert not problems
+
+
+def wait_for(threads: list[threading.Thread], done: threading.Event) -> None:
     for thread in threads:
         thread.join()
-    assert not problems
+    done.set()
 
 
 class Copier:
@@ -271,7 +277,7 @@ def test_a_minute_of_messages_comes_page_by_page_each_once():
     store = Store()
     store.load_all_sets()
     store.write(read(*(privmsg(f"w{n}", id=f"id{n:02}", at=30 + n / 10) for n in range(20))))
-    pages = []
+    pages: list[sync.Changes] = []
     while not pages or not pages[-1].is_all:
         pages.append(synced.messages(site.channel.pk, pages[-1].next if pages else cursor, 6))
     assert [key for page in pages for key in page.keys] == [f"id{n:02}" for n in range(20)]

@@ -24,8 +24,14 @@ from chat.tests.factories import EmoteFactory, EntryFactory
 from chat.tests.frames import rfc3339, told, who
 from chat.tests.lines import DAY, MINUTE, NOON, clearchat, clearmsg, gap, gift_bomb, privmsg, read, tag, usernotice
 from chat.tests.tables import channel
+from streams import sync
 from streams.models import (
+    ApiKey,
+    ApiRequest,
+    AuditEntry,
     Channel,
+    ChannelModerator,
+    Delivery,
     EventSubscription,
     JobRun,
     Stream,
@@ -33,7 +39,9 @@ from streams.models import (
     StreamSample,
     StreamSegment,
     TwitchGrant,
+    Webhook,
 )
+from streams.sealed import seal
 from viewers import presence
 from viewers.models import (
     AccountLink,
@@ -290,6 +298,33 @@ class WholeSite:
         SummaryPolicy.objects.create(channel=self.example, is_on=True, blocked_words=f"hush\n{LOGIN}")
         self._summarize()
         self._moderate()
+        self._open_up()
+
+    def _open_up(self) -> None:
+        """Who moderates, what was done in the administration, and what programs of others were given and told."""
+        by = self.moderator
+        for twitch_id, login in ((PERSON, LOGIN), ("m-other", "other")):
+            ChannelModerator.objects.create(
+                channel=self.example, twitch_id=twitch_id, login=login, since=NOON, told_at=NOON
+            )
+        for viewer_id, target in ((PERSON, SHOWN), ("2", f"page of {LOGIN}")):
+            detail = {"before": {"name": LOGIN}, "said": [SHOWN]}
+            about = {"viewer_id": viewer_id, "target": target, "detail": detail}
+            AuditEntry.objects.create(by=by, role="moderator", channel=self.example, action="page.hide", **about)
+        key = ApiKey.objects.create(channel=self.example, name=f"overlay of {LOGIN}", digest="d" * 64, made_by=by)
+        ApiRequest.objects.create(key=key, at=NOON, method="GET", route="viewers", status=200, took_ms=2)
+        sync.mark()
+        webhook = Webhook.objects.create(channel=self.example, url="https://bot.example/", events=["gift"], made_by=by)
+        for number, fields in enumerate(
+            (
+                {"viewer_id": PERSON, "key": PERSON, "body": {"text": LOGIN}},
+                {"viewer_id": "2", "key": "gift-1", "body": {"recipient": PERSON}},
+                {"viewer_id": "2", "key": "gift-2", "body": {}, "answer": f"thank you, {SHOWN}"},
+                {"viewer_id": "2", "key": "gift-3", "body": {"recipient": "3"}, "state": "done"},
+                {"sealed": seal(PERSON), "body": {"viewer": PERSON}},
+            )
+        ):
+            Delivery.objects.create(webhook=webhook, event_id=f"event-{number}", event="gift", **fields)
 
     def _moderate(self) -> None:
         """What moderators keep of both for themselves, and the long work they asked for."""
