@@ -53,8 +53,8 @@ WHEN = {
 }
 PAGING = "Go on with `next` until it is null: a page may be shorter than asked for, even empty."
 SYNCING = (
-    "Keep `since` of the last page, and come back with `?since=` to be told what changed: rows as they are now, and the "
-    "ids of those that are gone."
+    "Keep `since` of the last page, and come back with `?since=` to be told what changed: rows as they are now, and "
+    "the ids of those that are gone."
 )
 
 
