@@ -4,7 +4,19 @@ from datetime import UTC, datetime
 
 from celery import current_app
 
-from chat import catalogue, channelbots, erasure, export, moderators, partitions, presence, standings, streamnumbers, streampolls
+from chat import (
+    catalogue,
+    channelbots,
+    erasure,
+    export,
+    moderators,
+    partitions,
+    presence,
+    purge,
+    standings,
+    streamnumbers,
+    streampolls,
+)
 from chat.retention import expire
 from streams.grants import app_token
 from streams.jobs import job
@@ -114,6 +126,22 @@ def forget_exports() -> str:
 def erase_accounts() -> str:
     """Erase whoever asked for it, from where it stopped."""
     return erasure.erase_all()
+
+
+@job(at_most_s=3000, lock_key=lambda purge_id: purge_id)
+def purge_channel(purge_id: int) -> str:
+    """Count whom a purge would meet, or carry it out once it is confirmed."""
+    return purge.carry_out(purge_id)
+
+
+@job(at_most_s=50)
+def purge_unfinished() -> str:
+    """Begin the purges again that nobody begins, or that were stopped; forget those that are long done."""
+    purge.forget(datetime.now(UTC))
+    waiting = purge.unfinished()
+    for purge_id in waiting:
+        purge_channel.delay(purge_id)
+    return f"{len(waiting):,} begun"
 
 
 # Lines of chat wait in the same Redis: where no worker takes summaries, they must not fill it.

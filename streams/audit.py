@@ -1,6 +1,7 @@
 """Writing down what was done in the administration."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
 
@@ -9,6 +10,32 @@ from streams.reach import Role, reach_of
 
 # For the transaction of an erasure: the database lets nobody else take anything out of an entry.
 ERASING = "SET LOCAL streamstats.erasing = 'on'"
+
+
+class About(NamedTuple):
+    """Whom a deed concerns that many were met by, in words, too, and what is to be said of it."""
+
+    viewer_id: str
+    target: str
+    detail: dict[str, Any]
+
+
+def note_each(by: User | None, action: str, channel: Channel | int | None, met: Iterable[About]) -> None:
+    """Add an entry for each viewer whom a deed met, all at once; see `note`."""
+    channel_id = channel.pk if isinstance(channel, Channel) else channel
+    role = reach_of(by).role_in(channel_id) if by else Role.COMMAND
+    AuditEntry.objects.bulk_create(
+        AuditEntry(
+            by=by,
+            role=role,
+            channel_id=channel_id,
+            action=action,
+            viewer_id=about.viewer_id,
+            target=about.target[:200],
+            detail=about.detail,
+        )
+        for about in met
+    )
 
 
 def note(

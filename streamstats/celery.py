@@ -88,6 +88,8 @@ app.conf.beat_schedule = {
     "export unfinished": every(10, "chat.tasks.export_unfinished"),
     # Erases accounts where that did not begin at once, failed, or waits for lines that are still on their way.
     "erase accounts": every(5, "chat.tasks.erase_accounts"),
+    # Goes on with purges that were stopped.
+    "purge unfinished": every(5, "chat.tasks.purge_unfinished"),
     # Asks whether every connection still holds, as Twitch demands of whoever keeps tokens.
     "check grants": {"task": "streams.tasks.check_grants", "schedule": crontab(minute=25)},
     # Makes the coming months' tables and drops what is past retention.

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.postgres.expressions import ArraySubquery
+from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
@@ -52,6 +53,12 @@ def _logged_in_with(user: User) -> Any:
 def may_moderate(user: User | AnonymousUser, channel: Channel) -> bool:
     """Whether somebody may change what others wrote in a channel."""
     return reach_of(user).moderates(channel.pk)
+
+
+def let_moderate(user: User | None, channel: Channel) -> None:
+    """Raises PermissionDenied where somebody does not moderate a channel; nobody is whoever runs a command."""
+    if user is not None and not may_moderate(user, channel):
+        raise PermissionDenied(f"Only the moderators of {channel} do this.")
 
 
 def channel_of(user: User | AnonymousUser) -> Channel | None:

@@ -5,18 +5,26 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
+from streams import audit
 from streams.locks import lock_channels
 from streams.logins import login_of
 from streams.models import Channel
-from streams.pages import forget_once_committed
+from streams.pages import forget_once_committed, forgetting
+from streams.reach import reach_of
+from viewers import heldpages
+from viewers.access import let_moderate
 from viewers.credit import recredit
-from viewers.models import BotSource, Viewer, ViewerTotal, ViewSession
+from viewers.models import BotSource, Profile, Viewer, ViewerTotal, ViewSession
 
 LIST = Path(__file__).with_name("bots.txt")
+DEEDS = {True: "bot.mark", False: "bot.unmark"}
 
 # A login may stand with several viewers who had it one after another: the one last seen with it is meant.
 _TO_MARK = """
@@ -92,12 +100,50 @@ def mark_known(logins: Collection[str]) -> Marked:
 
 
 def say(viewer_id: str, *, is_bot: bool) -> None:
-    """What a moderator says of a viewer stands against every list, and changes the watch time at once."""
+    """What a superuser says of a viewer stands against every list, and changes the watch time at once.
+
+    Whoever calls it writes it into the audit log.
+    """
+    _say([viewer_id], is_bot=is_bot)
+
+
+def say_all(viewers: Collection[str], *, is_bot: bool, by: User) -> int:
+    """The same of many viewers (their ids), with entries; of how many it was not so. Raises PermissionDenied."""
+    if not reach_of(by).is_superuser:
+        raise PermissionDenied("Only superusers say of an account that it is a bot in every channel.")
+    with transaction.atomic():
+        others = list(Viewer.objects.filter(pk__in=viewers).exclude(is_bot=is_bot).order_by("pk"))
+        _say([viewer.pk for viewer in others], is_bot=is_bot)
+        detail = {"before": {"is_bot": not is_bot}, "after": {"is_bot": is_bot}}
+        audit.note_each(by, DEEDS[is_bot], None, (audit.About(each.pk, str(each), detail) for each in others))
+    return len(others)
+
+
+def say_in(channel: Channel, viewers: Collection[str], *, is_bot: bool, by: User) -> int:
+    """What a moderator says of viewers (their ids) in one channel; of how many it was not so.
+
+    It keeps them out of its boards and lists, and changes no number: see docs/decisions/moderating.md. Raises NotNow,
+    PermissionDenied.
+    """
+    let_moderate(by, channel)
+    with transaction.atomic(durable=True), forgetting([channel.login]):
+        pages = [page for page in heldpages.hold(channel, viewers) if page.is_bot != is_bot]
+        of_these = Profile.objects.filter(pk__in=[page.pk for page in pages])
+        of_these.update(is_bot=is_bot, changed_at=timezone.now())
+        detail = {"before": {"is_bot": not is_bot}, "after": {"is_bot": is_bot}}
+        met = (audit.About(page.viewer_id, str(page.viewer), detail) for page in pages)
+        audit.note_each(by, DEEDS[is_bot], channel, met)
+    return len(pages)
+
+
+def _say(viewers: list[str], *, is_bot: bool) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        lock_channels(cursor, _channels_of([viewer_id]))
-        Viewer.objects.filter(pk=viewer_id).update(is_bot=is_bot, bot_source=BotSource.MODERATOR)
-        recredit([viewer_id])
-        _forget_pages([viewer_id])
+        lock_channels(cursor, _channels_of(viewers))
+        held = Viewer.objects.select_for_update(no_key=True).filter(pk__in=viewers).order_by("pk")
+        of_these = Viewer.objects.filter(pk__in=[viewer.pk for viewer in held])
+        of_these.update(is_bot=is_bot, bot_source=BotSource.MODERATOR)
+        recredit(viewers)
+        _forget_pages(viewers)
 
 
 def _ids(cursor: CursorWrapper, statement: str, values: dict[str, Any]) -> list[str]:

@@ -7,21 +7,24 @@ that. Call them outside of any transaction. What each means for what is counted:
 """
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Coalesce
 from psycopg.errors import LockNotAvailable
 from redis.exceptions import RedisError
 
+from streams import audit
 from streams.locks import lock_channels
 from streams.models import Channel
 from streams.pages import AWAY, NotNow, forgetting
-from viewers import presence, summaries, verdicts
+from viewers import heldpages, presence, summaries, verdicts
+from viewers.access import let_moderate
 from viewers.marks import anonymous_id, mark_of
 from viewers.models import Consent, Erasure, Profile, Progress, Viewer
 from viewers.unkept import LOCK_ALONE
@@ -38,7 +41,9 @@ __all__ = [
     "hide",
     "mark_of",
     "remove_page",
+    "remove_pages",
     "restore_page",
+    "restore_pages",
     "resume",
     "show",
     "stop",
@@ -63,7 +68,10 @@ WORDING = {
 
 DAY = timedelta(days=1)
 
-REMOVED = "Moderators of {channel} have hidden your page there. Only they can show it again: please ask them."
+REMOVED = Profile.Visibility.REMOVED
+HIDDEN_BY_MODERATORS = (
+    "Moderators of {channel} have hidden your page there. Only they can show it again: please ask them."
+)
 IS_BEING_ERASED = "Your account is being erased. Nothing can be changed before that is done."
 ERASED_TODAY = (
     "Your account was erased within the last day already. To find your name in what others wrote, every text here is"
@@ -108,25 +116,54 @@ def show(viewer: Viewer, channel: Channel | None = None) -> None:
         else:
             profile = _profile(viewer, channel)
             if profile.visibility == Profile.Visibility.REMOVED:
-                raise NotNow(REMOVED.format(channel=channel))
+                raise NotNow(HIDDEN_BY_MODERATORS.format(channel=channel))
             shown = Profile.Visibility.AS_CHANNEL if channel.is_open else Profile.Visibility.SHOWN
             _set(profile, visibility=shown)
 
 
-def remove_page(viewer: Viewer, channel: Channel) -> None:
-    """Hide a viewer's page, by a moderator, until one restores it. Raises NotNow."""
-    with _told_to_pages([channel.login]):
-        profile = _profile(viewer, channel)
-        if profile.visibility != Profile.Visibility.REMOVED:
-            _set(profile, visibility=Profile.Visibility.REMOVED, chosen=profile.visibility)
+def remove_page(viewer: Viewer, channel: Channel, by: User | None = None) -> None:
+    """Hide a viewer's page, by a moderator, until one restores it. Raises NotNow, PermissionDenied."""
+    remove_pages(channel, [viewer.pk], by)
 
 
-def restore_page(viewer: Viewer, channel: Channel) -> None:
-    """Take that back: what the viewer chose holds again. Raises NotNow."""
+def remove_pages(channel: Channel, viewers: Collection[str], by: User | None) -> int:
+    """Hide the pages of viewers (their ids), and return how many were not hidden by moderators already."""
+    let_moderate(by, channel)
     with _told_to_pages([channel.login]):
-        profile = _profile(viewer, channel)
-        if profile.visibility == Profile.Visibility.REMOVED:
-            _set(profile, visibility=profile.chosen, chosen=Profile.Visibility.AS_CHANNEL)
+        pages = [page for page in heldpages.hold(channel, viewers) if page.visibility != REMOVED]
+        for page in pages:
+            page.visibility, page.chosen = REMOVED, Profile.Visibility(page.visibility)
+        _save(pages)
+        audit.note_each(by, "page.hide", channel, (_about(page, page.chosen, REMOVED) for page in pages))
+    return len(pages)
+
+
+def restore_page(viewer: Viewer, channel: Channel, by: User | None = None) -> None:
+    """Take that back: what the viewer chose holds again. Raises NotNow, PermissionDenied."""
+    restore_pages(channel, [viewer.pk], by)
+
+
+def restore_pages(channel: Channel, viewers: Collection[str], by: User | None) -> int:
+    """The same of many; how many were hidden by moderators."""
+    let_moderate(by, channel)
+    with _told_to_pages([channel.login]):
+        pages = [page for page in heldpages.hold(channel, viewers) if page.visibility == REMOVED]
+        for page in pages:
+            page.visibility, page.chosen = page.chosen, Profile.Visibility.AS_CHANNEL
+        _save(pages)
+        audit.note_each(by, "page.restore", channel, (_about(page, REMOVED, page.visibility) for page in pages))
+    return len(pages)
+
+
+def _save(pages: Collection[Profile]) -> None:
+    now = _now()
+    for page in pages:
+        page.changed_at = now
+    Profile.objects.bulk_update(pages, ["visibility", "chosen", "changed_at"])
+
+
+def _about(page: Profile, before: str, after: str) -> audit.About:
+    return audit.About(page.viewer_id, str(page.viewer), {"before": before, "after": after})
 
 
 # Whether anything is kept

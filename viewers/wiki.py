@@ -25,9 +25,12 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_block.table import table
 from markdown_it.token import Token
 
+from streams import audit
 from streams.models import Channel
 from streams.pages import forgetting
 from streamstats.lib.unseen import UNSEEN
+from viewers import heldpages
+from viewers.access import let_moderate
 from viewers.marks import mark_of
 from viewers.models import Erasure, Profile, Progress, Viewer, WikiRevision
 
@@ -180,10 +183,17 @@ def _held(channel: Channel, viewer: Viewer) -> Profile:
     Whoever asks to be erased changes the row of the viewer, so that comes either before this or after all of it.
     """
     held = Viewer.objects.select_for_update(no_key=True).filter(pk=viewer.pk).first()
-    if held is None or Erasure.objects.filter(mark=mark_of(viewer.pk)).exclude(state=Progress.DONE).exists():
+    if held is None or being_erased([viewer.pk]):
         raise Leaving
     profile, _ = Profile.objects.select_for_update(of=("self",)).get_or_create(channel=channel, viewer=viewer)
     return profile
+
+
+def being_erased(viewers: Collection[str]) -> set[str]:
+    """Those of these viewers whose erasure is not done."""
+    marks = {mark_of(viewer_id): viewer_id for viewer_id in viewers}
+    going_on = Erasure.objects.filter(mark__in=marks).exclude(state=Progress.DONE)
+    return {marks[mark] for mark in going_on.values_list("mark", flat=True)}
 
 
 def save(
@@ -205,7 +215,7 @@ def save(
         if current and current.number != based_on:
             raise Changed(current)
         note = cleaned(note).replace("\n", " ")[:LONGEST_NOTE]
-        return _add(channel, profile, author, role, text=text, note=note)
+        return _add(channel, profile, author, role, text=text, note=note, deed="text.write")
 
 
 def restore(channel: Channel, viewer: Viewer, number: int, author: User, role: str) -> WikiRevision | None:
@@ -220,7 +230,7 @@ def restore(channel: Channel, viewer: Viewer, number: int, author: User, role: s
             raise Withdrawn
         if profile.current and profile.current.text == wanted.text:
             return None
-        return _add(channel, profile, author, role, text=wanted.text, restored=number)
+        return _add(channel, profile, author, role, text=wanted.text, restored=number, deed="text.restore")
 
 
 def withdraw(channel: Channel, viewer: Viewer, number: int, user: User, role: str) -> list[int]:
@@ -244,6 +254,9 @@ def withdraw(channel: Channel, viewer: Viewer, number: int, user: User, role: st
             if current and current.number in gone:
                 profile.current = standing(profile).filter(number__lt=current.number).first()
                 profile.save(update_fields=["current", "changed_at"])
+        shown = {"before": current.number if current else None}
+        shown["after"] = profile.current.number if profile.current else None
+        _note(channel, profile, user, role, "text.withdraw", {"versions": sorted(gone), **shown})
     return sorted(gone)
 
 
@@ -267,34 +280,71 @@ def standing(profile: Profile) -> "QuerySet[WikiRevision]":
     return versions(profile).filter(withdrawn_at=None)
 
 
-def _add(channel: Channel, profile: Profile, author: User, role: str, **said: Any) -> WikiRevision:
+def _add(channel: Channel, profile: Profile, author: User, role: str, *, deed: str, **said: Any) -> WikiRevision:
     if profile.locked_at and role != WikiRevision.Role.MODERATOR:
         raise Locked
     lately = WikiRevision.objects.filter(author=author, made_at__gt=timezone.now() - timedelta(hours=1))
     if len(lately.values_list("pk")[:EDITS_AN_HOUR]) == EDITS_AN_HOUR:
         raise TooOften
     number = (versions(profile).values_list("number", flat=True).first() or 0) + 1
+    before = profile.current.number if profile.current else None
     with forgetting([channel.login]):
         profile.current = WikiRevision.objects.create(profile=profile, number=number, author=author, role=role, **said)
         profile.save(update_fields=["current", "changed_at"])
+    _note(channel, profile, author, role, deed, {"before": before, "after": number})
     return profile.current
 
 
+def _note(channel: Channel, profile: Profile, user: User, role: str, deed: str, detail: dict[str, Any]) -> None:
+    """What a moderator did is in the audit log, by the numbers of versions: the words are in those."""
+    if role == WikiRevision.Role.MODERATOR:
+        audit.note(user, deed, channel=channel, viewer_id=profile.viewer_id, target=profile.viewer, detail=detail)
+
+
 def lock(channel: Channel, viewer: Viewer, moderator: User) -> None:
-    """From now on only moderators write the text. Raises Leaving, NotNow."""
+    """From now on only moderators write the text. Raises Leaving, NotNow, PermissionDenied."""
+    if being_erased([viewer.pk]):
+        raise Leaving
+    lock_all(channel, [viewer.pk], moderator)
+
+
+def lock_all(channel: Channel, viewers: Collection[str], moderator: User) -> int:
+    """The same of many viewers (their ids), without those who are being erased; how many were open."""
+    let_moderate(moderator, channel)
     with transaction.atomic():
-        profile = _held(channel, viewer)
-        if profile.locked_at is not None:
-            return
+        held = heldpages.hold(channel, viewers)
+        leaving = being_erased(viewers)
+        pages = [page for page in held if page.locked_at is None and page.viewer_id not in leaving]
         with forgetting([channel.login]):
-            profile.locked_at, profile.locked_by = timezone.now(), moderator
-            profile.save(update_fields=["locked_at", "locked_by", "changed_at"])
+            now = timezone.now()
+            of_these = Profile.objects.filter(pk__in=[page.pk for page in pages])
+            of_these.update(locked_at=now, locked_by=moderator, changed_at=now)
+        before, after = {"locked_at": None}, {"locked_at": now.isoformat()}
+        audit.note_each(moderator, "text.lock", channel, (_about(page, before, after) for page in pages))
+    return len(pages)
 
 
-def unlock(channel: Channel, viewer: Viewer) -> None:
-    """The viewer may write again. Raises NotNow."""
-    with forgetting([channel.login]):
-        Profile.objects.filter(channel=channel, viewer=viewer).update(locked_at=None, locked_by=None)
+def unlock(channel: Channel, viewer: Viewer, moderator: User) -> None:
+    """The viewer may write again. Raises NotNow, PermissionDenied."""
+    unlock_all(channel, [viewer.pk], moderator)
+
+
+def unlock_all(channel: Channel, viewers: Collection[str], moderator: User) -> int:
+    """The same of many; how many were locked."""
+    let_moderate(moderator, channel)
+    with transaction.atomic():
+        pages = [page for page in heldpages.hold(channel, viewers) if page.locked_at is not None]
+        with forgetting([channel.login]):
+            of_these = Profile.objects.filter(pk__in=[page.pk for page in pages])
+            of_these.update(locked_at=None, locked_by=None, changed_at=timezone.now())
+        after = {"locked_at": None}
+        met = (_about(page, {"locked_at": str(page.locked_at)}, after) for page in pages)
+        audit.note_each(moderator, "text.unlock", channel, met)
+    return len(pages)
+
+
+def _about(page: Profile, before: dict[str, Any], after: dict[str, Any]) -> audit.About:
+    return audit.About(page.viewer_id, str(page.viewer), {"before": before, "after": after})
 
 
 # Differences

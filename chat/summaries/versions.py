@@ -10,6 +10,7 @@ from django.utils import timezone
 from chat.summaries import checks, due
 from chat.summaries.reading import agreed
 from chat.summaries.skeleton import words_of
+from streams import audit
 from streams.models import Channel
 from streams.pages import NotNow, forgetting
 from viewers.models import Claim, Consent, Summary, SummaryPolicy, SummaryTurn, Viewer, ViewerTotal
@@ -98,7 +99,7 @@ def hide(summary: Summary, user: User, role: str) -> None:
     hideable = Q(state=State.SHOWN)
     if role == Role.MODERATOR:
         hideable |= Q(state=State.REVIEW) | Q(state=State.HIDDEN, decided_as=Role.VIEWER)
-    _decide(summary, hideable, State.HIDDEN, user, role, NOT_SHOWN)
+    _decide(summary, hideable, State.HIDDEN, user, role, NOT_SHOWN, "hide")
 
 
 def restore(summary: Summary, user: User, role: str) -> Summary.State:
@@ -109,7 +110,7 @@ def restore(summary: Summary, user: User, role: str) -> Summary.State:
     with transaction.atomic(durable=True), forgetting([summary.channel.login]):
         hidden = Q(state=State.HIDDEN)
         if role == Role.MODERATOR:
-            _change(summary, hidden, State.SHOWN, user, role, NOT_HIDDEN)
+            _change(summary, hidden, State.SHOWN, user, role, NOT_HIDDEN, "restore")
             return _take_the_page(summary, user, role)
         if Summary.objects.filter(hidden, pk=summary.pk, decided_as=Role.MODERATOR).exists():
             raise NotNow(THEIRS)
@@ -118,7 +119,7 @@ def restore(summary: Summary, user: User, role: str) -> Summary.State:
             raise NotNow(BLOCKED)
         to_be_read = needs_review(summary)
         state = State.REVIEW if to_be_read else State.SHOWN
-        _change(summary, hidden & ~Q(decided_as=Role.MODERATOR), state, user, role, NOT_HIDDEN)
+        _change(summary, hidden & ~Q(decided_as=Role.MODERATOR), state, user, role, NOT_HIDDEN, "restore")
         return state if to_be_read else _take_the_page(summary, user, role)
 
 
@@ -149,7 +150,7 @@ def needs_review(summary: Summary) -> bool:
 
 def let_through(summary: Summary, user: User) -> None:
     """Show a version that a moderator has read. Raises NotNow."""
-    _decide(summary, Q(state=State.REVIEW), State.SHOWN, user, Role.MODERATOR, NOT_WAITING)
+    _decide(summary, Q(state=State.REVIEW), State.SHOWN, user, Role.MODERATOR, NOT_WAITING, "let-through")
 
 
 def report(claim: Claim) -> None:
@@ -163,12 +164,25 @@ def report(claim: Claim) -> None:
         Claim.objects.filter(pk__in=same, reported_at=None).update(reported_at=timezone.now())
 
 
-def _decide(summary: Summary, present: Q, state: Summary.State, user: User, role: str, problem: str) -> None:
+def _decide(summary: Summary, present: Q, state: Summary.State, user: User, role: str, problem: str, deed: str) -> None:
     with transaction.atomic(durable=True), forgetting([summary.channel.login]):
-        _change(summary, present, state, user, role, problem)
+        _change(summary, present, state, user, role, problem, deed)
 
 
-def _change(summary: Summary, present: Q, state: Summary.State, user: User, role: str, problem: str) -> None:
-    decided = {"state": state, "decided_at": timezone.now(), "decided_by": user, "decided_as": role}
-    if not Summary.objects.filter(present, pk=summary.pk).update(**decided):
+def _change(summary: Summary, present: Q, state: Summary.State, user: User, role: str, problem: str, deed: str) -> None:
+    """What a moderator did is in the audit log, by the number of the version: the words are in that."""
+    held = Summary.objects.select_for_update(of=("self",)).filter(present, pk=summary.pk).first()
+    if held is None:
         raise NotNow(problem)
+    before, held.state = held.state, state
+    held.decided_at, held.decided_by, held.decided_as = timezone.now(), user, role
+    held.save(update_fields=["state", "decided_at", "decided_by", "decided_as"])
+    if role == Role.MODERATOR:
+        audit.note(
+            user,
+            f"{'recap' if summary.stream_id else 'summary'}.{deed}",
+            channel=summary.channel_id,
+            viewer_id=summary.viewer_id or "",
+            target=f"version {summary.number} of {summary.viewer or summary.stream}",
+            detail={"before": before, "after": state},
+        )

@@ -240,7 +240,7 @@ def test_the_login_goes_and_those_of_others_stay(site):
 
 def test_what_moderators_decided_about_their_page_stays_without_saying_whose_it_is(site, redis_client):
     choices.remove_page(site.person, site.example)
-    wiki.lock(site.example, site.person, site.moderator)
+    wiki.lock(site.example, site.person, User.objects.create_superuser("boss"))
     erased(site)
     assert found_anywhere(redis_client) == []
     assert Verdict.objects.filter(mark=choices.mark_of(PERSON), is_removed=True).exclude(locked_at=None).exists()

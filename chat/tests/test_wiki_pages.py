@@ -84,7 +84,7 @@ def write(browser, text, based_on=0, **more):
 
 def written(channel, viewer, *texts, role="viewer"):
     """Versions of a text, one after the other."""
-    author = User.objects.create_user(f"author-{User.objects.count()}")
+    author = User.objects.create_user(f"author-{User.objects.count()}", is_superuser=role == "moderator")
     for number, text in enumerate(texts):
         wiki.save(channel, viewer, text, author, role, based_on=number)
     return author

@@ -239,7 +239,7 @@ def lock(request: HttpRequest, channel: str, login: str) -> HttpResponse:
             wiki.lock(person.channel, person.viewer, asked.user)
             told = "The text is locked: only moderators write it now."
         else:
-            wiki.unlock(person.channel, person.viewer)
+            wiki.unlock(person.channel, person.viewer, asked.user)
             told = f"The text is open: {person} may write it again."
     except ANY_PROBLEM as error:
         return _refuse(request, person, *PROBLEMS[type(error)])
@@ -257,10 +257,10 @@ def remove(request: HttpRequest, channel: str, login: str) -> HttpResponse:
     person = asked.person
     try:
         if request.POST.get("removed") == "1":
-            choices.remove_page(person.viewer, person.channel)
+            choices.remove_page(person.viewer, person.channel, asked.user)
             told = f"The page is hidden: only {person} and moderators see it now."
         else:
-            choices.restore_page(person.viewer, person.channel)
+            choices.restore_page(person.viewer, person.channel, asked.user)
             told = f"The page is no longer hidden by moderators. What {person} chose holds again."
     except NotNow as error:
         return _refuse(request, person, str(error), HTTPStatus.SERVICE_UNAVAILABLE)

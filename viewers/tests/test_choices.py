@@ -53,7 +53,7 @@ def ann(channel: Channel) -> Viewer:
 
 @pytest.fixture
 def moderator() -> User:
-    return User.objects.create_user("mod")
+    return User.objects.create_superuser("mod")
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def ann(channel):
 
 @pytest.fixture
 def user():
-    return User.objects.create_user("somebody")
+    return User.objects.create_superuser("somebody")
 
 
 def make_version(channel, viewer, state="shown", begun_at: datetime = NOW, **fields):
