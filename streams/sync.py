@@ -189,8 +189,17 @@ SELECT EXISTS (
 )
 """
 
+# A copy of the database that was restored elsewhere brings numbers that nothing has had here.
 MARK = """
-INSERT INTO streams_changemark (at, xid) SELECT clock_timestamp(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+WITH now AS (
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin,
+        pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xmax
+), foreign_marks AS (
+    DELETE FROM streams_changemark known USING now WHERE known.xid > now.xmin
+), foreign_changes AS (
+    DELETE FROM streams_change known USING now WHERE known.xid >= now.xmax
+)
+INSERT INTO streams_changemark (at, xid) SELECT clock_timestamp(), xmin FROM now
 """
 
 
@@ -259,9 +268,9 @@ def log_of(channel_id: int, resources: Sequence[str], start: Place, most: int) -
     now = _now()
     arms = [(resource, channel) for resource in resources for channel in (channel_id, None)]
     entries = _entries(arms, start, now.xmin, most + len(arms))
-    new = [entry for entry in entries if _position(entry) > start[:3]][:most]
-    is_all = len(entries) < most + len(arms)
-    return Log(new, Place(now.xmin) if is_all else new[-1].place, is_all)
+    new = [entry for entry in entries if _position(entry) > start[:3]]
+    is_all = len(entries) < most + len(arms) and len(new) <= most
+    return Log(new[:most], Place(now.xmin) if is_all else new[:most][-1].place, is_all)
 
 
 def _who_is_shown(channel_id: int | None) -> list[tuple[str, int | None]]:

@@ -1,10 +1,10 @@
 """Jobs of streams. The timetable is in `streamstats/celery.py`."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from asgiref.sync import async_to_sync
 
-from streams import grants, jobs
+from streams import changekeeping, grants, jobs, sync
 from streams.api import quota, requestlog
 from streams.jobs import job
 from streams.models import ApiKey, Webhook
@@ -73,3 +73,24 @@ def store_api_requests() -> str:
 def forget_api_requests() -> str:
     """Forget what keys of the API were used for long ago."""
     return f"{requestlog.forget(datetime.now(UTC)):,} forgotten"
+
+
+@job(at_most_s=50)
+def mark_changes() -> str:
+    """Note which transactions are over by now."""
+    sync.mark()
+    return "marked"
+
+
+@job(at_most_s=600)
+def thin_changes() -> str:
+    """Forget changes of the hours before the last one that later ones repeat."""
+    return f"{changekeeping.thin(datetime.now(UTC), timedelta(hours=2)):,} repeated"
+
+
+@job(at_most_s=2400)
+def forget_changes() -> str:
+    """Forget changes that are too long past to be told, and of the others those that later ones repeat."""
+    now = datetime.now(UTC)
+    gone = changekeeping.forget(now)
+    return f"{gone:,} past, {changekeeping.thin(now, changekeeping.KEPT_FOR):,} repeated"
