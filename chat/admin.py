@@ -10,7 +10,8 @@ from django.utils.html import format_html
 import chat.searchadmin  # registers its pages
 import chat.sessionadmin  # registers its page
 import chat.summaryadmin  # registers its pages
-import chat.viewerfile.admin  # noqa: F401  # registers its pages
+import chat.viewerfile.admin  # registers its pages
+import chat.viewerfile.caseadmin  # noqa: F401  # registers its pages
 import viewers.auditadmin  # registers its page
 import viewers.summaryadmin  # noqa: F401  # registers its pages
 from chat.models import (

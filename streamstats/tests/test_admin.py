@@ -55,6 +55,7 @@ from streamstats.lib.admin import LargeTableAdmin
 from streamstats.lib.paging import CappedPaginator
 from streamstats.simulator.facts import Account
 from viewers.models import (
+    AccountLink,
     Award,
     AwardRule,
     ChoiceClock,
@@ -63,6 +64,8 @@ from viewers.models import (
     Erasure,
     Export,
     ModelCall,
+    Note,
+    NoteVersion,
     PresencePoll,
     Profile,
     SessionCorrection,
@@ -70,6 +73,8 @@ from viewers.models import (
     Summary,
     SummaryPolicy,
     SummaryTurn,
+    Tag,
+    Tagging,
     Verdict,
     Viewer,
     ViewerDay,
@@ -91,6 +96,11 @@ LARGE += ["ViewSession", "Redemption"]
 OF_ONE_CHANNEL = [
     *LARGE,
     "Viewer",
+    "Note",
+    "NoteVersion",
+    "Tag",
+    "Tagging",
+    "AccountLink",
     "Profile",
     "Summary",
     "ModelCall",
@@ -137,6 +147,12 @@ def world():
             started_before=now, ended_before=now, started_after=now, ended_after=now,
         )  # fmt: skip
         profile = Profile.objects.create(channel=channel, viewer=viewer)
+        note = Note.objects.create(channel=channel, viewer=viewer)
+        NoteVersion.objects.create(note=note, number=1, text="is kind")
+        tag = Tag.objects.create(channel=channel, name="regular")
+        Tagging.objects.create(tag=tag, viewer=viewer)
+        second = Viewer.objects.create(pk=f"z{name}", login=f"z{name}", named_at=now)
+        AccountLink.objects.create(channel=channel, viewer=second, main=viewer, reason="no sense")
         Verdict.objects.create(channel=channel, mark=name, is_removed=True)
         WikiRevision.objects.create(profile=profile, number=1, text="words", role=WikiRevision.Role.VIEWER)
         Award.objects.create(channel=channel, viewer=viewer, achievement="days", level=1, earned_at=now, stream=stream)
