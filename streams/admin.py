@@ -18,6 +18,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 from redis.exceptions import RedisError
 
+import streams.keyadmin  # noqa: F401  # registers its pages
 from streams import pages
 from streams.grantadmin import connection_of
 from streams.logins import login_of

@@ -53,12 +53,20 @@ def digest_of(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
+def secret_for(key: ApiKey) -> str:
+    """Give a key that is not stored yet its secret: only the hash of it stays with the key."""
+    secret = BEGINNING + token_hex(SECRET_BYTES)
+    key.prefix, key.digest = secret[:PREFIX_LENGTH], digest_of(secret)
+    return secret
+
+
 def make(by: User | None, **fields: Any) -> Made:
     """Make a key with the fields of `ApiKey`; the caller has asked whether they own its channel."""
-    secret = BEGINNING + token_hex(SECRET_BYTES)
+    key = ApiKey(**fields, made_by=by)
+    secret = secret_for(key)
     with transaction.atomic():
-        key = ApiKey.objects.create(**fields, prefix=secret[:PREFIX_LENGTH], digest=digest_of(secret), made_by=by)
-        _note(by, "key.make", key, scopes=key.scopes, networks=key.networks, expires_at=_iso(key.expires_at))
+        key.save()
+        _note(by, "apikey.add", key, scopes=key.scopes, networks=key.networks, expires_at=_iso(key.expires_at))
     return Made(key, secret)
 
 
@@ -76,7 +84,7 @@ def rotate(by: User | None, key: ApiKey, until: datetime) -> Made:
         old.replaced_by = made.key
         old.expires_at = min(filter(None, [old.expires_at, until]))
         old.save(update_fields=["replaced_by", "expires_at"])
-        _note(by, "key.rotate", old, into=made.key.prefix, until=_iso(old.expires_at))
+        _note(by, "apikey.rotate", old, into=made.key.prefix, until=_iso(old.expires_at))
         forget_once_committed()
     return made
 
@@ -86,7 +94,7 @@ def revoke(by: User | None, key: ApiKey) -> None:
     with transaction.atomic():
         taken = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
         if taken:
-            _note(by, "key.revoke", key)
+            _note(by, "apikey.revoke", key)
         forget_once_committed()
 
 

@@ -1,4 +1,4 @@
-"""The API answers as its document says, whatever is asked of it: with a few requests here, with many by `make contract`.
+"""The API answers as its document says, whatever is asked: with a few requests here, with many by `make contract`.
 
 Half of what is made up is asked of what is there, for most made-up ids are of nothing.
 """

@@ -1,0 +1,275 @@
+"""Keys of the API: made, shown once, known again, rotated, and out at once when they are taken back."""
+
+import time
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.core import mail
+from django.urls import reverse
+from django.utils import timezone
+
+from chat.tests.api.world import bearer, make_world, under
+from chat.tests.everything import make_user
+from streams.api import keys, limits, quota, requestlog
+from streams.models import ApiKey, ApiRequest, AuditEntry, Change, ChannelModerator
+from streams.tests.cast import make_channel
+
+pytestmark = pytest.mark.django_db
+
+LIST = under() + "streams/"
+
+
+@pytest.fixture(autouse=True)
+def world(redis_client, monkeypatch):
+    monkeypatch.setattr(keys, "keyring", keys.Keyring())
+    monkeypatch.setattr("streams.api.access.keyring", keys.keyring)
+    return make_world()
+
+
+@pytest.fixture
+def owner(world):
+    return make_user(world.channel.twitch_id)
+
+
+def made(world, **fields):
+    return keys.make(None, **{"channel": world.channel, "name": "mine", "scopes": ["read"], **fields})
+
+
+def status(client, key, address=LIST, **headers):
+    return client.get(address, headers={**bearer(key.secret), **headers}).status_code
+
+
+def test_a_key_is_stored_as_its_hash_alone(world):
+    key = made(world)
+    row = ApiKey.objects.values().get()
+    assert key.secret.startswith("ss_")
+    assert len(key.secret) - 3 >= 160 / 4
+    assert key.secret not in str(row)
+    assert row["prefix"] == key.secret[:11]
+
+
+def test_a_key_that_is_taken_back_is_out_with_its_next_request(client, world, django_capture_on_commit_callbacks):
+    key = made(world)
+    assert status(client, key) == 200
+    with django_capture_on_commit_callbacks(execute=True):
+        keys.revoke(None, key.key)
+    assert status(client, key) == 401
+
+
+def test_another_process_hears_of_it_too(world, django_capture_on_commit_callbacks):
+    key, elsewhere = made(world), keys.Keyring()
+    assert elsewhere.find(key.secret).revoked_at is None
+    with django_capture_on_commit_callbacks(execute=True):
+        keys.revoke(None, key.key)
+    assert elsewhere.find(key.secret).revoked_at
+
+
+def test_while_redis_is_away_a_key_is_remembered_for_a_second(world, settings, monkeypatch):
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    key, ring, now = made(world), keys.Keyring(), time.monotonic()
+    ring.find(key.secret)
+    ApiKey.objects.update(revoked_at=timezone.now())
+    monkeypatch.setattr(keys.time, "monotonic", lambda: now + 0.5)
+    assert ring.find(key.secret).revoked_at is None
+    monkeypatch.setattr(keys.time, "monotonic", lambda: now + 2)
+    assert ring.find(key.secret).revoked_at
+
+
+def test_a_known_key_costs_no_query_and_less_than_two_milliseconds(world, django_assert_num_queries):
+    key, ring = made(world), keys.Keyring()
+    ring.find(key.secret)
+    took = []
+    with django_assert_num_queries(0):
+        for _ in range(50):
+            began = time.perf_counter()
+            ring.find(key.secret)
+            took.append(time.perf_counter() - began)
+    assert sorted(took)[25] < 0.002
+
+
+def test_a_key_runs_out(client, world):
+    assert status(client, made(world, expires_at=timezone.now() - timedelta(seconds=1))) == 401
+
+
+def test_two_keys_work_until_the_old_one_ends(client, world, django_capture_on_commit_callbacks):
+    old = made(world, networks=["127.0.0.0/8"], per_minute=7)
+    with django_capture_on_commit_callbacks(execute=True):
+        new = keys.rotate(None, old.key, timezone.now() + timedelta(days=1))
+    assert (status(client, old), status(client, new)) == (200, 200)
+    assert (new.key.networks, new.key.per_minute) == (["127.0.0.0/8"], 7)
+    ApiKey.objects.filter(pk=old.key.pk).update(expires_at=timezone.now())
+    keys._forget()
+    assert (status(client, old), status(client, new)) == (401, 200)
+
+
+def test_a_key_is_rotated_once(world):
+    old = made(world)
+    keys.rotate(None, old.key, timezone.now())
+    with pytest.raises(ValueError, match="in its place"):
+        keys.rotate(None, old.key, timezone.now())
+
+
+def test_a_key_is_used_from_its_networks_alone(client, settings, world):
+    settings.TRUST_PROXY = True
+    key = made(world, networks=["203.0.113.0/24", "2001:db8::/32"])
+    told = {"203.0.113.9": 200, "2001:db8::1": 200, "203.0.114.9": 401, "1.2.3.4, 203.0.113.9": 200, "nobody": 401}
+    assert {
+        address: status(client, key, **{"X-Forwarded-For": address, "X-Forwarded-Proto": "https"}) for address in told
+    } == told
+
+
+def test_a_key_has_so_many_requests_in_a_minute(client, world):
+    key = made(world, per_minute=2)
+    answers = [client.get(LIST, headers=bearer(key.secret)) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert [answer["RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
+    assert {answer["RateLimit-Limit"] for answer in answers} == {"2"}
+    assert answers[-1]["Retry-After"] == answers[-1]["RateLimit-Reset"]
+    assert answers[-1].json()["code"] == "too_many_requests"
+
+
+def test_an_address_without_a_key_has_fewer(client, settings, world):
+    settings.API_PER_MINUTE, settings.TRUST_PROXY = 1, True
+    mine, yours = ({"X-Forwarded-For": address} for address in ("9.9.9.9", "8.8.8.8"))
+    told = [client.get(LIST, headers=headers).status_code for headers in (mine, mine, yours)]
+    assert told == [200, 429, 200]
+
+
+def test_addresses_of_one_ipv6_network_are_one(client, settings, world):
+    settings.API_PER_MINUTE, settings.TRUST_PROXY = 1, True
+    addresses = ("2606:4700::1", "2606:4700::2", "2606:4700:0:1::1")
+    told = [client.get(LIST, headers={"X-Forwarded-For": address}).status_code for address in addresses]
+    assert told == [200, 429, 200]
+
+
+def test_wrong_keys_are_counted_to_their_address(client, settings, world):
+    settings.API_PER_MINUTE, settings.TRUST_PROXY = 1, True
+    headers = {"X-Forwarded-For": "9.9.9.9", **bearer("ss_" + "0" * 48)}
+    assert [client.get(LIST, headers=headers).status_code for _ in range(2)] == [401, 429]
+
+
+def test_a_day_has_so_many_and_its_owner_is_told_once_before(client, world, admin_user):
+    admin_user.email = "owner@example.org"
+    admin_user.save()
+    key = keys.make(admin_user, channel=world.channel, name="mine", scopes=["read"], per_day=10)
+    told = [status(client, key) for _ in range(12)]
+    assert told == [200] * 10 + [429] * 2
+    assert [(message.subject[-35:], message.to) for message in mail.outbox] == [
+        ("mine has used 90 % of today's requests"[-35:], ["owner@example.org"]),
+        ("mine has used all of today's requests"[-35:], ["owner@example.org"]),
+    ]
+    today = datetime.now(UTC).date()
+    changes = Change.objects.filter(resource="quota").order_by("pk").values_list("key", flat=True)
+    assert list(changes) == [f"{key.key.pk}:{today}:90", f"{key.key.pk}:{today}:100"]
+
+
+def test_where_no_address_is_known_only_webhooks_are_told(world):
+    quota.quota_reached(made(world).key, 90, date(2026, 5, 1))
+    assert not mail.outbox
+    assert Change.objects.filter(resource="quota").count() == 1
+
+
+def test_while_redis_is_away_nobody_is_counted(world, settings):
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    assert not limits.of_key(made(world, per_minute=0).key).is_spent
+
+
+def test_what_a_key_asked_for_is_written_down_by_a_job_and_not_by_the_request(
+    client, world, django_assert_max_num_queries
+):
+    key = made(world)
+    client.get(LIST, headers=bearer(key.secret))
+    client.get(under() + "messages/", {"q": "secret"}, headers=bearer(key.secret))
+    assert not ApiRequest.objects.exists()
+    with django_assert_max_num_queries(8):
+        assert requestlog.store() == 2
+    rows = list(ApiRequest.objects.order_by("pk").values_list("method", "route", "status"))
+    assert rows == [("GET", "list_streams", 200), ("GET", "list_messages", 403)]
+    key.key.refresh_from_db()
+    assert key.key.used_at is not None
+    assert requestlog.store() == 0
+
+
+def test_requests_of_a_key_that_is_gone_are_not_written_down(client, world):
+    key = made(world)
+    status(client, key)
+    ApiKey.objects.all().delete()
+    assert requestlog.store() == 0
+
+
+def test_requests_are_forgotten_after_a_month(world):
+    key, now = made(world).key, timezone.now()
+    for days in (29, 31):
+        ApiRequest.objects.create(
+            key=key, at=now - timedelta(days=days), method="GET", route="x", status=200, took_ms=1
+        )
+    assert requestlog.forget(now) == 1
+
+
+# In the administration
+
+
+def form(world, **fields):
+    return {"channel": world.channel.pk, "name": "For the overlay", "scopes": ["read"], "networks": "", **fields}
+
+
+def test_an_owner_makes_a_key_that_is_shown_once(client, owner, world):
+    client.force_login(owner)
+    page = client.post(reverse("admin:streams_apikey_add"), form(world, networks="203.0.113.7\n2001:db8::/32"))
+    key = ApiKey.objects.get()
+    secret = page.context["secret"]
+    assert keys.digest_of(secret) == key.digest
+    assert secret in page.content.decode()
+    assert (key.made_by, key.networks) == (owner, ["203.0.113.7/32", "2001:db8::/32"])
+    assert secret not in client.get(reverse("admin:streams_apikey_change", args=[key.pk])).content.decode()
+    entry = AuditEntry.objects.get(action="apikey.add")
+    assert secret not in str(entry.detail)
+
+
+def test_what_is_no_network_is_told(client, owner, world):
+    client.force_login(owner)
+    page = client.post(reverse("admin:streams_apikey_add"), form(world, networks="anywhere"))
+    assert "is no address or network" in page.content.decode()
+    assert not ApiKey.objects.exists()
+
+
+def test_an_owner_does_not_raise_how_often_a_key_may_ask(client, owner, world):
+    client.force_login(owner)
+    client.post(reverse("admin:streams_apikey_add"), form(world, per_minute=999_999))
+    assert ApiKey.objects.get().per_minute == 300
+
+
+def test_a_key_of_another_channel_is_not_made(client, owner, world):
+    client.force_login(owner)
+    client.post(reverse("admin:streams_apikey_add"), form(world, channel=make_channel("other").pk))
+    assert not ApiKey.objects.exists()
+
+
+def test_an_owner_takes_a_key_back(client, owner, world):
+    key = made(world)
+    client.force_login(owner)
+    address = reverse("admin:streams_apikey_revoke", args=[key.key.pk])
+    assert "Take this key back?" in client.get(address).content.decode()
+    client.post(address)
+    assert ApiKey.objects.get().revoked_at
+    assert AuditEntry.objects.filter(action="apikey.revoke", by=owner).count() == 1
+
+
+def test_an_owner_makes_another_key_in_the_place_of_one(client, owner, world):
+    key = made(world)
+    client.force_login(owner)
+    page = client.post(reverse("admin:streams_apikey_rotate", args=[key.key.pk]), {"days": 3})
+    old = ApiKey.objects.get(pk=key.key.pk)
+    assert keys.digest_of(page.context["secret"]) == old.replaced_by.digest
+    assert timedelta(days=2) < old.expires_at - timezone.now() <= timedelta(days=3)
+
+
+def test_a_moderator_sees_no_keys(client, world):
+    key, now = made(world), timezone.now()
+    moderator = make_user("77")
+    ChannelModerator.objects.create(channel=world.channel, twitch_id="77", since=now, told_at=now)
+    client.force_login(moderator)
+    pages = [reverse("admin:streams_apikey_changelist"), reverse("admin:streams_apirequest_changelist")]
+    pages += [reverse(f"admin:streams_apikey_{deed}", args=[key.key.pk]) for deed in ("revoke", "rotate")]
+    assert {client.post(page).status_code for page in pages} <= {403, 404}
+    assert ApiKey.objects.get().revoked_at is None
