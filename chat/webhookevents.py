@@ -41,6 +41,7 @@ class RowSource:
     events: Sequence[str]
     api: Resource
     one: str
+    is_of_erased = False
 
     def told(self, channel: Channel, event: str, key: str) -> Mapping[str, Any] | None:
         row = self.api.one(channel, key)
@@ -149,6 +150,7 @@ class OfPages:
     """The log says that a page has other words. Whether it is the text or the summary say the words' own times."""
 
     resource = "profiles"
+    is_of_erased = False
     events: Sequence[str] = ("profile.changed", "summary.published")
     api = Profiles()
 
@@ -185,33 +187,51 @@ class OfPages:
         return {"viewer": key, "text": row["text"] if row else None}
 
 
-class OfWhoIsGone:
-    """Who is hidden or erased. Whoever was told of them must delete that, and so has to be told which viewer it is."""
+class OfWhoIsHidden:
+    """Whoever was told of them must delete that, and so has to be told which viewer it is."""
 
     resource = VISIBILITY
     events: Sequence[str] = (GONE,)
+    is_of_erased = False
 
     def found(self, channel: Channel, entries: Sequence[Entry]) -> Iterable[Found]:
-        gone = self._gone(channel, {key for entry in entries if not entry.sealed for key in entry.keys})
-        for entry in entries:
-            key = entry.place.key
-            if entry.sealed or key in gone:
-                event_id = f"{GONE}.{entry.place.xid}.{disguised(key)}"
-                yield Found(GONE, event_id, key, entry.at, entry, "" if entry.sealed else key)
+        latest = {entry.place.key: entry for entry in entries if not entry.sealed}
+        hidden = _hidden(channel, set(latest))
+        for key in (key for key in latest if key in hidden):
+            event_id = f"{GONE}.{latest[key].place.xid}.{disguised(key)}"
+            yield Found(GONE, event_id, key, latest[key].at, latest[key], key)
 
     def told(self, channel: Channel, event: str, key: str) -> Mapping[str, Any] | None:
-        is_erased = not Viewer.objects.filter(pk=key).exists()
-        return {"viewer": key} if is_erased or key in self._gone(channel, {key}) else None
+        is_gone = key and not Viewer.objects.filter(shown_in(channel, "pk"), pk=key).exists()
+        return {"viewer": key} if is_gone else None
 
-    @staticmethod
-    def _gone(channel: Channel, viewers: set[str]) -> set[str]:
-        """Those of them who were seen here and are not shown. Where pages are opt-in, only who ever had one."""
-        seen = ViewerTotal.objects.filter(channel=channel, viewer__in=viewers).values("viewer")
-        known = Viewer.objects.filter(pk__in=seen)
-        if not channel.is_open:
-            known = known.filter(profiles__channel=channel)
-        shown = known.filter(shown_in(channel, "pk")).values("pk")
-        return set(known.exclude(pk__in=shown).values_list("pk", flat=True))
+
+class OfWhoIsErased(OfWhoIsHidden):
+    """The log keeps whose rows in a channel were erased sealed: only whoever may have a copy is told who it was.
+
+    An erasure has many transactions, and each says so: of one day they are one event.
+    """
+
+    resource = "viewers"
+    is_of_erased = True
+
+    def found(self, channel: Channel, entries: Sequence[Entry]) -> Iterable[Found]:
+        erased = {key: entry for entry in entries if entry.sealed for key in entry.keys}
+        shown = set(Viewer.objects.filter(shown_in(channel, "pk"), pk__in=erased).values_list("pk", flat=True))
+        for key, entry in erased.items():
+            if key not in shown:
+                event_id = f"{GONE}.{entry.at:%Y%m%d}.{disguised(key)}"
+                yield Found(GONE, event_id, key, entry.at, entry, is_secret=True)
+
+
+def _hidden(channel: Channel, viewers: set[str]) -> set[str]:
+    """Those of them who were seen here and are not shown. Where pages are opt-in, only who ever had one."""
+    seen = ViewerTotal.objects.filter(channel=channel, viewer__in=viewers).values("viewer")
+    known = Viewer.objects.filter(pk__in=seen)
+    if not channel.is_open:
+        known = known.filter(profiles__channel=channel)
+    shown = known.filter(shown_in(channel, "pk")).values("pk")
+    return set(known.exclude(pk__in=shown).values_list("pk", flat=True))
 
 
 def _time(text: str) -> datetime:
@@ -222,5 +242,14 @@ def _time(text: str) -> datetime:
     return at.astimezone(UTC)
 
 
-for _source in (OfStreams(), OfSegments(), OfEvents(), OfRedemptions(), OfAwards(), OfPages(), OfWhoIsGone()):
+for _source in (
+    OfStreams(),
+    OfSegments(),
+    OfEvents(),
+    OfRedemptions(),
+    OfAwards(),
+    OfPages(),
+    OfWhoIsErased(),
+    OfWhoIsHidden(),
+):
     KNOWN.enter(_source)

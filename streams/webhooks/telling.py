@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from streams import sync
 from streams.models import Channel, Delivery, Webhook
+from streams.sealed import seal
 from streams.sync import Entry, Place, log_of
 from streams.webhooks.events import KNOWN, TEST, Found
 
@@ -20,7 +21,7 @@ MOST_WAITING = 10_000
 KEPT_FOR = timedelta(days=14)
 FORGOTTEN_AT_ONCE = 5000
 
-# Channels with a webhook that was not told of something yet, whatever it is.
+# Channels with a webhook that was not told of something yet, whatever it is. Keys of sealed entries begin with a tilde.
 CHANNELS_WITH_NEWS = """
 SELECT DISTINCT webhook.channel_id FROM streams_webhook webhook
 WHERE webhook.is_on AND webhook.disabled_at IS NULL AND (
@@ -32,8 +33,16 @@ WHERE webhook.is_on AND webhook.disabled_at IS NULL AND (
         SELECT FROM streams_change change
         WHERE change.channel_id IS NULL AND change.resource = ANY(%(resources)s)
             AND change.xid >= webhook.told_until AND change.xid < %(horizon)s
+    ) OR EXISTS (
+        SELECT FROM streams_change change
+        WHERE change.channel_id = webhook.channel_id AND change.resource = ANY(%(of_erased)s)
+            AND change.xid >= webhook.told_until AND change.xid < %(horizon)s AND change.key >= '~'
     )
 )
+"""
+OF_ERASED = """
+SELECT xid, key, resource, at, sealed FROM streams_change
+WHERE channel_id = %s AND resource = ANY(%s) AND xid >= %s AND xid < %s AND key >= '~' AND sealed <> ''
 """
 
 
@@ -41,11 +50,11 @@ def tell(now: datetime) -> int:
     """Make the deliveries of everything that changed since they were made last; return how many."""
     until = sync.begin().place.xid
     Webhook.objects.filter(told_until__gt=until).update(told_until=until)  # of another database: this one was restored
-    resources = [resource for resource in KNOWN.by_resource if resource]
+    resources, of_erased = _resources()
     with connection.cursor() as cursor:
-        cursor.execute(CHANNELS_WITH_NEWS, {"resources": resources, "horizon": until})
+        cursor.execute(CHANNELS_WITH_NEWS, {"resources": resources, "of_erased": of_erased, "horizon": until})
         channels = [channel for (channel,) in cursor.fetchall()]
-    return sum(_tell_of(channel, resources, until, now) for channel in channels)
+    return sum(_tell_of(channel, until, now) for channel in channels)
 
 
 def tell_test(webhook: Webhook, now: datetime) -> Delivery:
@@ -73,7 +82,7 @@ def forget(now: datetime) -> int:
 
 
 @transaction.atomic
-def _tell_of(channel_id: int, resources: Sequence[str], horizon: int, now: datetime) -> int:
+def _tell_of(channel_id: int, horizon: int, now: datetime) -> int:
     webhooks = [
         webhook
         for webhook in Webhook.objects.working().filter(channel=channel_id).select_for_update().order_by("pk")
@@ -81,7 +90,10 @@ def _tell_of(channel_id: int, resources: Sequence[str], horizon: int, now: datet
     ]
     if not webhooks:
         return 0
-    entries, until = _entries(channel_id, resources, min(webhook.told_until for webhook in webhooks))
+    resources, of_erased = _resources()
+    since = min(webhook.told_until for webhook in webhooks)
+    entries, until = _entries(channel_id, resources, since)
+    entries += _of_erased(channel_id, of_erased, since, until)
     found = _found(Channel.objects.get(pk=channel_id), entries)
     deliveries = [
         _delivery(webhook, each, now) for webhook in webhooks for each in found if _is_told(webhook, each, now)
@@ -89,6 +101,22 @@ def _tell_of(channel_id: int, resources: Sequence[str], horizon: int, now: datet
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
     Webhook.objects.filter(pk__in=[each.pk for each in webhooks], told_until__lt=until).update(told_until=until)
     return len(deliveries)
+
+
+def _resources() -> tuple[list[str], list[str]]:
+    """What is looked at in the log; and that of which only sealed entries are."""
+    sources = [source for source in KNOWN.by_resource.values() if source.resource]
+    return (
+        [source.resource for source in sources if not source.is_of_erased],
+        [source.resource for source in sources if source.is_of_erased],
+    )
+
+
+def _of_erased(channel_id: int, resources: Sequence[str], since: int, until: int) -> list[Entry]:
+    """Sealed entries of resources that have too many others to be read with them."""
+    with connection.cursor() as cursor:
+        cursor.execute(OF_ERASED, [channel_id, resources, since, until])
+        return [Entry(Place(xid, key, resource), at, sealed) for xid, key, resource, at, sealed in cursor.fetchall()]
 
 
 def _entries(channel_id: int, resources: Sequence[str], since: int) -> tuple[list[Entry], int]:
@@ -107,12 +135,12 @@ def _entries(channel_id: int, resources: Sequence[str], since: int) -> tuple[lis
 
 
 def _found(channel: Channel, entries: Iterable[Entry]) -> list[Found]:
-    """The events that these are, in the order of the log, each once."""
+    """The events that these are, each once: in the order of transactions, and within one as they happened."""
     by_resource: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_resource[entry.resource].append(entry)
     found = [each for name, part in by_resource.items() for each in KNOWN.by_resource[name].found(channel, part)]
-    found.sort(key=lambda each: each.entry.place[:3])
+    found.sort(key=lambda each: (each.entry.place.xid, each.at, each.entry.place.key))
     once: dict[str, Found] = {}
     for each in found:
         once.setdefault(each.id, each)
@@ -125,14 +153,13 @@ def _is_told(webhook: Webhook, found: Found, now: datetime) -> bool:
 
 
 def _delivery(webhook: Webhook, found: Found, now: datetime) -> Delivery:
-    sealed = found.entry.sealed
     return Delivery(
         webhook=webhook,
         event=found.event,
         event_id=found.id,
-        key="" if sealed else found.key,
-        viewer_id="" if sealed else found.viewer_id,
-        sealed=sealed,
+        key="" if found.is_secret else found.key,
+        viewer_id="" if found.is_secret else found.viewer_id,
+        sealed=seal(found.key) if found.is_secret else "",
         happened_at=found.at,
         next_at=now,
     )

@@ -1,5 +1,6 @@
 """Which events changes are, and what is told of them: what the API would answer, and nothing of who is not shown."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from chat.models import ChatEvent, Redemption, Reward
 from chat.tests.summaries.written import agree, make_claim, make_summary
 from chat.webhookevents import KINDS, OTHER
 from streams.models import ApiKey, Channel, Delivery, Stream, StreamSegment, Webhook
+from streams.sealed import seal
 from streams.sync import Entry, Place
 from streams.tests.cast import make_channel
 from streams.webhooks.events import EVENTS, GONE, KNOWN, NAMES, QUOTA, TEST
@@ -20,7 +22,6 @@ from viewers.tests.cast import make_viewer
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 11, 21, 20, tzinfo=UTC)
-SEALED = "unread"
 
 
 @pytest.fixture
@@ -261,16 +262,22 @@ def test_where_pages_are_opt_in_nobody_is_told_of_who_never_had_one(channel, ann
     assert found(channel, "visibility", ann.pk) == []
 
 
-def test_of_who_was_erased_it_is_told_without_keeping_who_it_is(channel):
-    erased = entry("visibility", "any", sealed=SEALED)
-    (gone,) = KNOWN.by_resource["visibility"].found(channel, [erased])
-    assert gone.viewer_id == ""
-    assert KNOWN.by_event[GONE].told(channel, GONE, "1001") == {"viewer": "1001"}
+def sealed(resource, *keys):
+    return [entry(resource, "~random", sealed=seal(json.dumps(keys)))]
+
+
+def test_of_who_was_erased_it_is_told_without_keeping_who_it_is(channel, ann):
+    """Others who stand in the same entry are still there."""
+    (gone,) = KNOWN.by_resource["viewers"].found(channel, sealed("viewers", "1001", ann.pk))
+    assert (gone.key, gone.viewer_id, gone.is_secret) == ("1001", "", True)
+    assert "1001" not in gone.id
+    assert told(channel, [gone]) == [{"viewer": "1001"}]
 
 
 def test_other_sealed_entries_are_no_events(channel):
-    for resource in set(KNOWN.by_resource) - {"visibility", "quota", ""}:
-        assert list(KNOWN.by_resource[resource].found(channel, [entry(resource, "1", sealed=SEALED)])) == []
+    """One of everywhere would tell channels in which the viewer never was."""
+    for resource in set(KNOWN.by_resource) - {"viewers", "quota", ""}:
+        assert list(KNOWN.by_resource[resource].found(channel, sealed(resource, "1"))) == []
 
 
 def test_a_key_that_is_used_up_is_told_by_its_prefix(channel):
