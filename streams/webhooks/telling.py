@@ -115,7 +115,7 @@ def _resources() -> tuple[list[str], list[str]]:
 def _of_erased(channel_id: int, resources: Sequence[str], since: int, until: int) -> list[Entry]:
     """Sealed entries of resources that have too many others to be read with them."""
     with connection.cursor() as cursor:
-        cursor.execute(OF_ERASED, [channel_id, resources, since, until])
+        cursor.execute(OF_ERASED, [channel_id, list(resources), since, until])
         return [Entry(Place(xid, key, resource), at, sealed) for xid, key, resource, at, sealed in cursor.fetchall()]
 
 

@@ -43,13 +43,18 @@ class Site:
     def redeem(self, number: int, **fields: object) -> None:
         row = {"channel": self.channel, "viewer": self.ann, "reward": self.reward, "cost": 5, "status": "unfulfilled"}
         Redemption.objects.create(
-            **{"id": f"r{number}", **row, "redeemed_at": self.now + timedelta(seconds=1), **fields}
+            **{"id": f"r{number}", **row, "redeemed_at": self.now + timedelta(seconds=1 + number), **fields}
         )
 
 
 @pytest.fixture
 def site() -> Site:
     return Site()
+
+
+def data_of(delivery: Delivery) -> object:
+    content = content_of(delivery)
+    return content and content["data"]
 
 
 def told(webhook: Webhook) -> list[str]:
@@ -185,9 +190,9 @@ def test_who_hides_is_told_as_gone_and_their_waiting_events_with_nothing(site, r
     choices.hide(site.ann)
     tell(site.now)
     new, gone = webhook.deliveries.order_by("pk")
-    assert content_of(new) is None
+    assert data_of(new) is None
     assert gone.event == GONE
-    assert content_of(gone)["data"] == {"channel": site.channel.twitch_id, "viewer": site.ann.pk}
+    assert data_of(gone) == {"channel": site.channel.twitch_id, "viewer": site.ann.pk}
 
 
 def test_who_is_erased_is_told_as_gone_once_and_stands_nowhere_in_the_clear(site, redis_client):
@@ -200,7 +205,7 @@ def test_who_is_erased_is_told_as_gone_once_and_stands_nowhere_in_the_clear(site
     (gone,) = webhook.deliveries.all()
     assert gone.event == GONE
     assert site.ann.pk not in f"{gone.key}{gone.viewer_id}{gone.event_id}{gone.sealed}{gone.body}"
-    assert content_of(gone)["data"] == {"channel": site.channel.twitch_id, "viewer": site.ann.pk}
+    assert data_of(gone) == {"channel": site.channel.twitch_id, "viewer": site.ann.pk}
 
 
 def test_where_nothing_happened_it_takes_three_questions(site, django_assert_num_queries):
