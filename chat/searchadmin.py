@@ -48,7 +48,7 @@ class SearchForm(forms.Form):
         required=False, label="From (UTC)", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
     )
     until = forms.DateField(
-        required=False, label="To and with (UTC)", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+        required=False, label="To, inclusive (UTC)", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
     )
     stream = forms.ChoiceField(required=False, label="Stream")
     removed = forms.ChoiceField(

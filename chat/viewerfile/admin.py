@@ -6,6 +6,7 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, FilteredRelation, Model, ObjectDoesNotExist, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -25,10 +26,11 @@ from streamstats.lib.admin import FixedOrder
 from viewers import bots
 from viewers.addresses import viewer_address
 from viewers.admin import SearchByName
-from viewers.models import Note, NoteVersion, Viewer, ViewerTotal
+from viewers.models import Note, NoteVersion, Viewer, ViewerName, ViewerTotal
 
 FILE = "admin:viewers_viewer_change"
 NO_SUCH_ID = 2**63
+NAMES_LISTED = 5
 
 
 class SeenInFilter(OneChannelFilter):
@@ -44,7 +46,9 @@ class SeenInFilter(OneChannelFilter):
         return counted_here
 
     def is_in_one(self, request: HttpRequest) -> bool:
-        return bool(self.value()) or not request.GET.get("q", "").strip()
+        """Superusers also look for who was never seen in a channel."""
+        is_theirs = len(self.lookup_choices) == 1 and not reach_of(request.user).is_superuser
+        return bool(self.value()) or is_theirs or not request.GET.get("q", "").strip()
 
 
 class FileList(FixedOrder):
@@ -63,7 +67,7 @@ class ViewerAdmin(SearchByName):
     changed_by = Role.SUPERUSER
     viewer_field = "pk"
     search_help_text = "The beginning of any name they ever had."
-    list_display = ("__str__", "login", "messages_here", "watched_here", "seen_here", "account_created_at", "is_bot")
+    list_display = ("__str__", "login", "formerly", "messages_here", "watched_here", "seen_here", "since", "bot")
     list_filter = (SeenInFilter,)
     ordering = ("login", "pk")
     fields = ("is_bot",)
@@ -72,6 +76,25 @@ class ViewerAdmin(SearchByName):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FileList]:
         return FileList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the names they had before, for whoever looks for one of these."""
+        former = ViewerName.objects.filter(viewer=OuterRef("pk")).exclude(login=OuterRef("login"))
+        names = former.order_by("-last_seen_at").values("login")[:NAMES_LISTED]
+        viewers: QuerySet[Any] = super().get_queryset(request).annotate(former=ArraySubquery(names))
+        return viewers
+
+    @admin.display(description="was also")
+    def formerly(self, viewer: Any) -> str:
+        return ", ".join(viewer.former) or "-"
+
+    @admin.display(description="account since")
+    def since(self, viewer: Viewer) -> str:
+        return f"{viewer.account_created_at:%-d %b %Y}" if viewer.account_created_at else "-"
+
+    @admin.display
+    def bot(self, viewer: Viewer) -> str:
+        return "a bot" if viewer.is_bot else "-"
 
     @admin.display(description="messages")
     def messages_here(self, viewer: Any) -> str:

@@ -183,7 +183,7 @@ def test_a_hit_is_marked_among_those_before_and_after_it(client, channel, ann):
         False, True, True, False,
     ]  # fmt: skip
     assert "line 30." in page.split('aria-current="true"')[1].split("</li>")[0]
-    earlier = unescape(re.search(r'href="([^"]*)">Earlier', page)[1])
+    [earlier] = map(unescape, re.findall(r'href="([^"]*)">Earlier', page))
     page = client.get(reverse("admin:chat_message_context") + earlier).content.decode()
     assert ["line 0." in page, "line 30." in page, "line 31." in page] == [True, True, False]
 
