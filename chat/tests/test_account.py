@@ -129,6 +129,7 @@ def test_a_viewer_is_looked_for_once(ann, django_assert_num_queries):
 def test_the_owner_of_a_channel_may_moderate_there_and_nowhere_else(channel):
     owner = make_user("11")
     channel.twitch_id = "11"
+    channel.save()
     assert may_moderate(owner, channel)
     assert not may_moderate(owner, make_channel("another"))
 
