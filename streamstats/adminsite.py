@@ -31,7 +31,6 @@ class OurSite(UnfoldAdminSite):  # type: ignore[misc]  # of a library without ty
     site_header = site_title = "StreamStats"
     index_title = "Now"
     index_template = "admin/dashboard.html"
-    enable_nav_sidebar = False  # Django's; the one beside the pages is unfold's
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Asked with every request: who is no longer a moderator is out with the next one."""

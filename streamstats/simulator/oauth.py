@@ -358,7 +358,7 @@ class OAuthServer:
             if name not in {"user", "answer"}
         )
         people = "".join(
-            f'<optgroup label="{label}">{"".join(map(_option, accounts))}</optgroup>'
+            f'<optgroup label="{label}">{"".join(map(self._option, accounts))}</optgroup>'
             for label, accounts in self._by_role(is_login=not scope)
             if accounts
         )
@@ -385,6 +385,18 @@ class OAuthServer:
         ]
         return groups if is_login else groups[::-1]
 
+    def _option(self, account: Account) -> str:
+        name = f"{account.display_name}{self._place(account)} ({account.login})"
+        return f'<option value="{escape(account.id)}">{escape(name)}</option>'
+
+    def _place(self, account: Account) -> str:
+        """What somebody is in which channel, for who wants to see what that person may."""
+        if account.broadcaster_type:
+            return ", owns a channel"
+        channels = [each for each in self.facts.accounts() if each.broadcaster_type]
+        moderated = [each.display_name for each in channels if account in self.facts.moderators(each.id)]
+        return f", moderates {' and '.join(moderated)}" if moderated else ""
+
     def _faulty(self, handler: Any) -> Any:
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._wrong.until is not None:
@@ -395,10 +407,6 @@ class OAuthServer:
             return answer
 
         return handle
-
-
-def _option(account: Account) -> str:
-    return f'<option value="{escape(account.id)}">{escape(account.display_name)} ({escape(account.login)})</option>'
 
 
 async def _form(request: web.Request) -> dict[str, str]:

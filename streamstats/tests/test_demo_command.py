@@ -170,6 +170,13 @@ def test_an_id_that_is_configured_stays_out_of_it(channel: Channel) -> None:
     assert settings.TWITCH_CLIENT_ID == CLIENT_ID
 
 
+def test_its_moderators_are_let_in(channel: Channel) -> None:
+    regulars = World.watched_at(datetime.now(UTC)).crowds[DEMO].regulars
+    moderators = {person.twitch_id for person in regulars if person.role == "moderator"}
+    assert moderators
+    assert moderators <= set(channel.moderators.values_list("twitch_id", flat=True))
+
+
 def test_a_dead_connection_is_renewed_at_the_next_start(channel: Channel) -> None:
     TwitchGrant.objects.update(state=TwitchGrant.State.DEAD, problem="Twitch no longer accepts it.")
     run()

@@ -18,6 +18,7 @@ from chat.ingest.rooms import channel_of_room
 from chat.models import EmoteSet, Replay
 from streams.models import Channel
 from streamstats.demo.history import History
+from streamstats.demo.moderators import let_in
 from streamstats.demo.permission import connect
 from streamstats.demo.summaries import switch_on
 from streamstats.simulator.addresses import addresses
@@ -51,12 +52,14 @@ class Command(BaseCommand):
         channel = Channel.objects.filter(twitch_id=DEMO.twitch_id).first()
         if channel and Replay.objects.filter(digest=FILLED).exists():
             connect(channel)
+            let_in(world, channel)
             switch_on(world, channel)
             # What went on and off air since is found by those who ask all the time.
             self.stdout.write(f"{DEMO.display_name} has its history already, nothing to do. Done.")
             return
         channel = follow_demo_channel()
         connect(channel)
+        let_in(world, channel)
         filled = self._fill(world, channel, timedelta(days=days))
         switch_on(world, channel)
         Replay.objects.update_or_create(

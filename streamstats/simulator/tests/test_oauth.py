@@ -78,6 +78,14 @@ def test_viewers_are_the_first_to_log_in_and_streamers_to_allow_something(scope,
     assert groups[0][1] == first
 
 
+def test_the_page_says_who_owns_a_channel_and_who_moderates_which():
+    streamer, mod = Account("12", "lantern", "Lantern", broadcaster_type="partner"), Account("13", "mod", "Mod")
+    facts = StatedFacts([streamer, mod, ANN], mods={"12": ["13"]})
+    _, page = visit(lambda me: me.get("authorize", **ASKED), facts=facts)
+    assert "Lantern, owns a channel (lantern)" in page
+    assert "Mod, moderates Lantern (mod)" in page
+
+
 def test_allowing_sends_back_a_code_and_the_state():
     answer, _ = visit(lambda me: me.post("authorize", **ASKED, user="11", answer="allow"))
     assert answer.status == 302
