@@ -13,19 +13,19 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from chat import copied, export, personal
+from chat import copied, export, listfiles, personal
 from chat import erasestatements as statements
 from chat.cleaning import Person, Work, clean_messages, clean_table, delete_dead
 from chat.ingest.queue import STREAM
 from chat.leaving import MENTION, Leaver, names_of
 from chat.loginerasure import end_grant, leave_login
 from chat.mentions import Mentions
-from streams import pages
+from streams import audit, pages
 from streams.locks import lock_channels
 from streams.models import Channel, TwitchGrant
 from streams.quickredis import quick_redis
 from viewers import summaries, verdicts
-from viewers.models import Erasure, Export, Progress, Tag, Viewer, ViewerName
+from viewers.models import Erasure, Export, ListFile, Progress, Tag, Viewer, ViewerName
 
 log = structlog.get_logger(__name__)
 
@@ -163,6 +163,7 @@ class Eraser(Leaver):
         """
         removed: Counter[str] = Counter()
         with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(audit.ERASING)
             if channels:
                 lock_channels(cursor, channels)
             yield cursor, removed
@@ -213,7 +214,12 @@ class Eraser(Leaver):
         with self._batch() as (_, removed):
             removed.update(summaries.erase(self.viewer_id))
 
-    # What others wrote
+    # What others wrote, and asked for
+
+    def discard_files(self) -> None:
+        """Files of lists that moderators had made of what they searched for them."""
+        with self._batch() as (_, removed):
+            removed["viewers.ListFile"] += listfiles.discard_about(self.mentions)
 
     def _cleaned(self, label: str, channels: Sequence[int], work: Work) -> None:
         with self._batch(channels) as (cursor, removed):
@@ -286,9 +292,12 @@ def _delete_dead(erasers: Sequence[Eraser]) -> None:
     delete_dead([eraser.person(DEAD) for eraser in erasers])
 
 
-def _withdraw_exports(_erasers: Sequence[Eraser]) -> None:
-    """After the texts: what is written into an export from now on names none of them."""
+def _withdraw_exports(erasers: Sequence[Eraser]) -> None:
+    """After the texts: what is written into an export or a file of a list from now on names none of them."""
     export.withdraw_all(datetime.now(UTC))
+    for eraser in erasers:
+        eraser.discard_files()
+    listfiles.withdraw(ListFile.objects.all(), datetime.now(UTC))
 
 
 LAST = Step("last")

@@ -14,10 +14,12 @@ from django.db.models import Q
 from social_django.models import UserSocialAuth
 
 from chat import erasestatements as statements
+from chat import listfiles
 from chat.mentions import Mentions
 from streams import grants
 from streams.models import TwitchGrant
 from streams.reach import PROVIDER
+from viewers.models import ListFile
 
 SESSIONS_AT_ONCE = 2000
 
@@ -38,6 +40,7 @@ def leave_login(viewer_id: str, mentions: Mentions, batch: Batch) -> None:
             links = UserSocialAuth.objects.filter(user=user, provider=PROVIDER, uid=viewer_id)
             removed["social_django.UserSocialAuth"] += links.delete()[0]
             if not user.has_usable_password():
+                removed["viewers.ListFile"] += listfiles.discard(ListFile.objects.filter(asked_by=user))
                 user.delete()
                 removed["auth.User"] += 1
     _end_sessions(batch, mentions)

@@ -21,7 +21,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Q, QuerySet
 
 from chat import erasestatements as statements
-from chat import folds, personal
+from chat import folds, listfiles, personal
 from chat.leaving import MENTION, Leaver, names_of, path_to_channel, plain_tables
 from chat.mentions import Mentions
 from streams import audit, pages
@@ -29,7 +29,7 @@ from streams.locks import PURGES, lock_channels
 from streams.models import Channel, Stream
 from streams.reach import reach_of
 from viewers import summaries
-from viewers.models import Profile, Progress, Purge, Viewer, ViewerTotal, ViewSession
+from viewers.models import ListFile, Profile, Progress, Purge, Viewer, ViewerTotal, ViewSession
 
 log = structlog.get_logger(__name__)
 
@@ -296,6 +296,7 @@ def _purge_all(purge: Purge, show: Show) -> int:
         _purge_some(purge, group)
         after = group[-1]
         show(purge.viewers_done, about)
+    listfiles.withdraw(ListFile.objects.filter(channel=purge.channel_id), datetime.now(UTC))
     with transaction.atomic():
         purge.state, purge.finished_at = Progress.DONE, datetime.now(UTC)
         purge.save(update_fields=["state", "finished_at"])

@@ -9,6 +9,7 @@ from chat import (
     channelbots,
     erasure,
     export,
+    listfiles,
     moderators,
     partitions,
     presence,
@@ -126,6 +127,27 @@ def forget_exports() -> str:
 def erase_accounts() -> str:
     """Erase whoever asked for it, from where it stopped."""
     return erasure.erase_all()
+
+
+@job(at_most_s=3000, lock_key=lambda file_id: file_id)
+def write_list(file_id: int) -> str:
+    """Write a list of the administration into a file."""
+    return listfiles.make(file_id)
+
+
+@job(at_most_s=280)
+def lists_unfinished() -> str:
+    """Begin the files again that nobody begins, or that failed."""
+    unfinished = listfiles.unfinished()
+    for file_id in unfinished:
+        write_list.delay(file_id)
+    return f"{len(unfinished):,} begun"
+
+
+@job(at_most_s=600)
+def forget_lists() -> str:
+    """Delete files of lists that are a week old."""
+    return f"{listfiles.forget(datetime.now(UTC)):,} forgotten"
 
 
 @job(at_most_s=3000, lock_key=lambda purge_id: purge_id)

@@ -80,14 +80,14 @@ app.conf.beat_schedule = {
     "ask for accounts": every(5, "viewers.tasks.ask_for_accounts"),
     # Asks who moderates the channels that were just connected, and all others once a day.
     "read moderators": every(1, "chat.tasks.read_moderators"),
-    # Asks who moderates the channels that were just connected, and all others once a day.
-    "read moderators": every(1, "chat.tasks.read_moderators"),
     # Reads the emotes, badges and cheers of channels that are new.
     "read new catalogues": every(5, "chat.tasks.read_new_catalogues"),
     # Writes the exports that were asked for, where that did not begin at once.
     "export unfinished": every(10, "chat.tasks.export_unfinished"),
     # Erases accounts where that did not begin at once, failed, or waits for lines that are still on their way.
     "erase accounts": every(5, "chat.tasks.erase_accounts"),
+    # Writes the files of lists that were asked for, where that did not begin at once.
+    "lists unfinished": every(10, "chat.tasks.lists_unfinished"),
     # Goes on with purges that were stopped.
     "purge unfinished": every(5, "chat.tasks.purge_unfinished"),
     # Asks whether every connection still holds, as Twitch demands of whoever keeps tokens.
@@ -102,6 +102,8 @@ app.conf.beat_schedule = {
     "read channel bots": daily("9:35", "chat.tasks.read_channel_bots"),
     # Deletes the files of old exports.
     "forget exports": daily("9:45", "chat.tasks.forget_exports"),
+    # Deletes the files of old lists.
+    "forget lists": daily("9:55", "chat.tasks.forget_lists"),
     # Forgets who began to log in and did not, and sessions that are over.
     "forget logins": daily("9:50", "viewers.tasks.forget_logins"),
     # Forgets what webhooks were told weeks ago.

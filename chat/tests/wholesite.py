@@ -344,7 +344,8 @@ class WholeSite:
             )
         Purge.objects.create(channel=self.example, fewer_messages=2, asked_by=by)
         for query in ({"author": LOGIN}, {"author": "bob"}):
-            ListFile.objects.create(channel=self.example, asked_by=by, what="messages", query=query, format="csv")
+            asked = {"asked_by": by, "what": "messages", "query": query, "format": "csv", "state": "done"}
+            ListFile.objects.create(channel=self.example, **asked)
 
     def _summarize(self) -> None:
         """Summaries of both, and a recap that names the person."""

@@ -62,6 +62,14 @@ class ListFile(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True, help_text="When the file is deleted.")
 
     class Meta:
+        constraints: ClassVar = [
+            # One at a time for each person.
+            models.UniqueConstraint(
+                fields=["asked_by"],
+                condition=models.Q(state__in=("waiting", "running", "failed")),
+                name="listfile_one_open",
+            ),
+        ]
         indexes: ClassVar = [
             # The newest files of a channel.
             models.Index(fields=["channel", "-asked_at"], name="listfile_of_channel"),
