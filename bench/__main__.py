@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench import api, ingest, pages, parser, presence, rawcopy, replay, summaries, versus, watchtime
+from bench import admin, api, ingest, pages, parser, presence, rawcopy, replay, summaries, versus, watchtime
 from bench.place import ROOT
 
 Figures = dict[str, float]
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, tuple[str, Callable[[int], Figures]]] = {
     "watchtime": ("Watch time of a simulated month, held against the truth", lambda _: watchtime.measure()),
     "pages": ("Pages, with 10,000,000 messages, 200,000 viewers and 2,000 streams", lambda _: pages.measure()),
     "api": ("The API and searches, with the same installation", lambda _: api.measure()),
+    "admin": ("The administration, with the same installation", lambda _: admin.measure()),
     "summaries": ("Summaries: who is due among 1,000,000 viewers", lambda _: summaries.measure()),
     "versus": ("The same stream, read by us and by twitchAPI's Chat", lambda _: versus.measure()),
 }
@@ -69,7 +70,7 @@ def compare(results: dict[str, Figures]) -> None:
 
 
 MUST_BE_NONE = (
-    *(ingest.LOST, ingest.WRONG, pages.ERRORS, api.ERRORS),
+    *(ingest.LOST, ingest.WRONG, pages.ERRORS, api.ERRORS, admin.ERRORS),
     *(watchtime.LEFT_OPEN, watchtime.OFF_AIR, watchtime.BEYOND, watchtime.TOO_FAR, watchtime.WRONG),
 )
 AT_MOST = {

@@ -46,7 +46,7 @@ Maker = Callable[[Known, Random], str]
 WORDS = 50_000
 
 
-def _word(random: Random) -> str:
+def word(random: Random) -> str:
     """A word of the installation, as often as people would look for it: rare ones more often than they are said."""
     return f"word{int(WORDS ** (0.2 + 0.8 * random.random()))}"
 
@@ -85,9 +85,11 @@ READS: dict[str, Maker] = {
     "messages of a viewer": lambda known, random: f"{known.channel}/messages/?viewer={few(known.viewers, random)}",
     "moderation": lambda known, _random: f"{known.channel}/moderation/",
 }
-PAGED: tuple[str, ...] = ("streams", "viewers", "sessions", "emotes", "usage", "redemptions", "events", "awards", "leaderboards")
-"""Lists that are long: further pages of them are asked for as well, and what changed since."""
-PAGED += ("profiles", "messages")
+PAGED = (
+    *("streams", "viewers", "sessions", "emotes", "usage", "redemptions", "events", "awards", "leaderboards"),
+    *("profiles", "messages"),
+)
+"""Lists that are long: further pages of them are asked for as well."""
 
 
 def measure(keep: str = "") -> dict[str, float]:
@@ -141,7 +143,7 @@ def _searches() -> list[tuple[float, str]]:
     random, channel = Random(7), Channel.objects.get(login="volume")
     took = []
     for number in range(SEARCHES):
-        words = " ".join(_word(random) for _ in range(1 + number % 2))
+        words = " ".join(word(random) for _ in range(1 + number % 2))
         words = f'"{words}"' if number % 4 == 3 else words
         began = time.perf_counter()
         found = search.find(channel.pk, search.Query(words))
