@@ -18,11 +18,14 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 from redis.exceptions import RedisError
 
-import streams.keyadmin  # noqa: F401  # registers its pages
+import streams.keyadmin
+import streams.webhookadmin  # noqa: F401  # they register their pages
 from streams import pages
 from streams.grantadmin import connection_of
 from streams.logins import login_of
 from streams.models import (
+    Change,
+    ChangeMark,
     Channel,
     ChannelDay,
     ChannelModerator,
@@ -367,6 +370,21 @@ class JobFilter(admin.SimpleListFilter):
         if not name:
             return queryset
         return queryset.filter(name=name) if name in dict(self.lookup_choices) else queryset.none()
+
+
+@admin.register(Change)
+class ChangeAdmin(SiteFactAdmin):
+    """The log that whoever copies reads: that something changed, never what."""
+
+    list_display = ("at", "resource", "key", "channel", "xid")
+    list_select_related = ("channel",)
+    ordering = ("-xid", "-pk")
+
+
+@admin.register(ChangeMark)
+class ChangeMarkAdmin(SiteFactAdmin):
+    list_display = ("at", "xid")
+    ordering = ("-at",)
 
 
 @admin.register(JobRun)

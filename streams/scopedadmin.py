@@ -15,6 +15,7 @@ from streams.audit import note
 from streams.models import Channel
 from streams.models.channel import ChannelQuerySet
 from streams.reach import Reach, Role, reach_of
+from streams.sealed import SealedTextField
 from streamstats.lib.admin import LargeTableAdmin
 
 
@@ -180,8 +181,9 @@ def told(message: Any) -> dict[str, Any]:
 
 
 def values(obj: Model) -> dict[str, Any]:
-    """What a row that goes consisted of."""
-    return {field.name: plain(field.value_from_object(obj)) for field in obj._meta.concrete_fields}  # noqa: SLF001 - Django's own
+    """What a row that goes consisted of, without its secrets."""
+    fields = [field for field in obj._meta.concrete_fields if not isinstance(field, SealedTextField)]  # noqa: SLF001 - Django's own
+    return {field.name: plain(field.value_from_object(obj)) for field in fields}
 
 
 def plain(value: Any) -> Any:

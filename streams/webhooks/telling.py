@@ -63,8 +63,17 @@ def tell_test(webhook: Webhook, now: datetime) -> Delivery:
     return Delivery.objects.create(webhook=webhook, event=TEST, event_id=event_id, happened_at=now, next_at=now)
 
 
+def tell_again(delivery: Delivery, now: datetime) -> None:
+    """Have it sent once more; a day after it was made, this is tried once."""
+    delivery.state, delivery.next_at = Delivery.State.WAITING, now
+    delivery.save(update_fields=["state", "next_at"])
+
+
+BEGUN = ["is_on", "disabled_at", "problem", "failures", "failing_since", "rests_until", "told_until", "on_since"]
+
+
 def begin(webhook: Webhook, now: datetime) -> None:
-    """From now on it is told; what was before is not. For one that is new, or switched on again."""
+    """From now on it is told; what was before is not. For one that is new, or switched on again: save BEGUN."""
     webhook.is_on, webhook.disabled_at, webhook.problem = True, None, ""
     webhook.failures, webhook.failing_since, webhook.rests_until = 0, None, None
     webhook.told_until, webhook.on_since = sync.begin().place.xid, now
