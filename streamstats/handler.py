@@ -63,7 +63,7 @@ class FewThreadsHandler(ASGIHandler):
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         lane = next(lane for lane in self._lanes if request.path_info.startswith(lane.addresses))
         if lane.is_full:  # whoever waits that long has left
-            return HttpResponse(FULL, status=503, content_type="text/plain", headers={"Retry-After": str(TRY_AGAIN_S)})
+            return _full(request)
         lane.inside += 1
         try:
             return await sync_to_async(self._answer, thread_sensitive=False, executor=lane.threads)(request)
@@ -75,6 +75,16 @@ class FewThreadsHandler(ASGIHandler):
             return self.get_response(request)
         finally:
             close_old_connections()  # back into the pool: the signal that usually does it comes in another thread
+
+
+def _full(request: HttpRequest) -> HttpResponse:
+    from streams.api import middleware, problems  # noqa: PLC0415 - this module is there before the apps are
+
+    if request.path_info.startswith(middleware.UNDER):
+        response = problems.answer(503)
+        response["Retry-After"] = str(TRY_AGAIN_S)
+        return response
+    return HttpResponse(FULL, status=503, content_type="text/plain", headers={"Retry-After": str(TRY_AGAIN_S)})
 
 
 def application() -> Any:

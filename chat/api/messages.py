@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django_filters import BooleanFilter, CharFilter
+from django_filters import CharFilter
 from rest_framework import serializers
 
 from chat import search
 from chat.models import Message
 from streams.api.fields import known_ids
 from streams.api.problems import invalid
-from streams.api.resources import Filters, Order, Page, Place, Resource, Row, between, moment
+from streams.api.resources import Filters, Order, Page, Place, Resource, Row, between, flag, moment
 from streams.models import Channel, Scope, Stream
 from viewers.api import LONGEST_ID, VIEWER
 
@@ -43,7 +43,7 @@ class MessageFilters(Filters):
     )
     viewer = CharFilter(field_name="viewer", max_length=LONGEST_ID, help_text=VIEWER)
     stream = CharFilter(field_name="stream", max_length=LONGEST_ID, help_text="Id of a stream.")
-    removed = BooleanFilter(help_text="Only what a moderator removed, or what none did.")
+    removed = flag(about="Only what a moderator removed, or what none did.")
 
 
 class Messages(Resource):

@@ -29,8 +29,8 @@ class Document(ApiView):
 
 
 def as_yaml() -> str:
-    written: Any = OpenApiYamlRenderer().render(document(), renderer_context={})
-    return str(written.decode())
+    renderer: Any = OpenApiYamlRenderer()
+    return str(renderer.render(document(), renderer_context={}).decode())
 
 
 @read_only

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
-from django_filters import FilterSet, IsoDateTimeFilter
+from django_filters import FilterSet, IsoDateTimeFilter, TypedChoiceFilter
 from django_filters.constants import EMPTY_VALUES
 from rest_framework import serializers
 
@@ -60,6 +60,15 @@ class Filters(FilterSet):  # type: ignore[misc]
 
 class NoFilters(Filters):
     """For lists that are not narrowed."""
+
+
+def flag(column: str = "", lookup: str = "exact", *, about: str) -> TypedChoiceFilter:
+    """A filter that is `true` or `false`, and nothing else."""
+    choices = [("true", "true"), ("false", "false")]
+    return TypedChoiceFilter(
+        field_name=column, lookup_expr=lookup, choices=choices, coerce=lambda text: text == "true", empty_value=None,
+        help_text=about,
+    )  # fmt: skip
 
 
 def between(column: str) -> Callable[[type[Filters]], type[Filters]]:

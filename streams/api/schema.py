@@ -4,7 +4,7 @@ import json
 from functools import cache
 from typing import Any
 
-from django_filters import BooleanFilter, ChoiceFilter, IsoDateTimeFilter, NumberFilter
+from django_filters import ChoiceFilter, IsoDateTimeFilter, NumberFilter, TypedChoiceFilter
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
@@ -66,7 +66,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="What is wrong, in a sentence for people.")
     code = serializers.CharField(help_text=f"To tell problems apart: {', '.join(CODES.values())} and others.")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()),
         required=False,
         help_text="What is wrong with which parameter.",
@@ -92,7 +92,7 @@ class ApiSchema(AutoSchema):
     def get_summary(self) -> str:
         return self.resource.about.split(". ")[0].rstrip(".")
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         if not self.view.is_list:
             return self.resource.about
         parts = [self.resource.about, PAGING, *([SYNCING] if self.resource.syncs else [])]
@@ -140,8 +140,8 @@ class ApiSchema(AutoSchema):
                     ),
                 },
             )
-            example = {"results": [resource.example], "deleted": [], "next": None}
-            example["since"] = EXAMPLE_OF_SINCE if resource.syncs else None
+            since = EXAMPLE_OF_SINCE if resource.syncs else None
+            example = {"results": [resource.example], "deleted": [], "next": None, "since": since}
         else:
             body, example = one, resource.example
         told = OpenApiExample(self.view.operation, value=example, response_only=True)
@@ -186,11 +186,9 @@ def _filter(name: str, each: Any) -> OpenApiParameter:
     match each:
         case IsoDateTimeFilter():
             kind = OpenApiTypes.DATETIME
-        case BooleanFilter():
-            kind = {"type": "string", "enum": ["true", "false"]}
         case NumberFilter():
             kind = {"type": "integer", "minimum": extra["min_value"], "maximum": extra["max_value"]}
-        case ChoiceFilter():
+        case ChoiceFilter() | TypedChoiceFilter():
             kind = {"type": "string", "enum": [value for value, _ in extra["choices"]]}
         case _:
             kind = {"type": "string", "minLength": 1, "maxLength": extra["max_length"]}
@@ -234,5 +232,6 @@ def _share(result: dict[str, Any]) -> None:
 @cache
 def document() -> dict[str, Any]:
     """The document; made once in a process."""
-    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    generator: Any = SchemaGenerator
+    made: dict[str, Any] = generator().get_schema(request=None, public=True)
     return made

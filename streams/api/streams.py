@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
-from django_filters import BooleanFilter, CharFilter
+from django_filters import CharFilter
 from rest_framework import serializers
 
 from streams.api.fields import are_numbers, known_ids
-from streams.api.resources import Filters, Order, Resource, Row, between
+from streams.api.resources import Filters, Order, Resource, Row, between, flag
 from streams.models import Channel, Stream, StreamSample, StreamSegment
 
 
@@ -103,9 +103,7 @@ class StreamSerializer(serializers.Serializer[Any]):
 
 @between("started_at")
 class StreamFilters(Filters):
-    live = BooleanFilter(
-        field_name="ended_at", lookup_expr="isnull", help_text="Only what is on air now, or what is not."
-    )
+    live = flag("ended_at", "isnull", about="Only what is on air now, or what is not.")
     category_id = CharFilter(field_name="category_id", max_length=32, help_text="Twitch's id of the latest category.")
 
 

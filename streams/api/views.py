@@ -241,7 +241,7 @@ def _changed(
     resource.check_sync(asked)
     channel_id = channel.pk if channel else None
     try:
-        since = _since(request.GET["since"], channel_id, resource.logged)
+        since = since_of(request.GET["since"], channel_id, resource.logged)
         changes = look(resource, channel_id, since, most)
     except sync.Invalid as error:
         raise Problem(400, str(error), "invalid_cursor") from error
@@ -258,8 +258,8 @@ def _changed(
     }
 
 
-def _since(text: str, channel_id: int | None, resource: str) -> sync.Cursor:
-    """A cursor, or a time."""
+def since_of(text: str, channel_id: int | None, resource: str) -> sync.Cursor:
+    """A cursor, or a time. Raises what reading one raises: see streams/sync.py."""
     try:
         moment = parse_datetime(text)
     except ValueError:  # written as a time, and there is none like it

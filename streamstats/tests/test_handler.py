@@ -1,6 +1,7 @@
 """Requests as the ASGI server hands them over."""
 
 import asyncio
+import json
 import threading
 from typing import Any
 
@@ -100,13 +101,14 @@ def test_who_would_wait_too_long_is_told_so_at_once(settings):
         waiting = [asyncio.create_task(get(handler, "/slow/")) for _ in range(3)]
         await until(lambda: len(seen) == 2)
         try:
-            return await get(handler)
+            return await get(handler), await get(handler, "/api/v1/channels/")
         finally:
             let_go.set()
             await asyncio.gather(*waiting)
 
-    status, body = asyncio.run(scenario())
+    (status, body), (api_status, problem) = asyncio.run(scenario())
     assert (status, b"Try again" in body) == (503, True)
+    assert (api_status, json.loads(problem)["code"]) == (503, "unavailable")
 
 
 def test_a_view_that_awaits_is_awaited():

@@ -1,0 +1,363 @@
+"""The live feed of a channel: server-sent events that can be resumed after a drop, and miss and repeat nothing.
+
+The log of changes (streams/sync.py) is the truth, and each event's id says how far in it its reader has come. One task
+for each channel and process looks whether the log went on, whenever the ingest says that something was stored and else
+every few seconds, and wakes whoever listens; each reads on from its own place, so nobody waits for a slow one. Those
+who are at the same place share what was read.
+
+Rows are told as the API has them when they are read. Who hid meanwhile is told as deleted.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, NamedTuple, TypeVar
+
+import structlog
+from django.db import DatabaseError, close_old_connections
+from django.http import HttpResponseBase, StreamingHttpResponse
+from django.utils import timezone
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from chat.api.events import Events, Redemptions
+from chat.api.profiles import Awards
+from chat.doors import Doors, Full
+from chat.livefeed import HEARTBEAT_SECONDS, PAUSE_SECONDS, RETRY_SECONDS, LiveEmote, LiveFeed
+from chat.livefeed import Page as Listener
+from chat.views.channel import emotes_lately
+from chat.views.live import COME_BACK_S, doors, feed, listen_for_the_stop
+from streams import sync
+from streams.api import access
+from streams.api.problems import Problem, invalid
+from streams.api.resources import Resource, Row
+from streams.api.streams import Streams
+from streams.api.views import ApiView, since_of
+from streams.models import ApiKey, Channel
+from streams.sync import Cursor, Entry, Place
+from streams.visitors import visitor_of
+from viewers.api import Viewers
+from viewers.models import ViewerTotal
+
+log = structlog.get_logger(__name__)
+
+NAME = "live"
+TOLD: Mapping[str, tuple[str, Resource]] = {
+    "streams": ("stream", Streams()),
+    "events": ("event", Events()),
+    "redemptions": ("redemption", Redemptions()),
+    "awards": ("achievement", Awards()),
+    sync.VISIBILITY: ("viewer", Viewers()),
+}
+"""What the log has, as what it is told, and what the API has of it. Of whoever is shown again, or no longer."""
+FOLLOWED = (*TOLD, sync.ANEW)
+NUMBERS = ("at", "total", "today", "minute", "emotes")
+MOST = 100
+"""Entries that are read together."""
+LOOK_EVERY_S = 2.0
+SHARED = 32
+"""Stretches of the log that are remembered, for those who come to the same place."""
+
+TOO_MANY = {
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many feeds are open from your address or with this key. Close some.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Too many feeds are open just now. Try again in a minute.",
+}
+
+T = TypeVar("T")
+Pause = Callable[[float], Awaitable[None]]
+readers = ThreadPoolExecutor(2, thread_name_prefix="live-log")
+
+
+class Told(NamedTuple):
+    """One event, and the place of its reader once it was sent."""
+
+    place: Place
+    event: bytes
+
+
+class Stretch(NamedTuple):
+    """What the log has from a place on."""
+
+    events: list[Told]
+    next: Place
+    is_all: bool
+
+
+# Reading, in a thread
+
+
+def read(channel: Channel, database: str, start: Place) -> Stretch:
+    """The next events of a channel. At most eight queries."""
+    found = sync.log_of(channel.pk, FOLLOWED, start, MOST)
+    named = _last_of_each(found.entries, start)
+    keys: dict[str, list[str]] = {}
+    for resource, key in named:
+        keys.setdefault(resource, []).append(key)
+    if sync.VISIBILITY in keys:
+        keys[sync.VISIBILITY] = _seen(channel, keys[sync.VISIBILITY])
+    rows = {resource: _rows(channel, resource, some) for resource, some in keys.items() if resource in TOLD}
+    events = []
+    for (resource, key), place in named.items():
+        if resource not in TOLD:
+            told = ("anew", {"resource": key or None})
+        elif resource == sync.VISIBILITY and key not in keys[resource]:
+            continue
+        else:
+            told = _told(resource, key, rows[resource].get(key))
+        events.append(Told(place, _event(*told, Cursor(place, database).written(channel.pk, NAME))))
+    # Whoever was told something stands behind it, as all others who were: so they go on together.
+    last = found.entries[-1].place if found.entries else start
+    return Stretch(events, last, found.is_all)
+
+
+def _last_of_each(entries: list[Entry], start: Place) -> dict[tuple[str, str], Place]:
+    """Each row once, where it is named last, in the order of the log."""
+    last: dict[tuple[str, str], Place] = {}
+    for entry in entries:
+        if entry.sealed and entry.resource == sync.VISIBILITY:
+            continue  # of somebody who was erased: each row that they had says so itself
+        is_resumed = entry.place[:3] == start[:3]
+        keys = [key for key in entry.keys if not is_resumed or key > (start.after or "")]
+        for key in keys:
+            last.pop((entry.resource, key), None)
+            last[entry.resource, key] = entry.place._replace(after=None if key == keys[-1] else key)
+    return last
+
+
+def _seen(channel: Channel, viewers: list[str]) -> list[str]:
+    """Those who were ever seen in this channel: who hides everywhere is nobody's business elsewhere."""
+    seen = ViewerTotal.objects.filter(channel=channel, viewer__in=viewers)
+    return list(seen.values_list("viewer", flat=True))
+
+
+def _rows(channel: Channel, resource: str, keys: list[str]) -> dict[str, Row]:
+    asked = TOLD[resource][1]
+    return {asked.key_of(row): row for row in asked.find(channel, keys)}
+
+
+def _told(resource: str, key: str, row: Row | None) -> tuple[str, Row]:
+    name, asked = TOLD[resource]
+    return (name, row) if row else ("deleted", {"resource": asked.name, "id": key})
+
+
+def _event(name: str, data: Mapping[str, Any], cursor: str = "") -> bytes:
+    lines = [f"id: {cursor}"] if cursor else []
+    lines += [f"event: {name}", f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}"]
+    return ("\n".join(lines) + "\n\n").encode()
+
+
+def _numbers(state: Mapping[str, Any]) -> Row:
+    return {name: state[name] for name in NUMBERS if name in state}
+
+
+def _may_go_on(key: ApiKey) -> bool:
+    return ApiKey.objects.usable().filter(pk=key.pk).exists()
+
+
+async def in_thread(work: Callable[..., T], *args: Any) -> T:
+    """Ask the database without holding up the loop."""
+
+    def run() -> T:
+        try:
+            return work(*args)
+        finally:
+            close_old_connections()  # the stream may be open for hours; the connection must not
+
+    return await asyncio.get_running_loop().run_in_executor(readers, run)
+
+
+# Those who listen
+
+
+class Watch:
+    """Looks whether the log of one channel went on, for all in this process who listen to it."""
+
+    def __init__(self, live: LiveFeed, channel: Channel, database: str, place: Place) -> None:
+        self.channel = channel
+        self.listeners: set[Listener] = set()
+        self.is_over = False
+        self._live = live
+        self._database = database
+        self._place = place
+        self._shared: dict[Place, Stretch] = {}
+        self._lock = asyncio.Lock()
+
+    async def stretch(self, start: Place) -> Stretch:
+        async with self._lock:
+            if start in self._shared:
+                return self._shared[start]
+            found = await in_thread(read, self.channel, self._database, start)
+            if found.next != start:
+                self._shared[start] = found
+                while len(self._shared) > SHARED:
+                    del self._shared[next(iter(self._shared))]
+            return found
+
+    async def run(self, pause: Pause) -> None:
+        try:
+            with self._live.opened({self.channel.pk: {}}) as told:
+                while True:
+                    await _woken(told, LOOK_EVERY_S)
+                    if told.outdated:  # somebody chose: what was read before may name them
+                        self._shared.clear()
+                    told.changed, told.outdated = set(), set()
+                    await self._look()
+                    await pause(PAUSE_SECONDS)
+        finally:
+            self.is_over = True
+            self._wake()
+
+    async def _look(self) -> None:
+        try:
+            found = await in_thread(sync.log_of, self.channel.pk, FOLLOWED, self._place, MOST)
+        except DatabaseError as error:
+            log.warning("live.log_not_read", channel=self.channel.pk, error=str(error))
+            return
+        self._place = found.next
+        if found.entries:
+            self._wake()
+
+    def _wake(self) -> None:
+        for listener in self.listeners:
+            listener.woken.set()
+
+
+class Watches:
+    """The channels that are watched in this process: from the first who listens to the last who leaves."""
+
+    def __init__(self, live: LiveFeed, pause: Pause = asyncio.sleep) -> None:
+        self._live = live
+        self._pause = pause
+        self._known: dict[int, tuple[Watch, asyncio.Task[None]]] = {}
+
+    @contextmanager
+    def joined(self, channel: Channel, start: Cursor, listener: Listener) -> Iterator[Watch]:
+        if channel.pk not in self._known or self._known[channel.pk][0].is_over:
+            watch = Watch(self._live, channel, start.database, start.place)
+            self._known[channel.pk] = watch, asyncio.create_task(watch.run(self._pause), name=f"log of {channel.pk}")
+        watch, task = self._known[channel.pk]
+        watch.listeners.add(listener)
+        try:
+            yield watch
+        finally:
+            watch.listeners.discard(listener)
+            if not watch.listeners:
+                if self._known.get(channel.pk) == (watch, task):
+                    del self._known[channel.pk]
+                task.cancel()
+
+
+async def _woken(listener: Listener, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await listener.woken.wait()
+    except TimeoutError:
+        return False
+    listener.woken.clear()
+    return True
+
+
+async def follow(
+    watches: Watches,
+    live: LiveFeed,
+    channel: Channel,
+    start: Cursor,
+    *,
+    key: ApiKey | None = None,
+    emotes: Mapping[LiveEmote, int] | None = None,
+    heartbeat: float = HEARTBEAT_SECONDS,
+    pause: Pause = asyncio.sleep,
+) -> AsyncGenerator[bytes, None]:
+    """Server-sent events from a place in the log on, until the reader leaves or may not go on."""
+    place = start.place
+    with live.opened({channel.pk: emotes or {}}) as listener, watches.joined(channel, start, listener) as watch:
+        yield f"retry: {RETRY_SECONDS * 1000:.0f}\nid: {start.written(channel.pk, NAME)}\n\n".encode()
+        while key is None or await in_thread(_may_go_on, key):
+            stretch = await watch.stretch(place)
+            for event in stretch.events:
+                yield event.event
+            if stretch.next != place:
+                place = stretch.next
+                continue
+            is_woken = await _woken(listener, heartbeat)
+            if live.is_closed or watch.is_over:
+                return
+            if not is_woken:
+                yield b": nothing new\n\n"
+            elif listener.changed:
+                yield _event("numbers", _numbers(live.state_of(channel.pk)))
+            listener.changed, listener.outdated = set(), set()
+            await pause(PAUSE_SECONDS)
+
+
+async def guarded(doors: Doors, who: str, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The same where there is room for one more."""
+    listen_for_the_stop()
+    try:
+        with doors.entered(who):
+            async for event in events:
+                yield event
+    except Full:  # many came at the same moment: this one asks again later
+        yield f"retry: {COME_BACK_S * 1000}\n\n".encode()
+    finally:
+        await events.aclose()
+
+
+watches = Watches(feed)
+
+
+class EventStream(BaseRenderer):
+    """Only says that there is one: the view writes it itself."""
+
+    media_type = "text/event-stream"
+    format = "sse"
+
+    def render(self, data: Any, *_args: Any, **_kwargs: Any) -> bytes:
+        raise NotImplementedError("a stream of events is written by its view")
+
+
+class Live(ApiView):
+    """What happens in a channel, as it happens. Not in the document, which knows of no streams: see docs/api.md."""
+
+    schema = None
+    operation = "live"
+    tag = "live"
+    renderer_classes = (EventStream,)
+
+    def get(self, request: Request, channel: str) -> HttpResponseBase:
+        found, key, plain = self.channel(request, channel), access.key_of(request), request._request  # noqa: SLF001
+        start = _start(request, found)
+        who = f"key {key.pk}" if key else visitor_of(plain)
+        try:
+            doors.check(who)
+        except Full as full:
+            problem = Problem(full.status, TOO_MANY[full.status])
+            problem.wait = COME_BACK_S  # type: ignore[attr-defined]
+            raise problem from full
+        emotes = {} if feed.is_open(found.pk) else emotes_lately(found, timezone.now())
+        events = follow(watches, feed, found, start, key=key, emotes=emotes)
+        return StreamingHttpResponse(
+            guarded(doors, who, events),
+            content_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+
+def _start(request: Request, channel: Channel) -> Cursor:
+    """Where to go on, or now. A browser that comes again names the address it came by first, and the last event."""
+    if unknown := [name for name in request.GET if name != "since"]:
+        raise invalid({unknown[0]: ["There is no such parameter here."]})
+    text = request.headers.get("Last-Event-ID") or request.GET.get("since")
+    if text is None:
+        return sync.begin()
+    try:
+        start = since_of(text, channel.pk, NAME)
+        sync.check(channel.pk, NAME, start)
+    except sync.Invalid as error:
+        raise Problem(400, str(error), "invalid_cursor") from error
+    except sync.SyncAnew as error:
+        raise Problem(410, str(error), "sync_anew") from error
+    return start
