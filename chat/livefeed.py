@@ -60,15 +60,15 @@ class Room:
         self.pages: set[Page] = set()
         self.emotes: Window[LiveEmote] = Window(EMOTES_WITHIN_SECONDS)
         self.news = b""
-        self._state: dict[str, Any] = {"channel": channel}
+        self.state: dict[str, Any] = {"channel": channel}
 
     def take(self, summary: Mapping[str, Any], now: float) -> None:
         """Fold in what one commit of the ingest told, and wake the pages."""
         new = {LiveEmote(row["id"], row["name"], row["url"], row["provider"]): row["uses"] for row in summary["emotes"]}
         self.emotes.add(now, new)
         top = [{**emote._asdict(), "uses": uses} for emote, uses in self.emotes.top(now, EMOTES_SHOWN)]
-        self._state |= {name: summary[name] for name in PARTS if name in summary} | {"emotes": top}
-        self.news = b"event: live\ndata: " + json.dumps(self._state, separators=(",", ":")).encode() + b"\n\n"
+        self.state |= {name: summary[name] for name in PARTS if name in summary} | {"emotes": top}
+        self.news = b"event: live\ndata: " + json.dumps(self.state, separators=(",", ":")).encode() + b"\n\n"
         for page in self.pages:
             page.changed.add(self.channel)
             page.woken.set()
@@ -121,6 +121,10 @@ class LiveFeed:
 
     def is_open(self, channel: int) -> bool:
         return channel in self._rooms
+
+    def state_of(self, channel: int) -> Mapping[str, Any]:
+        """The newest numbers of a channel that a page is open on: PARTS and `emotes`, as far as they were told."""
+        return self._rooms[channel].state
 
     @contextmanager
     def opened(self, channels: Mapping[int, Mapping[LiveEmote, int]]) -> Iterator[Page]:

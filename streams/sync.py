@@ -263,18 +263,24 @@ def changed(
 
 def log_of(channel_id: int, resources: Sequence[str], start: Place, most: int) -> Log:
     """What the log of a channel says of some resources from a place on: for who tells of events, and for nobody who
-    copies rows. Entries of everywhere (a viewer hid from all pages) are those of every channel.
+    copies rows. Entries of everywhere (a viewer hid from all pages) are those of every channel. One that was left
+    in the middle, with `start.after`, comes again.
     """
     now = _now()
     arms = [(resource, channel) for resource in resources for channel in (channel_id, None)]
     entries = _entries(arms, start, now.xmin, most + len(arms))
-    new = [entry for entry in entries if _position(entry) > start[:3]]
+    new = [entry for entry in entries if _is_after(entry, start)]
     is_all = len(entries) < most + len(arms) and len(new) <= most
     return Log(new[:most], Place(now.xmin) if is_all else new[:most][-1].place, is_all)
 
 
 def _who_is_shown(channel_id: int | None) -> list[tuple[str, int | None]]:
     return [(VISIBILITY, channel_id), (VISIBILITY, None)]
+
+
+def _is_after(entry: Entry, place: Place) -> bool:
+    """Whether something of it is still to be told."""
+    return _position(entry) > place[:3] or (_position(entry) == place[:3] and place.after is not None)
 
 
 def _position(entry: Entry) -> tuple[int, str, str]:
@@ -297,8 +303,7 @@ class Page:
         return all(self._is_told(entry) or self._take(entry) for entry in entries)
 
     def _is_told(self, entry: Entry) -> bool:
-        here, there = self.place[:3], _position(entry)
-        return there < here or (there == here and self.place.after is None)
+        return not _is_after(entry, self.place)
 
     def _take(self, entry: Entry) -> bool:
         if (room := self._most - len(self.keys)) <= 0:
@@ -356,8 +361,12 @@ def _now() -> Now:
     return Now(xmin, name, kept_from or 0)
 
 
+def check(channel_id: int | None, resource: str, since: Cursor) -> None:
+    """Raise SyncAnew where what changed since then cannot be told, and Invalid where nothing can have."""
+    _check(channel_id, resource, since, _now())
+
+
 def _check(channel_id: int | None, resource: str, since: Cursor, now: Now) -> None:
-    """Raise SyncAnew where what changed since then cannot be told."""
     if since.database != now.database:
         raise SyncAnew(ELSEWHERE)
     if since.place.xid > now.xmin:

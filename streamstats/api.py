@@ -7,6 +7,7 @@ from django.urls import path, re_path
 from chat import synced
 from chat.api.emotes import Emotes, Usage
 from chat.api.events import Deeds, Events, Redemptions
+from chat.api.live import Live
 from chat.api.messages import Messages
 from chat.api.profiles import Awards, Leaderboards, Profiles
 from streams import sync
@@ -83,6 +84,7 @@ OPERATIONS: list[tuple[str, type[ApiView]]] = [
 app_name = "api"
 urlpatterns: list[Any] = [
     *(path(f"v1/{route}", view.as_view(), name=view.operation) for route, view in OPERATIONS),
+    path(f"v1/{OF_CHANNEL}live/", Live.as_view(), name=Live.operation),
     path("v1/openapi.json", Document.as_view(), {"written": "json"}, name="openapi_json"),
     path("v1/openapi.yaml", Document.as_view(), {"written": "yaml"}, name="openapi_yaml"),
     path("docs/", docs, name="docs"),

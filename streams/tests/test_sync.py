@@ -54,7 +54,8 @@ def test_a_row_that_changed_often_is_told_once_a_page():
 def test_a_page_of_a_busy_row_always_goes_on():
     cursor = sync.begin()
     log(*["a"] * 30, "b")
-    keys, is_all = [], False
+    keys: list[str] = []
+    is_all = False
     for _ in range(20):
         page = changed(cursor, most=2)
         keys, is_all, cursor = keys + page.keys, page.is_all, page.next
@@ -152,7 +153,7 @@ def test_after_an_hour_only_the_last_change_of_a_row_is_kept():
 
 
 def test_thinned_changes_are_told_all_the_same():
-    sync.mark()
+    marked(ago=2 * HOUR)
     cursor = sync.begin()
     log("a", "b", "a")
     marked(ago=HOUR)
@@ -207,7 +208,7 @@ def test_a_viewer_who_hides_changes_all_of_their_rows_page_by_page():
         assert viewer == "ann"
         return [row for row in rows if row > after][:most]
 
-    pages = []
+    pages: list[sync.Changes] = []
     while not pages or not pages[-1].is_all:
         cursor = pages[-1].next if pages else cursor
         pages.append(sync.changed(channel.pk, "things", cursor, 2, of_viewer))
@@ -218,7 +219,8 @@ def test_many_who_hide_at_once_take_more_pages_and_not_more_queries(django_asser
     channel = make_channel()
     cursor = sync.begin()
     log(*(f"v{n:02}" for n in range(20)), channel=channel, resource="visibility")
-    told, is_all = [], False
+    told: list[str] = []
+    is_all = False
     while not is_all:
         with django_assert_max_num_queries(12):
             page = sync.changed(channel.pk, "things", cursor, 100, lambda v, after, most: [] if after else [f"of-{v}"])

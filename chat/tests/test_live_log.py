@@ -1,0 +1,254 @@
+"""The live feed of the API: what happens in a channel, and going on after a drop."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.test import AsyncClient
+from django.utils import timezone
+from redis.asyncio import Redis
+
+from chat.api import live
+from chat.api.live import Watches, follow, in_thread, read
+from chat.livefeed import LiveFeed
+from chat.models import Redemption, Reward
+from chat.tests.everything import make_somebody
+from streams import sync
+from streams.api import keys
+from streams.models import Change, Channel, Stream
+from streams.sealed import seal
+from streams.tests.cast import make_channel
+from viewers import choices
+from viewers.models import Award, Viewer, ViewerTotal
+from viewers.tests.cast import make_viewer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATIENCE_S = 20
+
+
+class World:
+    def __init__(self) -> None:
+        self.channel: Channel = make_channel()
+        self.ann: Viewer = make_viewer(self.channel, "ann")
+        self.reward = Reward.objects.create(channel=self.channel, twitch_id="r", title="Hydrate")
+
+    def redeem(self, *ids: str) -> None:
+        for pk in ids:
+            Redemption.objects.create(
+                id=pk,
+                channel=self.channel,
+                viewer=self.ann,
+                reward=self.reward,
+                cost=5,
+                status="fulfilled",
+                redeemed_at=timezone.now(),
+            )
+
+
+@pytest.fixture
+def world(redis_client: Any) -> World:
+    return World()
+
+
+async def no_pause(seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+class Reader:
+    """Somebody who reads a feed, as a browser does."""
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        self._events = events
+        self.last_id = ""
+
+    async def next(self, *names: str) -> dict[str, Any]:
+        """The data of the next event with one of these names."""
+        async for raw in self._events:
+            fields = dict(line.split(": ", 1) for line in raw.decode().strip().splitlines() if line[0] != ":")
+            self.last_id = fields.get("id", self.last_id)
+            if fields.get("event") in names:
+                return {"event": fields["event"], **json.loads(fields["data"])}
+        raise EOFError
+
+
+def feed() -> LiveFeed:
+    return LiveFeed(lambda: Redis.from_url(settings.REDIS_URL), pause=no_pause)
+
+
+def following(numbers: LiveFeed, watches: Watches, channel: Channel, start: sync.Cursor, **more: Any) -> Any:
+    return aclosing(follow(watches, numbers, channel, start, pause=no_pause, **more))
+
+
+def run(scenario: Any) -> Any:
+    async def patiently() -> Any:
+        async with asyncio.timeout(PATIENCE_S):
+            return await scenario()
+
+    return asyncio.run(patiently())
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LOOK_EVERY_S", 0.02)
+
+
+def cursor(world: World, text: str) -> sync.Cursor:
+    return sync.Cursor.read(text, world.channel.pk, "live")
+
+
+def test_what_happens_is_told_and_after_a_drop_everything_since_once(world):
+    async def scenario() -> tuple[list[str], list[str]]:
+        numbers = feed()
+        watches = Watches(numbers, no_pause)
+        start = await in_thread(sync.begin)
+        async with following(numbers, watches, world.channel, start) as events:
+            reader = Reader(events)
+            await in_thread(world.redeem, "r1", "r2")
+            before = [(await reader.next("redemption"))["id"] for _ in range(2)]
+        await in_thread(world.redeem, "r3", "r4")
+        async with following(numbers, watches, world.channel, cursor(world, reader.last_id)) as events:
+            reader = Reader(events)
+            await in_thread(world.redeem, "r5")
+            return before, [(await reader.next("redemption"))["id"] for _ in range(3)]
+
+    assert run(scenario) == (["r1", "r2"], ["r3", "r4", "r5"])
+
+
+def test_dropped_after_any_event_the_next_one_follows(world):
+    start = sync.begin()
+    world.redeem("r1", "r2", "r3")
+    Redemption.objects.filter(pk="r1").delete()
+    Change.objects.create(channel=world.channel, resource="redemptions", key="~x", sealed=seal('["q1", "q2"]'))
+    told = read(world.channel, start.database, start.place).events
+    assert len(told) == 5
+    for number, event in enumerate(told):
+        assert read(world.channel, start.database, event.place).events == told[number + 1 :]
+
+
+def test_events_come_as_the_api_has_them(world):
+    start = sync.begin()
+    Stream.objects.create(id="s1", channel=world.channel, started_at=timezone.now(), title="Today")
+    Award.objects.create(channel=world.channel, viewer=world.ann, achievement="days", level=1, earned_at=timezone.now())
+    told = b"".join(event.event for event in read(world.channel, start.database, start.place).events).decode()
+    assert "event: stream\n" in told
+    assert '"title":"Today"' in told
+    assert "event: achievement\n" in told
+    assert f'"id":"{world.ann.pk}:days:1"' in told
+
+
+def test_who_hides_is_deleted_and_none_of_theirs_is_told(world):
+    start = sync.begin()
+    world.redeem("r1")
+    choices.hide(world.ann, world.channel)
+    told = b"".join(event.event for event in read(world.channel, start.database, start.place).events).decode()
+    assert '"resource":"redemptions","id":"r1"' in told
+    assert f'"resource":"viewers","id":"{world.ann.pk}"' in told
+    assert "event: redemption" not in told
+
+
+def test_who_hides_everywhere_is_named_only_where_they_were_seen(world):
+    other = make_channel("other")
+    start = sync.begin()
+    choices.hide(world.ann)
+    assert ViewerTotal.objects.filter(viewer=world.ann, channel=world.channel).exists()
+    assert read(other, start.database, start.place).events == []
+    assert len(read(world.channel, start.database, start.place).events) == 1
+
+
+def test_a_stretch_is_few_queries_however_much_is_in_it(world, django_assert_max_num_queries):
+    start = sync.begin()
+    make_somebody(world.channel, "bea")
+    world.redeem(*(f"r{n}" for n in range(30)))
+    choices.hide(world.ann)
+    with django_assert_max_num_queries(12):
+        assert len(read(world.channel, start.database, start.place).events) > 30
+
+
+def test_the_feed_ends_when_its_key_is_taken_back(world):
+    made = keys.make(None, channel=world.channel, name="overlay", scopes=["read"])
+
+    async def scenario() -> None:
+        numbers = feed()
+        start = await in_thread(sync.begin)
+        async with following(numbers, Watches(numbers, no_pause), world.channel, start, key=made.key) as events:
+            reader = Reader(events)
+            await in_thread(world.redeem, "r1")
+            await reader.next("redemption")
+            await in_thread(keys.revoke, None, made.key)
+            await in_thread(world.redeem, "r2")
+            with pytest.raises(EOFError):
+                await reader.next("redemption")
+
+    run(scenario)
+
+
+def test_a_slow_reader_holds_nobody_up(world):
+    async def scenario() -> str:
+        numbers = feed()
+        watches = Watches(numbers, no_pause)
+        start = await in_thread(sync.begin)
+        async with (
+            following(numbers, watches, world.channel, start) as slow,
+            following(numbers, watches, world.channel, start) as quick,
+        ):
+            await anext(slow)  # and then nothing more
+            reader = Reader(quick)
+            await in_thread(world.redeem, "r1", "r2")
+            await reader.next("redemption")
+            return str((await reader.next("redemption"))["id"])
+
+    assert run(scenario) == "r2"
+
+
+def address(world: World) -> str:
+    return f"/api/v1/channels/{world.channel.twitch_id}/live/"
+
+
+@async_to_sync
+async def opened(where: str) -> tuple[Any, bytes]:
+    """The answer, and the first event of its stream."""
+    answer: Any = await AsyncClient().get(where, headers={"accept": "text/event-stream"})
+    first = await anext(answer.streaming_content)
+    await answer.streaming_content.aclose()
+    return answer, first
+
+
+def test_over_http_it_is_a_stream_of_events_that_nobody_keeps(world):
+    answer, first = opened(address(world))
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/event-stream")
+    assert answer["Cache-Control"] == "no-store"
+    assert first.startswith(b"retry: 2000\nid: ")
+
+
+@pytest.mark.parametrize(
+    ("query", "header", "status"),
+    [
+        ("?since=nonsense", "", 400),
+        ("?other=1", "", 400),
+        ("", "nonsense", 400),
+        ("?since=2001-01-01T00:00:00Z", "", 410),
+    ],
+)
+def test_what_cannot_be_resumed_is_refused_before_it_begins(world, client, query, header, status):
+    headers = {"last-event-id": header} if header else {}
+    response = client.get(address(world) + query, headers=headers)
+    assert response.status_code == status
+    assert response["Content-Type"] == "application/problem+json"
+
+
+def test_the_last_event_counts_more_than_the_address_it_came_by(world, client):
+    start = sync.begin().written(world.channel.pk, "live")
+    response = client.get(f"{address(world)}?since=nonsense", headers={"last-event-id": start})
+    assert response.status_code == 200
+
+
+def test_no_more_feeds_are_opened_than_there_is_room_for(world, client, settings):
+    settings.LIVE_PAGES = 0
+    response = client.get(address(world))
+    assert (response.status_code, response["Retry-After"]) == (503, "60")
