@@ -223,3 +223,19 @@ def test_a_budget_may_be_small_or_nothing(settings, amount):
 def test_an_answer_needs_time_and_something_to_read(settings, name):
     setattr(settings, name, 0)
     assert ids(checks.check_language_model_bounds()) == ["streamstats.E015"]
+
+
+def test_sending_webhooks_anywhere_is_warned_of_unless_one_is_trying_it_out(settings):
+    assert ids(checks.check_webhook_guard()) == []
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+    assert ids(checks.check_webhook_guard()) == ["streamstats.W002"]
+    settings.DEBUG = True
+    assert ids(checks.check_webhook_guard()) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "found"), [(10.0, []), (0.5, []), (0, ["streamstats.E016"]), (31, ["streamstats.E016"])]
+)
+def test_a_receiver_has_some_time_and_not_for_ever(settings, seconds, found):
+    settings.WEBHOOK_TIMEOUT_S = seconds
+    assert ids(checks.check_webhook_timeout()) == found
