@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import Lower
 
 from streams.models import Channel
@@ -27,11 +27,12 @@ def called(channel: Channel, typed: str) -> list[Viewer]:
     if not name:
         return []
     displayed = ViewerName.objects.filter(IS_DISPLAYED_OTHERWISE).annotate(found=DISPLAYED)
-    names = ViewerName.objects.filter(login=name).values("viewer")[:NAMES_SEARCHED]
-    others = displayed.filter(found=Lower(Value(name))).values("viewer")[:NAMES_SEARCHED]
+    logins = ViewerName.objects.filter(login=name).values_list("viewer", flat=True)[:NAMES_SEARCHED]
+    others = displayed.filter(found=Lower(Value(name))).values_list("viewer", flat=True)[:NAMES_SEARCHED]
+    keys = {name, *logins.union(others)}  # asked first: with "or", the names of everybody would be looked through
     here = Exists(ViewerTotal.objects.filter(channel=channel, viewer=OuterRef("pk")))
-    found = Viewer.objects.filter(Q(pk=name) | Q(pk__in=names) | Q(pk__in=others), here)
-    return sorted(found[:MOST], key=lambda viewer: (viewer.login != name, -viewer.named_at.timestamp(), viewer.pk))
+    found = Viewer.objects.filter(here, pk__in=keys).order_by("-named_at", "pk")[:MOST]
+    return sorted(found, key=lambda viewer: viewer.login != name)
 
 
 def tidied(typed: str) -> str:
