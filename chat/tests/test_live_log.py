@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -96,6 +97,15 @@ def run(scenario: Any) -> Any:
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "LOOK_EVERY_S", 0.02)
+
+
+@pytest.fixture(autouse=True)
+def leave_no_connection() -> Iterator[None]:
+    """Who leaves a feed does not wait for what is being read for it."""
+    yield
+    both = Barrier(2)
+    for closed in [live.readers.submit(both.wait, PATIENCE_S) for _ in range(2)]:
+        closed.result()
 
 
 def cursor(world: World, text: str) -> sync.Cursor:
