@@ -18,11 +18,11 @@ from django.db.models import Exists, OuterRef, Q
 from redis import Redis
 from social_django.models import UserSocialAuth
 
-from chat import erasure, streamnumbers
+from chat import erasure, streamnumbers, synced
 from chat.eraser import Eraser, clean_texts
 from chat.erasestatements import MENTIONING
 from chat.ingest.queue import STREAM
-from chat.models import ChatEvent, ChatMinute, Message, ModerationEvent, Redemption
+from chat.models import ChatEvent, ChatMinute, Message, ModerationEvent, Redemption, ViewerEmote
 from chat.tasks import erase_accounts
 from chat.tests.frames import rfc3339
 from chat.tests.lines import clearmsg, gift_bomb, moment, number_of, privmsg, tag
@@ -44,8 +44,9 @@ from chat.tests.wholesite import (
     session,
 )
 from chat.tests.writers import in_thread, waiting
+from streams import sync
 from streams.locks import LOCK_CHANNELS
-from streams.models import Channel, ChannelDay, JobRun, Stream, StreamSegment, TwitchGrant
+from streams.models import Channel, ChannelDay, Delivery, JobRun, Stream, StreamSegment, TwitchGrant
 from viewers import choices, wiki
 from viewers.models import (
     Erasure,
@@ -57,6 +58,7 @@ from viewers.models import (
     ViewerDay,
     ViewerStream,
     ViewerTotal,
+    ViewSession,
     WikiRevision,
 )
 from viewers.visibility import shown_in
@@ -304,6 +306,34 @@ def test_what_was_removed_is_counted_once(site):
     assert done.removed["viewers.Viewer"] == 1
     assert done.removed["mention chat.Message"] == 3
     assert done.steps_done == done.steps
+
+
+def test_whoever_copied_them_is_told_what_is_gone_and_nobody_else_can_read_who_it_was(site, redis_client):
+    here, before = site.example.pk, sync.begin()
+    theirs = {
+        "viewers": {PERSON},
+        "redemptions": {"spent-1"},
+        "sessions": {str(key) for key in ViewSession.objects.filter(viewer=PERSON).values_list("pk", flat=True)},
+        "usage": {
+            f"{PERSON}:{key}" for key in ViewerEmote.objects.filter(viewer=PERSON).values_list("emote", flat=True)
+        },
+    }
+    messages = set(Message.objects.filter(viewer=PERSON, channel=here).values_list("pk", flat=True))
+    erased(site)
+    assert found_anywhere(redis_client, [*NEEDLES, *messages, "spent-1"]) == []
+    for resource, keys in theirs.items():
+        told = sync.changed(here, resource, before, 1000, synced.of_viewer(resource, here))
+        assert keys <= set(told.keys), resource
+        assert told.is_all
+    told = synced.messages(here, before, 1000)
+    assert messages <= set(told.keys)
+    assert not Message.objects.filter(pk__in=messages).exists()
+
+
+def test_deliveries_that_name_them_go_and_what_tells_that_they_are_gone_stays(site):
+    erased(site)
+    assert list(Delivery.objects.order_by("event_id").values_list("event_id", flat=True)) == ["event-3", "event-4"]
+    assert Delivery.objects.get(event_id="event-4").body is None
 
 
 def test_pages_that_were_kept_ready_are_gone(site, redis_client, client, settings):

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from chat.export import KEPT_FOR
+from streams.changekeeping import KEPT_FOR as CHANGES_KEPT_FOR
 from streams.jobs import KEPT_FOR as RUNS_KEPT_FOR
 from streams.models import Channel
 from streams.pages import kept_ready
@@ -32,6 +33,7 @@ def privacy(request: HttpRequest) -> HttpResponse:
         "export_days": KEPT_FOR.days,
         "run_days": RUNS_KEPT_FOR.days,
         "readers": list(dict.fromkeys(_readers())),
+        "sync_days": CHANGES_KEPT_FOR.days,
         "cache_seconds": settings.PAGE_CACHE_SECONDS,
     }
     return render(request, "chat/privacy.html", context)
