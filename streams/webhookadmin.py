@@ -17,6 +17,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from streams.models import Channel, Delivery, Webhook
 from streams.reach import Role, reach_of
@@ -33,7 +34,10 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
     """Where it is told, and of what."""
 
     url = forms.CharField(
-        max_length=500, label="Address", help_text="Begins with https://, and anybody on the internet could reach it."
+        max_length=500,
+        label="Address",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Begins with https://, and anybody on the internet could reach it.",
     )
     events = forms.MultipleChoiceField(
         choices=[], widget=forms.CheckboxSelectMultiple, help_text="What it is told of. At least one."
@@ -285,13 +289,13 @@ class DeliveryAdmin(FactAdmin):
         if delivery.body is None:
             return "nothing that is kept"
         written = json.dumps(delivery.body, indent=2, ensure_ascii=False)
-        return format_html('<pre class="whitespace-pre-wrap break-all">{}</pre>', written)
+        return format_html("<pre>{}</pre>", written)
 
     @admin.display(description="answer")
     def answered(self, delivery: Delivery) -> SafeString | str:
         if not delivery.answer:
             return "nothing"
-        return format_html('<pre class="whitespace-pre-wrap break-all">{}</pre>', delivery.answer)
+        return format_html("<pre>{}</pre>", delivery.answer)
 
     @admin.display(description="what you can do")
     def deeds(self, delivery: Delivery) -> SafeString | str:
