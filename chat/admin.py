@@ -7,9 +7,13 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 
+import chat.listfileadmin  # registers its pages
+import chat.profileadmin  # registers its page
+import chat.purgeadmin  # registers its pages
 import chat.searchadmin  # registers its pages
 import chat.sessionadmin  # registers its page
 import chat.summaryadmin  # registers its pages
+import chat.tagadmin  # registers its page
 import chat.viewerfile.admin  # registers its pages
 import chat.viewerfile.caseadmin  # noqa: F401  # registers its pages
 import viewers.auditadmin  # registers its page

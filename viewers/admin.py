@@ -17,7 +17,6 @@ from viewers.models import (
     Erasure,
     Export,
     PresencePoll,
-    Profile,
     SessionCorrection,
     Standing,
     Verdict,
@@ -106,16 +105,6 @@ class SessionCorrectionAdmin(SearchByName):
         "reason",
     )
     list_select_related = ("viewer", "made_by")
-    ordering = ("-pk",)
-
-
-@admin.register(Profile)
-class ProfileAdmin(SearchByName):
-    """What was decided about pages. It is decided on the pages themselves, which tell it to whatever keeps them."""
-
-    list_display = ("viewer", "channel", "visibility", "chosen", "current", "locked_at", "locked_by", "changed_at")
-    list_filter = (OneChannelFilter,)
-    list_select_related = ("viewer", "channel", "current", "locked_by")
     ordering = ("-pk",)
 
 

@@ -16,6 +16,7 @@ from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST
 
+from chat.pagedeeds import PageDeeds
 from chat.searchadmin import marks_of, search_address
 from chat.viewerfile import contents, finding, links, notes, tags
 from chat.viewerfile.deeds import File, NotDone
@@ -60,7 +61,7 @@ class FileList(FixedOrder):
 
 
 @admin.register(Viewer)
-class ViewerAdmin(SearchByName):
+class ViewerAdmin(PageDeeds, SearchByName):
     """Viewers of the channels within reach. Whether one is a bot everywhere is for superusers to say."""
 
     channel_path = None
