@@ -15,7 +15,17 @@ from django.utils import timezone
 
 from chat.models import ChatMinute, ModerationEvent
 from streams import grants
-from streams.models import AuditEntry, Channel, ChannelModerator, EventSubscription, Gap, JobRun, Stream, TwitchGrant
+from streams.models import (
+    AuditEntry,
+    Channel,
+    ChannelModerator,
+    EventSubscription,
+    Gap,
+    JobRun,
+    Stream,
+    TwitchGrant,
+    Webhook,
+)
 from streams.reach import Reach
 from viewers.models import Claim, Summary, Viewer, ViewerDay, ViewerTotal, WikiRevision
 
@@ -37,6 +47,7 @@ class Board:
     waiting: list[dict[str, Any]]
     shows_health: bool
     connections: list["Connection"]
+    given_up: list[Webhook]
     failed_jobs: list[JobRun]
     more_channels: bool
 
@@ -67,6 +78,9 @@ def of(reach: Reach) -> Board:
         waiting=list(_waiting(keys)),
         shows_health=bool(owned),
         connections=_connections(owned),
+        given_up=list(
+            Webhook.objects.filter(channel__in=owned).exclude(disabled_at=None).order_by("-disabled_at")[:ROWS]
+        ),
         failed_jobs=list(_failed_jobs(now)) if reach.is_superuser else [],
     )
 

@@ -242,3 +242,9 @@ def test_lists_ask_the_same_however_long_they_are(owner, channel, webhook, djang
     for address in (LIST, "/admin/streams/delivery/", page(webhook)):
         with django_assert_max_num_queries(12):
             assert owner.get(address).status_code == 200
+
+
+def test_the_first_page_tells_an_owner_what_was_given_up(owner, moderator, webhook):
+    Webhook.objects.update(disabled_at=NOW, problem="It is gone.")
+    assert "It is gone." in owner.get("/admin/").content.decode()
+    assert "It is gone." not in moderator.get("/admin/").content.decode()
