@@ -1,12 +1,12 @@
 """The viewer's file in the administration: one page for each viewer in each channel, and everything done on it."""
 
 from collections.abc import Callable
+from itertools import groupby, islice
 from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, FilteredRelation, Model, ObjectDoesNotExist, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,6 +16,7 @@ from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST
 
+from chat import search
 from chat.pagedeeds import PageDeeds
 from chat.searchadmin import marks_of, search_address
 from chat.viewerfile import contents, finding, links, notes, tags
@@ -55,9 +56,22 @@ class SeenInFilter(OneChannelFilter):
 class FileList(FixedOrder):
     """In the order of a channel's list, or by name where several channels are searched."""
 
+    result_list: Any
+
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         is_of_one = "messages_here" in queryset.query.annotations
         return ["-here__messages", "here__viewer"] if is_of_one else ["login", "pk"]
+
+    def get_results(self, request: HttpRequest) -> None:
+        """With the names of before, for whoever looks for one of these: of those on the page alone."""
+        super().get_results(request)
+        shown = list(self.result_list)
+        names = ViewerName.objects.filter(viewer__in=shown).order_by("viewer", "-last_seen_at")
+        known = {key: list(rows) for key, rows in groupby(names, lambda name: name.viewer_id)}
+        for viewer in shown:
+            former = (name.login for name in known.get(viewer.pk, ()) if name.login != viewer.login)
+            viewer.former = list(islice(former, NAMES_LISTED))
+        self.result_list = shown
 
 
 @admin.register(Viewer)
@@ -77,13 +91,6 @@ class ViewerAdmin(PageDeeds, SearchByName):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FileList]:
         return FileList
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the names they had before, for whoever looks for one of these."""
-        former = ViewerName.objects.filter(viewer=OuterRef("pk")).exclude(login=OuterRef("login"))
-        names = former.order_by("-last_seen_at").values("login")[:NAMES_LISTED]
-        viewers: QuerySet[Any] = super().get_queryset(request).annotate(former=ArraySubquery(names))
-        return viewers
 
     @admin.display(description="was also")
     def formerly(self, viewer: Any) -> str:
@@ -169,7 +176,7 @@ class ViewerAdmin(PageDeeds, SearchByName):
         **more: Any,
     ) -> HttpResponse:
         file, reach = File(total.channel, viewer), reach_of(request.user)
-        words = request.GET.get("words", "").strip()
+        words = request.GET.get("words", "").replace("\x00", "").strip()[: search.LONGEST_WORDS]
         found = contents.read(file, total, reach, words)
         people = [account.viewer for account in found.accounts]
         context = {
@@ -362,7 +369,9 @@ class ViewerAdmin(PageDeeds, SearchByName):
         return redirect(f"{self._address(file)}#{part}")
 
     def _render(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
-        known = {**self.admin_site.each_context(request), "opts": self.opts}
+        """`original` is what unfold heads a page with."""
+        original = context["file"].viewer if "file" in context else context["viewer"]
+        known = {**self.admin_site.each_context(request), "opts": self.opts, "original": original}
         return render(request, f"admin/viewers/viewer/{template}", {**known, **context})
 
 

@@ -60,7 +60,7 @@ def test_a_moderator_finds_reads_notes_hides_and_is_out_when_removed(visitors):
     # Found by a name of before.
     cleo.open(f"/admin/viewers/viewer/?q={FORMER}")
     page.get_by_role("link", name=ANN.display_name).first.click()
-    expect(page.get_by_role("heading", name=ANN.display_name, level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name=ANN.display_name, level=2)).to_be_visible()
     expect(page.get_by_text("LanternLad").first).to_be_visible()
 
     # What was said, and around it.
