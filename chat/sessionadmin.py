@@ -18,6 +18,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString, mark_safe
 
 from chat.models import Message
+from streams import audit
 from streams.admin import OneChannelFilter
 from streams.models import PresenceSource
 from streams.reach import Role
@@ -188,11 +189,18 @@ class ViewSessionAdmin(SearchByName):
         if given["is_absent"]:
             started_at, ended_at = session.started_at, None
         with transaction.atomic():
-            before = _watched(session)
+            before, was = _watched(session), _span(session)
             presence.correct(session, started_at, ended_at, given["reason"], request.user)  # type: ignore[arg-type]
             effect = Effect(before, _watched(session))
             if is_for_real:
-                self.log_change(request, session, f"Corrected: {given['reason']}")
+                audit.note(
+                    request.user,  # type: ignore[arg-type]  # nobody gets here without logging in
+                    "session.correct",
+                    channel=session.channel_id,
+                    viewer_id=session.viewer_id,
+                    target=session.viewer,
+                    detail={"before": was, "after": _wanted(form), "reason": given["reason"]},
+                )
             transaction.set_rollback(not is_for_real)
         return effect
 
@@ -276,6 +284,10 @@ def _as_it_is(session: ViewSession) -> dict[str, Any]:
         "ended_at": session.ended_at,
         "shown": f"{session.started_at.isoformat()} {session.ended_at.isoformat() if session.ended_at else ''}",
     }
+
+
+def _span(session: ViewSession) -> str:
+    return _told(session.started_at, session.ended_at)
 
 
 def _wanted(form: CorrectionForm) -> str:

@@ -76,7 +76,6 @@ class SummaryAdmin(SearchByName):
                 messages.error(request, f"{summary}: {refusal}")
             else:
                 done += 1
-                self.log_change(request, summary, told)
         if done:
             messages.success(request, f"{told}: {done} of {len(chosen)}.")
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from chat import streamnumbers
 from chat.tests.crowd import make_message
-from streams.models import Stream
+from streams.models import AuditEntry, Stream
 from streams.tests.cast import make_channel
 from viewers import presence
 from viewers.models import SessionCorrection, Viewer, ViewerStream, ViewerTotal, ViewSession
@@ -231,6 +231,16 @@ def test_a_viewer_who_was_not_there_has_no_session_left(admin_client, evening, s
 def test_not_there_at_all_needs_no_times(admin_client, evening, session):
     confirm(admin_client, session, is_absent="on", started_at="", ended_at="")
     assert times(evening) == []
+
+
+def test_a_correction_is_in_the_audit_log_with_what_it_was(admin_client, session):
+    confirm(admin_client, session, 5, 10)
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.role) == ("session.correct", "superuser")
+    assert "20:05:00 to 20:20:00" in entry.detail["before"]
+    assert "20:05:00 to 20:10:00" in entry.detail["after"]
+    assert entry.detail["reason"] == "left it running"
+    assert (entry.viewer_id, entry.channel) == ("id-ann", session.channel)
 
 
 def test_corrections_so_far_are_on_the_page(admin_client, session):

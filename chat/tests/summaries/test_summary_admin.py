@@ -4,7 +4,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
@@ -12,6 +11,7 @@ from django.utils import timezone
 
 from chat.tests.crowd import make_message
 from chat.tests.summaries.written import AT, make_claim, make_summary
+from streams.models import AuditEntry
 from streams.tests.cast import make_channel
 from viewers.models import ModelCall, Summary
 from viewers.tests.cast import make_viewer
@@ -57,7 +57,7 @@ def test_what_waits_is_let_through_together(admin_client, rows):
 
 def test_it_is_written_down_who_did_it(admin_client, admin_user, rows):
     act(admin_client, "let_through", rows)
-    assert set(LogEntry.objects.values_list("user", "change_message")) == {(admin_user.pk, "Let through")}
+    assert set(AuditEntry.objects.values_list("by", "action")) == {(admin_user.pk, "summary.let-through")}
     assert {row.decided_by for row in Summary.objects.all()} == {admin_user}
 
 
@@ -73,7 +73,7 @@ def test_of_those_that_cannot_be_it_is_said_why(admin_client, channel, rows):
     page = act(admin_client, "let_through", [*rows, shown])
     assert "does not wait for anybody" in page
     assert "Let through: 2 of 3." in page
-    assert LogEntry.objects.count() == 2
+    assert AuditEntry.objects.count() == 2
 
 
 def test_who_may_only_look_decides_nothing(rows):
