@@ -92,8 +92,8 @@ class Profiles(Resource):
         texts, shown = self._sources(channel)
         known = known_ids(keys)
         written = {row.viewer_id: row for row in texts.filter(viewer__in=known).select_related("current")}
-        newest = shown.filter(viewer__in=known).order_by("viewer", "-number").distinct("viewer")
-        said = {each.summary.viewer_id: each for each in summaries.of_all(channel, newest)}
+        newest = list(shown.filter(viewer__in=known).order_by("viewer", "-number").distinct("viewer"))
+        said = {each.summary.viewer_id: each for each in summaries.of_all(channel, newest)} if newest else {}
         return [
             {"viewer": key, "text": _text(written.get(key)), "summary": _summary(said.get(key))}
             for key in keys

@@ -46,22 +46,21 @@ def of_key(key: ApiKey) -> Allowance:
     """Count one more request with a key. What is refused for its minute is not counted to its day."""
     now = time.time()
     minute, day = _window(now, MINUTE_S), _window(now, DAY_S)
-    in_minute = _count(f"{PREFIX}{key.pk}:minute:{minute}", MINUTE_S)
-    reset = _left(now, MINUTE_S)
-    if in_minute is None:
+    names = {f"{PREFIX}{key.pk}:minute:{minute}": MINUTE_S, f"{PREFIX}{key.pk}:day:{day}": 2 * DAY_S}
+    counted, reset = _count(names, key.per_minute), _left(now, MINUTE_S)
+    if counted is None:
         return Allowance(key.per_minute, key.per_minute, reset)
+    in_minute, in_day = counted
     if in_minute > key.per_minute:
         words = f"This key may ask {key.per_minute:,} times in a minute. Try again in {reset} s."
         return Allowance(key.per_minute, 0, reset, is_spent=True, words=words)
-    in_day = _count(f"{PREFIX}{key.pk}:day:{day}", 2 * DAY_S)
-    if in_day is not None:
-        quota.look(key, in_day)
-    if in_day is not None and in_day > key.per_day:
+    quota.look(key, in_day)
+    if in_day > key.per_day:
         reset = _left(now, DAY_S)
         words = f"This key may ask {key.per_day:,} times in a UTC day, and did. Ask its channel's owner for more."
         return Allowance(key.per_day, 0, reset, is_spent=True, words=words)
     left = key.per_minute - in_minute
-    if in_day is not None and key.per_day - in_day < left:  # the day ends before the minute does
+    if key.per_day - in_day < left:  # the day ends before the minute does
         return Allowance(key.per_day, key.per_day - in_day, _left(now, DAY_S))
     return Allowance(key.per_minute, left, reset)
 
@@ -71,9 +70,10 @@ def of_address(request: HttpRequest) -> Allowance:
     most, now = settings.API_PER_MINUTE, time.time()
     reset = _left(now, MINUTE_S)
     visitor = visitor_of(request)
-    asked = _count(f"{PREFIX}{_masked(visitor)}:{_window(now, MINUTE_S)}", MINUTE_S) if visitor else None
-    if asked is None:
+    counted = _count({f"{PREFIX}{_masked(visitor)}:{_window(now, MINUTE_S)}": MINUTE_S}, most) if visitor else None
+    if counted is None:
         return Allowance(most, most, reset)
+    (asked,) = counted
     words = f"Without a key one may ask {most:,} times in a minute. Try again in {reset} s, or get a key."
     return Allowance(most, most - asked, reset, is_spent=asked > most, words=words)
 
@@ -92,14 +92,22 @@ def _left(now: float, length_s: int) -> int:
     return length_s - int(now) % length_s
 
 
-def _count(name: str, kept_s: int) -> int | None:
-    """How often it was counted, with this time; None while Redis is away."""
+def _count(names: dict[str, int], most: int) -> list[int] | None:
+    """How often each was counted, with this time; each is kept for so many seconds. None while Redis is away.
+
+    What is beyond `most` of the first counts to none of the others.
+    """
     try:
         with quick_redis().pipeline() as pipeline:
-            pipeline.incr(name)
-            pipeline.expire(name, kept_s)
-            count, _ = pipeline.execute()
+            for name, kept_s in names.items():
+                pipeline.incr(name)
+                pipeline.expire(name, kept_s)
+            counted = [int(count) for count in pipeline.execute()[::2]]
+            if counted[0] > most and len(names) > 1:
+                for name in list(names)[1:]:
+                    pipeline.decr(name)
+                pipeline.execute()
     except RedisError as error:
         log.warning("api.not_counted: redis does not answer", error=str(error))
         return None
-    return int(count)
+    return counted

@@ -7,6 +7,7 @@ is shown is decided once.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
@@ -16,9 +17,14 @@ from django_filters.constants import EMPTY_VALUES
 from rest_framework import serializers
 
 from streams.models import Channel, Scope
+from streams.statement import Given, GivenChannel, Statement
 
 LOOKED = 2048
 """Rows that are looked at for one page where nearly none may be shown or is asked for."""
+
+FIRST, LEVEL, BEYOND = "first", "level", "beyond"
+SIZES = (51, 201)
+"""Rows that are asked for together: with each number of its own, there would be as many statements."""
 
 Row = dict[str, Any]
 
@@ -108,6 +114,8 @@ class Resource:
     log_name: ClassVar[str] = ""
     """What the log of changes calls it, where that is another name."""
     id_field: ClassVar[str] = "id"
+    is_same_for_all: ClassVar[bool] = True
+    """Whether every instance asks the same, but for the channel and the filters."""
 
     @property
     def logged(self) -> str:
@@ -180,9 +188,53 @@ class Resource:
         orders = self.orders(given)
         if (self.is_of_viewers and not channel.is_open) or not self.slow_filters.isdisjoint(given):
             return self._looked_through(channel, asked, given, orders, after, most)
-        rows = _read(self.told(channel, asked), orders, after, most + 1, self._aliases)
+        if self.is_same_for_all:
+            rows = self._ask(channel, given, orders, after, most + 1)
+        else:
+            rows = _read(self.told(channel, asked), orders, after, most + 1, self._aliases)
         following = _place(rows[most - 1], orders) if len(rows) > most else None
         return Page(self.write(channel, rows[:most]), following)
+
+    def _ask(
+        self, channel: Channel | None, given: dict[str, Any], orders: tuple[Order, ...], after: Place | None, most: int
+    ) -> list[Row]:
+        """As `_read`, by statements that are put together once: making their SQL took two fifths of an answer."""
+        names = tuple(sorted(given))
+        size = next(size for size in SIZES if size >= most)
+        values = {
+            "channel": channel and channel.pk,
+            **{f"after_{number}": each for number, each in enumerate(after or ())},
+        }
+        values |= {
+            f"asked_{name}": int(value) if isinstance(value, Decimal) else value for name, value in given.items()
+        }
+        is_open = channel.is_open if channel else True
+
+        def ask(part: str) -> list[Row]:
+            return self._statement.ask(part, is_open, names, size, **values)
+
+        if after is None:
+            return ask(FIRST)[:most]
+        level = ask(LEVEL)[:most] if orders[1:] else []
+        return level + (ask(BEYOND)[: most - len(level)] if len(level) < most else [])
+
+    @cached_property
+    def _statement(self) -> Statement:
+        return Statement(self._put_together)
+
+    def _put_together(self, part: str, is_open: bool, names: tuple[str, ...], size: int) -> QuerySet[Any]:
+        channel: Any = GivenChannel(is_open)
+        rows = self.rows(channel).filter(self.shown(channel))
+        for name in names:
+            rows = self.filters.base_filters[name].filter(rows, Given(f"asked_{name}"))
+        orders = self.orders(dict.fromkeys(names))
+        place = tuple(Given(f"after_{number}") for number in range(len(orders)))
+        if part == LEVEL:
+            rows = rows.filter(_later(orders[1:], place[1:]), **{orders[0].column: place[0]})
+        elif part == BEYOND:
+            rows = rows.filter(**{orders[0].beyond: place[0]})
+        told: QuerySet[Any] = _sorted(rows, orders, self._aliases)[:size]
+        return told
 
     def _looked_through(
         self,
@@ -233,14 +285,18 @@ def _read(rows: Any, orders: tuple[Order, ...], after: Place | None, most: int, 
 
     First those that share the first column with the place: asked for together, they could not begin in the index.
     """
-    sorted_by = {f"sort_{number}": F(order.column) for number, order in enumerate(orders)}
-    told = rows.order_by(*map(str, orders)).values(row=F("pk"), **sorted_by, **columns)
+    told = _sorted(rows, orders, columns)
     if after is None:
         return list(told[:most])
     first = orders[0]
     level = list(told.filter(_later(orders[1:], after[1:]), **{first.column: after[0]})[:most]) if orders[1:] else []
     beyond = told.filter(**{first.beyond: after[0]})
     return level + (list(beyond[: most - len(level)]) if len(level) < most else [])
+
+
+def _sorted(rows: Any, orders: tuple[Order, ...], columns: dict[str, Any]) -> Any:
+    sorted_by = {f"sort_{number}": F(order.column) for number, order in enumerate(orders)}
+    return rows.order_by(*map(str, orders)).values(row=F("pk"), **sorted_by, **columns)
 
 
 def _place(row: Row, orders: tuple[Order, ...]) -> Place:

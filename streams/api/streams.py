@@ -154,6 +154,8 @@ class SegmentSerializer(serializers.Serializer[Any]):
 class OfStream(Resource):
     """Rows of one stream of a channel."""
 
+    is_same_for_all = False
+
     def __init__(self, stream_id: str = "") -> None:
         self.stream_id = stream_id
 

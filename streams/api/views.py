@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -25,12 +26,20 @@ from streams.models import Channel, Scope, Stream
 from streams.pages import API_BYTES, LARGEST_BYTES, LIVE_SECONDS, LONGEST_QUERY, Page, keeper, told
 from streams.pages import key_of as address_of
 from streams.prepared import by_prepared_statements
+from streams.statement import Given, Statement
 
 NAMES = {"channel": "channel", "streams": "stream", "viewers": "viewer", "profiles": "page with words"}
 LIMIT = 50
 MOST = 200
 
 Answer = Mapping[str, Any]
+
+
+def _listed() -> QuerySet[Channel]:
+    return Channel.objects.listed().filter(twitch_id=Given("twitch_id"))
+
+
+LISTED = Statement(_listed)
 
 
 class Negotiation(DefaultContentNegotiation):
@@ -76,7 +85,7 @@ class ApiView(APIView):
 
     def channel(self, request: Request, twitch_id: str) -> Channel:
         """The channel of an address, for a key that may have this of it."""
-        found = Channel.objects.listed().filter(twitch_id=twitch_id).first()
+        found: Channel | None = LISTED.first(twitch_id=twitch_id)
         key = access.key_of(request)
         if self.scope and key is None:
             access.check(key, self.scope, found)
