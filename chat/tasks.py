@@ -17,6 +17,7 @@ from chat import (
     standings,
     streamnumbers,
     streampolls,
+    wordindex,
 )
 from chat.retention import expire
 from streams.grants import app_token
@@ -38,6 +39,12 @@ def keep_partitions() -> str:
         f"{len(made.done)} months made, {len(expired.months)} dropped, {busy} left for the next time; "
         f"{expired.messages:,} messages past retention deleted"
     )
+
+
+@job(at_most_s=3000)
+def index_words() -> str:
+    """Index the words of what was said until last midnight."""
+    return f"{wordindex.make(datetime.now(UTC)):,} indexes made"
 
 
 @job(at_most_s=50)

@@ -92,6 +92,8 @@ app.conf.beat_schedule = {
     "purge unfinished": every(5, "chat.tasks.purge_unfinished"),
     # Asks whether every connection still holds, as Twitch demands of whoever keeps tokens.
     "check grants": {"task": "streams.tasks.check_grants", "schedule": crontab(minute=25)},
+    # Makes the indexes of words that searches are quick by, soon after midnight: what was said since is read through.
+    "index words": daily("0:20", "chat.tasks.index_words"),
     # Makes the coming months' tables and drops what is past retention.
     "keep partitions": daily("9:10", "chat.tasks.keep_partitions"),
     # Reads Twitch's own emotes, badges and cheers again.

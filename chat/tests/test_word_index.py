@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from chat import partitions, wordindex
+from chat.tasks import index_words
 from chat.tests.crowd import make_message
 from streams.tests.cast import make_channel
 from viewers.tests.cast import make_viewer
@@ -102,3 +103,8 @@ def test_postgres_takes_it_for_a_search():
             [channel.pk, datetime(2031, 6, 20, tzinfo=UTC)],
         )
         assert "chat_message_y2031m06_words_20" in "\n".join(row for (row,) in cursor.fetchall())
+
+
+def test_the_job_makes_what_is_missing():
+    partitions.make([date(2024, 5, 1)])
+    assert index_words() == "1 indexes made"
