@@ -153,7 +153,7 @@ class ChannelAdmin(ScopedAdmin):
     search_fields = ("login__startswith",)
     search_help_text = "The beginning of the login."
     ordering = ("login", "pk")
-    readonly_fields = ("connection", "twitch_id", "display_name", "messages_kept_from", "created_at")
+    readonly_fields = ("connection", "who_comes_in", "twitch_id", "display_name", "messages_kept_from", "created_at")
     actions = ("follow", "unfollow")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -165,6 +165,20 @@ class ChannelAdmin(ScopedAdmin):
     @once
     def connection(self, channel: Channel) -> SafeString | str:
         return connection_of(channel)
+
+    @admin.display(description="who comes in here")
+    @once
+    def who_comes_in(self, channel: Channel) -> SafeString | str:
+        """Twitch names moderators to the owner alone, so that a channel has to be connected."""
+        count = channel.moderators.count() if channel.pk else 0
+        if not count:
+            return (
+                "Its owner, and none of its moderators: Twitch names them only while the channel is connected, with the"
+                " permission to say who moderates it."
+            )
+        moderators = f"{reverse('admin:streams_channelmoderator_changelist')}?{urlencode({'channel': channel.pk})}"
+        words = f"{count:,} moderator" if count == 1 else f"{count:,} moderators"
+        return format_html('Its owner, and <a href="{}">{}</a>.', moderators, words)
 
     def save_model(self, request: HttpRequest, obj: Channel, form: ChannelForm, change: bool) -> None:
         """Pages that were kept ready show the channel, and who has a page in it, as it was."""

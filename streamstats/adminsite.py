@@ -17,6 +17,7 @@ from streams.models import Channel
 from streams.reach import reach_of
 from streamstats import adminlogin, dashboard
 from streamstats.adminmenu import menu_of
+from viewers.access import viewer_of
 from viewers.models import Viewer
 
 # Alpine, which unfold's pages are made with, makes functions of the words in its attributes: docs/decisions/admin.md.
@@ -34,6 +35,7 @@ class OurSite(UnfoldAdminSite):  # type: ignore[misc]  # of a library without ty
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Asked with every request: who is no longer a moderator is out with the next one."""
+        viewer_of(request.user)  # the page names them; where they are known, their reach is in the same question
         return bool(reach_of(request.user))
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:

@@ -253,7 +253,7 @@ UNFOLD = {
     "SITE_SYMBOL": "bar_chart",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
     "STYLES": [lambda request: static("admin/theme.css")],
-    "SIDEBAR": {"command_search": True, "show_search": False, "show_all_applications": True},
+    "SIDEBAR": {"command_search": True, "show_search": True, "show_all_applications": True},
     "COMMAND": {"show_history": False},
     "SHOW_VIEW_ON_SITE": False,
 }

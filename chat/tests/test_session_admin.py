@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.urls import reverse
+from django.utils import timezone
 
 from chat import streamnumbers
 from chat.tests.crowd import make_message
@@ -12,6 +12,7 @@ from streams.models import AuditEntry, Stream
 from streams.tests.cast import make_channel
 from viewers import presence
 from viewers.models import SessionCorrection, Viewer, ViewerStream, ViewerTotal, ViewSession
+from viewers.tests.accounts import make_user
 from viewers.tests.presence import Evening, at
 
 pytestmark = pytest.mark.django_db
@@ -122,29 +123,23 @@ def test_it_costs_few_queries(admin_client, session, django_assert_max_num_queri
 # Who may
 
 
-@pytest.fixture
-def watcher(client, django_user_model):
-    """Somebody of the staff who may look at sessions, and no more."""
-    user = django_user_model.objects.create_user("watcher", is_staff=True)
-    user.user_permissions.add(Permission.objects.get(codename="view_viewsession"))
-    client.force_login(user)
-    return client
+def moderator_of(channel, client):
+    now = timezone.now()
+    channel.moderators.create(twitch_id="22", since=now, told_at=now)
+    client.force_login(make_user("22"))
 
 
-def test_who_may_only_look_is_not_led_there(watcher, session):
-    assert form_of(session) not in watcher.get(page_of(session)).content.decode()
-
-
-def test_who_may_only_look_cannot_correct(watcher, evening, session):
-    assert watcher.get(form_of(session)).status_code == 403
-    assert confirm(watcher, session, 5, 10).status_code == 403
+def test_who_moderates_another_channel_finds_no_such_session(client, evening, session):
+    moderator_of(make_channel("elsewhere"), client)
+    for address in (page_of(session), form_of(session)):
+        assert client.get(address).status_code == 302
+    confirm(client, session, 5, 10)
     assert times(evening) == [(5, 20)]
 
 
-def test_who_may_change_sessions_can(watcher, evening, session, django_user_model):
-    user = django_user_model.objects.get(username="watcher")
-    user.user_permissions.add(Permission.objects.get(codename="change_viewsession"))
-    confirm(watcher, session, 5, 10)
+def test_whoever_moderates_the_channel_can(client, evening, session):
+    moderator_of(session.channel, client)
+    confirm(client, session, 5, 10)
     assert times(evening) == [(5, 10)]
 
 

@@ -7,7 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
+from social_django.models import UserSocialAuth
 
 from streams import connect, scopes
 from streams.models import Channel, EventSubscription, TwitchGrant
@@ -272,19 +274,41 @@ def test_strangers_are_asked_to_log_in(client, address):
     assert (answer.status_code, answer.url.partition("?")[0]) == (302, "/admin/login/")
 
 
-@pytest.mark.parametrize(("permissions", "status"), [([], 403), (["change_channel"], 200)])
-def test_staff_needs_to_be_allowed_to_change_channels(twitch, client, permissions, status):
+def log_in_as(client, twitch_id):
+    user = User.objects.create_user(twitch_id)
+    UserSocialAuth.objects.create(user=user, provider="twitch", uid=twitch_id)
+    client.force_login(user)
+
+
+def test_an_owner_connects_and_disconnects_their_own_channel_and_nothing_else(twitch, client):
+    own, other = make_channel(twitch_id=OWNER.id), make_channel("kitchen", twitch_id="c9")
+    grants = make_grant(channel=own), make_grant(STRANGER, channel=other)
+    log_in_as(client, OWNER.id)
+    for name, one, status in (("own", grants[0], 200), ("other", grants[1], 403)):
+        assert client.get(f"/connect/channel/{one.channel_id}/").status_code == status, name
+        assert client.get(reverse("streams:disconnect", args=[one.pk])).status_code == status, name
+    assert client.get("/connect/bot/").status_code == 403
+
+
+def test_what_came_back_for_another_channel_is_refused(twitch, client, rf):
+    make_channel(twitch_id=OWNER.id)
+    other = make_channel("kitchen", twitch_id="c9")
+    log_in_as(client, OWNER.id)
+    request = rf.get("/")
+    request.session = client.session
+    state = connect.remember(request, connect.Begun(other.pk))
+    request.session.save()
+    assert client.get("/connect/callback/", {"state": state, "code": "x"}).status_code == 403
+
+
+@pytest.mark.parametrize("permissions", [[], ["change_channel", "change_profile"]])
+def test_nobody_else_connects_anything_whatever_their_permissions(twitch, client, permissions):
+    channel = make_channel(twitch_id=OWNER.id)
     staff = User.objects.create_user("staff", is_staff=True)
     staff.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client.force_login(staff)
-    assert client.get("/connect/bot/").status_code == status
-
-
-def test_only_staff_may(twitch, client):
-    somebody = User.objects.create_user("somebody", is_staff=False)
-    somebody.user_permissions.set(Permission.objects.filter(codename="change_channel"))
-    client.force_login(somebody)
-    assert client.post("/connect/bot/").status_code == 302
+    for address in ("/connect/bot/", f"/connect/channel/{channel.pk}/"):
+        assert client.post(address).status_code == 403
     assert connect.SESSION_KEY not in client.session
 
 
@@ -348,7 +372,7 @@ def test_a_connection_cannot_be_edited(admin_client):
 def test_the_list_of_connections_takes_as_many_queries_for_many(admin_client, django_assert_num_queries, number):
     for account in (OWNER, BOT, STRANGER)[:number]:
         make_grant(account, channel=make_channel(account.login))
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         admin_client.get(GRANTS)
 
 
