@@ -27,7 +27,7 @@ from streams.webhooks.events import EVENTS
 
 MOST_OF_CHANNEL = 10
 
-View = Callable[[HttpRequest, int], HttpResponse]
+Deed = Callable[[HttpRequest, Webhook], HttpResponse]
 
 
 class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -151,7 +151,7 @@ class WebhookAdmin(ScopedAdmin):
     # What else can be done with one.
 
     def get_urls(self) -> list[Any]:
-        deeds: dict[str, View] = {
+        deeds: dict[str, Deed] = {
             "test": self._test,
             "rotate": self._rotate,
             "off": self._off,
@@ -163,7 +163,7 @@ class WebhookAdmin(ScopedAdmin):
         ]
         return [*own, *super().get_urls()]
 
-    def _view(self, deed: Callable[[HttpRequest, Webhook], HttpResponse]) -> Any:
+    def _view(self, deed: Deed) -> Any:
         def view(request: HttpRequest, webhook_id: int) -> HttpResponse:
             webhook = self.get_queryset(request).filter(pk=webhook_id).select_related("channel").first()
             if webhook is None:

@@ -76,7 +76,7 @@ def test_an_owner_makes_one_and_sees_its_secret_once(owner, channel):
     webhook = Webhook.objects.get()
     assert webhook.secret in made.content.decode()
     assert (webhook.events, webhook.is_on) == (CHOSEN["events"], True)
-    assert webhook.made_by.username == channel.twitch_id
+    assert webhook.made_by == User.objects.get(username=channel.twitch_id)
     for address in (page(webhook), LIST):
         assert "whsec_" not in owner.get(address).content.decode()
 
