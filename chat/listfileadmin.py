@@ -30,6 +30,7 @@ READ_AT_ONCE = 1 << 18
 QUEUE_AWAY = "It begins by itself within some minutes: whoever writes files cannot be reached just now."
 NOT_THERE = "There is no such file for you. It may be older than a week, or withdrawn: ask for another one."
 LISTS = (("viewers", "Viewers"), ("sessions", "Sessions"), ("messages", "Messages"), ("deeds", "Deeds of moderators"))
+REMOVED = {"": None, "yes": True, "no": False}
 TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 
 
@@ -52,8 +53,14 @@ class FileForm(forms.Form):
         help_text='Of messages: words, or a "phrase".',
     )
     author = forms.CharField(required=False, max_length=64, help_text="Of messages: any name they ever had.")
-    stream = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
-    removed = forms.NullBooleanField(required=False, widget=forms.HiddenInput)
+    stream = forms.CharField(
+        required=False, max_length=64, help_text="Of messages: the id of a stream; else of any time."
+    )
+    removed = forms.ChoiceField(
+        required=False,
+        choices=[("", "removed or not"), ("yes", "removed ones"), ("no", "those not removed")],
+        help_text="Of messages.",
+    )
 
     def __init__(self, *args: Any, channels: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -62,7 +69,8 @@ class FileForm(forms.Form):
 
     def query(self) -> dict[str, Any]:
         """As it is kept with the file."""
-        given = {name: self.cleaned_data[name] for name in ("words", "author", "stream", "removed")}
+        given: dict[str, Any] = {name: self.cleaned_data[name] for name in ("words", "author", "stream")}
+        given["removed"] = REMOVED[self.cleaned_data["removed"]]
         days = {name: self.cleaned_data[name] for name in ("since", "until")}
         return given | {name: day.isoformat() for name, day in days.items() if day}
 

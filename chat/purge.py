@@ -195,6 +195,13 @@ def tables() -> list[str]:
     return [*WITH_STEPS, *_plain_tables(), "viewers.Summary", "viewers.Profile"]
 
 
+def in_words(rows: dict[str, int]) -> list[tuple[str, int]]:
+    """How many rows of which kind, the viewers first: what is kept as JSON has no order."""
+    order = {label: place for place, label in enumerate(tables())}
+    known = sorted(rows.items(), key=lambda row: (order.get(row[0], len(order)), row[0]))
+    return [(words_for(label), number) for label, number in known]
+
+
 def words_for(label: str) -> str:
     """What the rows of a table are called."""
     if label.startswith(MENTION):

@@ -117,7 +117,7 @@ class PurgeAdmin(ScopedAdmin):
             "purge": found,
             "rule": told(found),
             "state": state_of(found),
-            "rows": [(purge.words_for(label), number) for label, number in rows.items()],
+            "rows": purge.in_words(rows),
             "about": about,
             "sample": purge.sample(found) if is_asked and about else [],
             "is_asked": is_asked,
@@ -143,7 +143,7 @@ def told(found: Purge) -> str:
     """The rule in words."""
     parts = []
     if found.not_seen_since is not None:
-        parts.append(f"last seen before {found.not_seen_since:%-d %B %Y}")
+        parts.append(f"were last seen before {found.not_seen_since:%-d %B %Y}")
     if found.fewer_hours is not None:
         parts.append(f"watched for fewer than {found.fewer_hours:,} hours")
     if found.fewer_messages is not None:

@@ -66,8 +66,8 @@ class Command(BaseCommand):
         self.stdout.write(f"Done: {done}.")
 
     def _tell(self, rows: dict[str, int]) -> None:
-        for label, number in rows.items():
-            self.stdout.write(f"{number:>12,}  {purge.words_for(label)}")
+        for words, number in purge.in_words(rows):
+            self.stdout.write(f"{number:>12,}  {words}")
 
 
 def _day(text: str) -> date:

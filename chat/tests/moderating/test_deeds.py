@@ -292,6 +292,11 @@ def test_a_moderator_has_a_list_as_a_file(channel, ann, mod, queued):
     client = browser(mod)
     add = address("listfile_add")
     assert 'value="hello"' in client.get(f"{add}?what=messages&words=hello").content.decode()
+    given = {"channel": channel.pk, "what": "messages", "format": "csv", "removed": "no"}
+    client.post(add, given)
+    assert ListFile.objects.get().query == {"removed": False}
+    ListFile.objects.all().delete()
+    queued.clear()
     given = {"channel": channel.pk, "what": "viewers", "format": "csv"}
     assert client.post(add, given).status_code == 302
     made = ListFile.objects.get()
