@@ -15,6 +15,11 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextareaWidget,
+)
 
 from streams.api import keys
 from streams.models import ApiKey, ApiRequest, Scope
@@ -31,11 +36,14 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable a
     """What a key may do."""
 
     scopes = forms.MultipleChoiceField(
-        choices=Scope.choices, widget=forms.CheckboxSelectMultiple, initial=[Scope.READ], help_text="At least one."
+        choices=Scope.choices,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        initial=[Scope.READ],
+        help_text="At least one.",
     )
     networks = forms.CharField(
         required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text="Addresses or networks it may be used from, one a line, such as 203.0.113.0/24. Empty: anywhere.",
     )
 
@@ -69,6 +77,7 @@ class RotationForm(forms.Form):
         min_value=0,
         max_value=LONGEST_OVERLAP_DAYS,
         initial=OVERLAP_DAYS,
+        widget=UnfoldAdminIntegerFieldWidget,
         label="Days for which the old key works, too",
         help_text="Time to change it wherever it is used. 0: it ends now.",
     )

@@ -90,6 +90,8 @@ class ApiSchema(AutoSchema):
         return [str(self.view.tag)]
 
     def get_summary(self) -> str:
+        if not self.view.is_list:
+            return f"One {self.view.operation.removeprefix('get_')}, by its id"
         return self.resource.about.split(". ")[0].rstrip(".")
 
     def get_description(self) -> str:  # type: ignore[override]
