@@ -40,7 +40,6 @@ class LargeTableAdmin(ModelAdmin):  # type: ignore[misc]  # of a library without
     list_per_page = 50
     list_max_show_all = 50
     sortable_by: ClassVar[tuple[str, ...]] = ()
-    actions_selection_counter = False
     view_on_site = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
