@@ -31,6 +31,7 @@ from viewers.models import Claim, Summary, Viewer, ViewerDay, ViewerTotal, WikiR
 
 CHANNELS = 8
 ROWS = 8
+OF_CLAIM, NAME = "summary__", "channel__display_name"
 LATELY = timedelta(days=1)
 NOT_CONNECTED = "Not connected: only chat is known, and its moderators cannot come in."
 
@@ -116,9 +117,10 @@ def _of_each(keys: list[int], rows: Callable[[int], QuerySet[Any]]) -> list[Quer
 
 
 def _joined(parts: list[QuerySet[Any]], none: QuerySet[Any], *order: str) -> QuerySet[Any]:
-    if not parts:
-        return none
-    return parts[0].union(*parts[1:], all=True).order_by(*order)[:ROWS] if parts[1:] else parts[0]
+    if len(parts) < 2:
+        return parts[0] if parts else none
+    found: QuerySet[Any] = parts[0].union(*parts[1:], all=True).order_by(*order)[:ROWS]
+    return found
 
 
 def _deeds(keys: list[int]) -> QuerySet[Any]:
@@ -143,7 +145,8 @@ def _entries(reach: Reach, keys: list[int]) -> QuerySet[Any]:
     entries = AuditEntry.objects.annotate(channel_name=F("channel__display_name"))
     fields = ("pk", "at", "action", "target", "role", "channel_name")
     if reach.is_superuser:
-        return entries.order_by("-at", "-pk").values(*fields)[:ROWS]
+        newest: QuerySet[Any] = entries.order_by("-at", "-pk").values(*fields)[:ROWS]
+        return newest
     parts = _of_each(keys, lambda key: entries.filter(channel=key).order_by("-at", "-pk").values(*fields))
     return _joined(parts, entries.none(), "-at", "-pk")
 
@@ -155,12 +158,12 @@ def _waiting(keys: list[int]) -> QuerySet[Any]:
     texts = WikiRevision.objects.filter(profile__channel__in=keys, withdrawn_at=None)
     parts = [
         rows.annotate(what=Value(what), when=F(at), login=F(viewer), channel_name=F(channel), row=F(row))
-        .order_by(f"-{at}")
+        .order_by(f"-{order}")
         .values("what", "when", "login", "channel_name", "row")[:ROWS]
-        for what, rows, at, viewer, channel, row in (
-            ("summary", read, "begun_at", "viewer__login", "channel__display_name", "pk"),
-            ("claim", wrong, "reported_at", "summary__viewer__login", "summary__channel__display_name", "summary"),
-            ("text", texts, "made_at", "profile__viewer__login", "profile__channel__display_name", "pk"),
+        for what, rows, at, order, viewer, channel, row in (
+            ("summary", read, "begun_at", "begun_at", "viewer__login", "channel__display_name", "pk"),
+            ("claim", wrong, "reported_at", "reported_at", f"{OF_CLAIM}viewer__login", f"{OF_CLAIM}{NAME}", "summary"),
+            ("text", texts, "made_at", "pk", "profile__viewer__login", f"profile__{NAME}", "pk"),
         )
     ]
     found: QuerySet[Any] = parts[0].union(*parts[1:], all=True).order_by("-when")

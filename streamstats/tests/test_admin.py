@@ -267,7 +267,7 @@ def test_lists_have_their_rows_and_follow_no_order_made_up_in_the_address(admin_
         shown = admin_client.get(list_of(name), {"o": "-2.1"}).context["cl"]
         found[name] = len(shown.result_list)
         wanted[name] = {"ViewerName": 4, "ChoiceClock": 1, "ListFile": 0}.get(name, 1 if name in OF_ONE else 2)
-        if shown.queryset.query.order_by != ORDERED.get(name, tuple(site.ordering)):
+        if list(shown.queryset.query.order_by) != list(ORDERED.get(name) or site.ordering or ()):
             orders[name] = shown.queryset.query.order_by
     assert found == wanted | {name: found[name] for name in GROWING}
     assert orders == {}

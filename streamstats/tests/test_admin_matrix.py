@@ -93,7 +93,7 @@ def people(world):  # noqa: F811
         "viewer": make_user("44"),
         "elsewhere": make_user("33"),
         "moderator": make_user("22"),
-        "owner": make_user(channel.twitch_id),
+        "owner": make_user(str(channel.twitch_id)),
         "staff": staff,
         "superuser": User.objects.create_superuser("root"),
     }
@@ -210,7 +210,8 @@ def test_no_list_has_rows_of_a_channel_out_of_reach(people):
 
 
 def test_nobody_but_who_may_adds_changes_or_deletes(people, rf):
-    channel, found = Channel.objects.earliest("pk"), {}
+    channel = Channel.objects.earliest("pk")
+    found: dict[tuple[str, str], set[str]] = {}
     for who in WHO[1:]:
         request = rf.get("/")
         request.user = User.objects.get(pk=people[who].session["_auth_user_id"])
