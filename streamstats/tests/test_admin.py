@@ -129,6 +129,8 @@ OF_ONE_STREAM = ["StreamSegment", "StreamSample", "PresencePoll", "ViewerStream"
 OF_ONE = [*OF_ONE_CHANNEL, *OF_ONE_STREAM, "ApiRequest", "Delivery"]
 ORDERED = {"Viewer": ("-here__messages", "here__viewer")}
 """Lists that follow the order of another table's index."""
+COUNTED_BY_ROW = {"Tag"}
+"""Lists that say of each row how many belong to it: moderators give tags by hand."""
 GROWING = ["Change"]
 """What triggers of the database add to with every row."""
 MOST_OF_PAGE = {"Viewer": 16, "ViewSession": 8}
@@ -255,7 +257,7 @@ def test_lists_cost_few_queries_and_count_nothing_to_its_end(admin_client, world
     for name, site in ADMINS.items():
         for query in ({}, {"q": "damp"}) if site.search_fields else ({},):
             asked = statements(admin_client, list_of(name), **query)
-            counts = [sql for sql in asked if "COUNT(" in sql.upper()]
+            counts = [sql for sql in asked if "COUNT(" in sql.upper() and name not in COUNTED_BY_ROW]
             if len(asked) > 6 or not all(re.search(r"LIMIT 10000\) subquery", sql) for sql in counts):
                 wrong[(name, *query)] = asked
     assert wrong == {}

@@ -269,6 +269,12 @@ class TestPalette:
         assert ("Lantern", "Channel") in self.find(client, "lan")
         assert ("Messages", "Now") in self.find(client, "messa")
 
+    def test_it_is_on_the_pages_of_moderators_as_well(self, client, moderator):
+        client.force_login(moderator)
+        page = client.get("/admin/").content.decode()
+        assert 'id="search-input-command"' in page
+        assert "$dispatch('opencommand')" in page
+
     def test_it_finds_nothing_out_of_reach(self, client, moderator):
         make_viewer(make_channel("kitchen"), "bob")
         client.force_login(moderator)
