@@ -123,6 +123,10 @@ def crowd(world, most):
         Stream.objects.create(
             id=f"t{number}", channel=world.channel, started_at=NOON - (1 + number // 2) * MINUTE, ended_at=NOON
         )
+        ViewSession.objects.create(  # beside the other of the same moment
+            id=200 + number, channel=world.channel, stream_id=f"t{number}", viewer=viewer, source="chatters",
+            started_at=NOON + number * MINUTE, ended_at=NOON + timedelta(hours=2), ended_by="absent",
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("policy", ["open", "opt-in"])
