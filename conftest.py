@@ -42,15 +42,15 @@ def quick_cleaning() -> Iterator[None]:
     """Empty tables after a test by DELETE: TRUNCATE writes each of a hundred tables and its indexes anew, and Django
     then looks for permissions to make. Now and then it is done all the same, or what was deleted would pile up.
     """
-    thorough = TransactionTestCase._fixture_teardown  # noqa: SLF001 (there is no other way in)
-    rounds = count(1)
+    case: Any = TransactionTestCase
+    thorough, rounds = case._fixture_teardown, count(1)  # noqa: SLF001 (there is no other way in)
 
     def teardown(self: TransactionTestCase) -> None:
         if next(rounds) % 100 == 0 or not _empty_quickly():
             thorough(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+        patch.setattr(case, "_fixture_teardown", teardown)
         yield
 
 

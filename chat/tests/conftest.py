@@ -6,25 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.db.backends.postgresql.operations import DatabaseOperations
 
 from streamstats.local.layout import Layout
 from streamstats.local.redis import EmbeddedRedis
-
-
-@pytest.fixture(autouse=True, scope="session")
-def quick_flush() -> Iterator[None]:
-    """Empty tables by DELETE after tests that commit: TRUNCATE gives each table and index a new file.
-
-    Without triggers, of which one keeps the audit log as it is.
-    """
-
-    def delete_all(_self: object, _style: object, tables: list[str], **_options: object) -> list[str]:
-        return ["SET LOCAL session_replication_role = replica", *(f'DELETE FROM "{table}"' for table in tables)]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "sql_flush", delete_all)
-        yield
 
 
 @pytest.fixture

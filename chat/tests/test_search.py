@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -79,7 +80,7 @@ def plainly(channel, text, **conditions):
     return list(rows.values_list("id", flat=True))
 
 
-QUERIES = [
+QUERIES: list[tuple[Query, str, dict[str, Any]]] = [
     (Query("zebra"), "zebra", {}),
     (Query("hello"), "[Hh]ello", {}),
     (Query("CHAT hello"), "hello again", {}),

@@ -70,7 +70,7 @@ def test_one_that_was_broken_off_is_made_anew():
 
 
 def test_each_is_shown_before_it_is_made():
-    shown = []
+    shown: list[wordindex.WordIndex] = []
     wordindex.make(NOW, shown.append)
     assert [f"{index.month:%Y-%m}" for index in shown] == ["2031-06", "2031-05"]
 
