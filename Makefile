@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 RUNS := $(VENV)/installed-to-run
-WORKERS := --numprocesses=3 --dist=loadfile
+WORKERS := --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -20,6 +20,16 @@ from streamstats.local.postgres import EmbeddedPostgres
 from streamstats.local.redis import EmbeddedRedis
 from streamstats.local.servers import Servers
 
+# Files whose tests take longest: begun last, the other workers would stand idle at the end.
+LONGEST = (
+    *("test_run.py", "test_crash.py", "test_admin_matrix.py", "test_erasure.py", "test_watch_time.py", "test_looks.py"),
+    *("test_journeys.py", "test_account.py", "test_demo_history.py", "test_fill_command.py", "test_world.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
 
 def pytest_unconfigure() -> None:
     remove_home(settings.LAYOUT)

@@ -161,7 +161,7 @@ def test_where_moderators_read_it_first_it_waits_for_them(providers, channel, an
 
 def test_asking_for_another_does_not_get_round_a_moderator_who_hid_it(providers, channel, ann):
     providers.answer("openai", ANSWER)
-    versions.hide(begin(ann, state="shown"), User.objects.create(username="m"), Summary.Role.MODERATOR)
+    versions.hide(begin(ann, state="shown"), User.objects.create_superuser("m"), Summary.Role.MODERATOR)
     summary, _ = make(begin(ann, is_asked=True))
     assert (summary.state, page.on_page(channel, ann)) == ("review", None)
 
