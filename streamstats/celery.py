@@ -90,6 +90,12 @@ app.conf.beat_schedule = {
     "lists unfinished": every(10, "chat.tasks.lists_unfinished"),
     # Goes on with purges that were stopped.
     "purge unfinished": every(5, "chat.tasks.purge_unfinished"),
+    # Notes how far the log of changes is whole, so that a time means something to who asks what changed since.
+    "mark changes": every(1, "streams.tasks.mark_changes"),
+    # Forgets changes that later ones repeat.
+    "thin changes": {"task": "streams.tasks.thin_changes", "schedule": crontab(minute=50)},
+    # Forgets changes that nobody may come back for any more.
+    "forget changes": daily("8:30", "streams.tasks.forget_changes"),
     # Asks whether every connection still holds, as Twitch demands of whoever keeps tokens.
     "check grants": {"task": "streams.tasks.check_grants", "schedule": crontab(minute=25)},
     # Makes the indexes of words that searches are quick by, soon after midnight: what was said since is read through.

@@ -20,6 +20,17 @@ MUST_NOT_WAIT = [
     "chat.tasks.poll_channel",
     "streams.tasks.check_grants",
 ]
+OURS = ("chat.", "streams.", "viewers.")
+# What other jobs, or people, begin as they need it.
+BEGUN_BY_OTHERS = {
+    "chat.tasks.poll_channel",
+    "chat.tasks.export_account",
+    "chat.tasks.write_list",
+    "chat.tasks.purge_channel",
+    "chat.tasks.write_summary",
+    "streams.tasks.mail_about_webhook",
+    "streams.tasks.tell_quota",
+}
 
 
 class Started:
@@ -62,6 +73,12 @@ def tasks():
 @pytest.mark.parametrize("entry", TIMETABLE)
 def test_every_job_of_the_timetable_exists(tasks, entry):
     assert TIMETABLE[entry]["task"] in tasks
+
+
+def test_every_job_is_due_at_some_time_or_begun_by_others(tasks):
+    jobs = {name for name in tasks if name.startswith(OURS) and ".tests." not in name}
+    due = {entry["task"] for entry in TIMETABLE.values()}
+    assert jobs - due == BEGUN_BY_OTHERS
 
 
 @pytest.mark.parametrize("entry", TIMETABLE)
