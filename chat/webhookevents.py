@@ -32,6 +32,8 @@ OTHER = "chat.other"
 SETTLED = ("fulfilled", "canceled")
 # Two tellings of one thing are so far apart at the most: see chat/ingest/onefact.py.
 TOLD_TWICE_WITHIN = timedelta(hours=1)
+# Rows that are asked for together: one transaction may have many thousands.
+ASKED_AT_ONCE = 500
 
 
 class RowSource:
@@ -50,7 +52,10 @@ class RowSource:
     def rows(self, channel: Channel, entries: Sequence[Entry]) -> Iterable[tuple[Row, Entry]]:
         """The rows of these entries that may be told, each with the entry that said it last."""
         latest = {entry.place.key: entry for entry in entries if not entry.sealed}
-        return [(row, latest[self.api.key_of(row)]) for row in self.api.find(channel, list(latest))]
+        keys = list(latest)
+        parts = (keys[start : start + ASKED_AT_ONCE] for start in range(0, len(keys), ASKED_AT_ONCE))
+        found = [row for part in parts for row in self.api.find(channel, part)]
+        return [(row, latest[self.api.key_of(row)]) for row in found]
 
 
 class OfStreams(RowSource):

@@ -10,8 +10,9 @@ from rest_framework import serializers
 
 from chat.models import EmoteTotal, ViewerEmote
 from chat.models.emote import Provider, picture
-from streams.api.fields import INT_DIGITS, are_numbers
+from streams.api.fields import INT_DIGITS, are_numbers, known_ids
 from streams.api.resources import Filters, Order, Resource, Row
+from streams.api.rowvalues import are_one_of
 from streams.models import Channel
 from viewers.api import LONGEST_ID, VIEWER
 from viewers.visibility import people_in
@@ -123,16 +124,10 @@ class Usage(Resource):
         return people_in(channel)
 
     def of_keys(self, keys: Iterable[str]) -> Q:
-        """Asked for viewer by viewer, as the index has them."""
-        emotes: dict[str, list[int]] = {}
-        for key in keys:
-            viewer, _, emote = key.rpartition(":")
-            if "\x00" not in viewer:
-                emotes.setdefault(viewer, []).extend(are_numbers([emote], INT_DIGITS))
-        wanted = Q(pk__in=[])
-        for viewer, of_viewer in emotes.items():
-            wanted |= Q(viewer=viewer, emote__in=of_viewer)
-        return wanted
+        """Asked for row by row, as the index has them."""
+        parted = [key.rpartition(":") for key in known_ids(keys)]
+        wanted = [(viewer, number) for viewer, _, emote in parted for number in are_numbers([emote], INT_DIGITS)]
+        return are_one_of({"viewer_id": "text", "emote_id": "int"}, wanted)
 
     def orders(self, asked: dict[str, Any]) -> tuple[Order, ...]:
         if "viewer" in asked:

@@ -15,6 +15,7 @@ from chat.summaries import page as summaries
 from streams.api.fields import are_numbers, known_ids
 from streams.api.problems import invalid
 from streams.api.resources import Filters, Order, Page, Place, Resource, Row, moment
+from streams.api.rowvalues import are_one_of
 from streams.models import Channel
 from streamstats.lib import periods
 from streamstats.lib.periods import ALL_TIME, Period
@@ -176,18 +177,12 @@ class Awards(Resource):
         return people_in(channel)
 
     def of_keys(self, keys: Iterable[str]) -> Q:
-        """Asked for viewer by viewer, as the index has them."""
-        of_viewers: dict[str, list[tuple[str, int]]] = {}
+        """Asked for row by row, as the index has them."""
+        wanted = []
         for key in known_ids(keys):
             viewer, achievement, level = (*key.split(":"), "", "")[:3]
-            of_viewers.setdefault(viewer, []).extend((achievement, number) for number in are_numbers([level], 4))
-        wanted = Q(pk__in=[])
-        for viewer, earned in of_viewers.items():
-            each = Q(pk__in=[])
-            for named, number in earned:
-                each |= Q(achievement=named, level=number)
-            wanted |= Q(viewer=viewer) & each
-        return wanted
+            wanted += [(viewer, achievement, number) for number in are_numbers([level], 4)]
+        return are_one_of({"viewer_id": "text", "achievement": "text", "level": "int"}, wanted)
 
     def orders(self, asked: dict[str, Any]) -> tuple[Order, ...]:
         return self.order[1:] if "viewer" in asked else self.order

@@ -24,7 +24,7 @@ from streams.sealed import unseal
 from streams.webhooks import signing
 from streams.webhooks.events import KNOWN
 from streams.webhooks.sending import Answer, post, session
-from streams.webhooks.telling import tell
+from streams.webhooks.telling import NotTold, tell
 
 AT_ONCE = 40
 AT_ONCE_TO_FAILING = 10
@@ -106,13 +106,20 @@ class Courier:
             ends, told = loop.time() + seconds, loop.time() - TELL_EVERY_S
             while loop.time() < ends:
                 if loop.time() - told >= TELL_EVERY_S:
-                    await sync_to_async(tell)(self._clock())
+                    await self._tell()
                     told = loop.time()
                 await self._send_due(client)
                 await self._wait(LOOK_EVERY_S)
             while self._on_the_way:
                 await self._wait(None)
         self._own_up()
+
+    async def _tell(self) -> None:
+        """What cannot be told of one channel is owned up to at the end: all others are told."""
+        try:
+            await sync_to_async(tell)(self._clock())
+        except NotTold as mistake:
+            self._mistakes.append(mistake)
 
     async def send_all(self) -> None:
         """Send everything that is due now."""

@@ -1,16 +1,20 @@
 """Deliveries are made from the log of changes: one for each event and each webhook that wants it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime, timedelta
 
+import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 
 from streams import sync
 from streams.models import Channel, Delivery, Webhook
 from streams.sealed import seal
 from streams.sync import Entry, Place, log_of
-from streams.webhooks.events import KNOWN, TEST, Found
+from streams.webhooks.events import KNOWN, NAMES, TEST, Found
+
+log = structlog.get_logger(__name__)
 
 # What happened longer ago is no news: a month of old chat that is read again rings nobody's bell.
 NEWS_FOR = timedelta(days=3)
@@ -19,6 +23,7 @@ MOST_AT_ONCE = 2000
 # Who does not take what waits is told of no more until they do: it stays in the log.
 MOST_WAITING = 10_000
 KEPT_FOR = timedelta(days=14)
+MADE_AT_ONCE = 1000
 FORGOTTEN_AT_ONCE = 5000
 
 # Channels with a webhook that was not told of something yet, whatever it is. Keys of sealed entries begin with a tilde.
@@ -46,15 +51,38 @@ WHERE channel_id = %s AND resource = ANY(%s) AND xid >= %s AND xid < %s AND key 
 """
 
 
+class NotTold(Exception):
+    """Of some channels nothing could be told, by a mistake of ours; all others were. Says which."""
+
+
 def tell(now: datetime) -> int:
-    """Make the deliveries of everything that changed since they were made last; return how many."""
+    """Make the deliveries of everything that changed since they were made last; return how many.
+
+    Raises NotTold when all others were made.
+    """
     until = sync.begin().place.xid
     Webhook.objects.filter(told_until__gt=until).update(told_until=until)  # of another database: this one was restored
-    resources, of_erased = _resources()
+    resources, of_erased = _resources(NAMES)
     with connection.cursor() as cursor:
         cursor.execute(CHANNELS_WITH_NEWS, {"resources": resources, "of_erased": of_erased, "horizon": until})
         channels = [channel for (channel,) in cursor.fetchall()]
-    return sum(_tell_of(channel, until, now) for channel in channels)
+    made = 0
+    wrong: dict[int, Exception] = {}
+    for channel in channels:
+        try:
+            made += _tell_of(channel, until, now)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:
+            if not connection.is_usable():
+                raise
+            # Not what the error says: it may be a row.
+            log.error("webhooks.not_told", channel=channel, error=type(error).__name__)
+            wrong[channel] = error
+    if wrong:
+        told = ", ".join(f"channel {channel} ({type(error).__name__})" for channel, error in wrong.items())
+        raise NotTold(f"Nothing could be told of {told}") from next(iter(wrong.values()))
+    return made
 
 
 def tell_test(webhook: Webhook, now: datetime) -> Delivery:
@@ -99,22 +127,23 @@ def _tell_of(channel_id: int, horizon: int, now: datetime) -> int:
     ]
     if not webhooks:
         return 0
-    resources, of_erased = _resources()
+    resources, of_erased = _resources(frozenset(name for webhook in webhooks for name in webhook.events))
     since = min(webhook.told_until for webhook in webhooks)
-    entries, until = _entries(channel_id, resources, since)
-    entries += _of_erased(channel_id, of_erased, since, until)
+    entries, until = _entries(channel_id, resources, since) if resources else ([], horizon)
+    entries += _of_erased(channel_id, of_erased, since, until) if of_erased else []
     found = _found(Channel.objects.get(pk=channel_id), entries)
     deliveries = [
         _delivery(webhook, each, now) for webhook in webhooks for each in found if _is_told(webhook, each, now)
     ]
-    Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
+    Delivery.objects.bulk_create(deliveries, MADE_AT_ONCE, ignore_conflicts=True)
     Webhook.objects.filter(pk__in=[each.pk for each in webhooks], told_until__lt=until).update(told_until=until)
     return len(deliveries)
 
 
-def _resources() -> tuple[list[str], list[str]]:
-    """What is looked at in the log; and that of which only sealed entries are."""
-    sources = [source for source in KNOWN.by_resource.values() if source.resource]
+def _resources(events: Set[str]) -> tuple[list[str], list[str]]:
+    """What is looked at in the log for these; and that of which only sealed entries are."""
+    known = [source for source in KNOWN.by_resource.values() if source.resource]
+    sources = [source for source in known if not events.isdisjoint(source.events)]
     return (
         [source.resource for source in sources if not source.is_of_erased],
         [source.resource for source in sources if source.is_of_erased],

@@ -1,23 +1,26 @@
 """From the log of changes to deliveries: each event once for each webhook that wants it, and none is missed."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
 
+from chat.api.emotes import Usage
+from chat.api.profiles import Awards
 from chat.erasure import erase
 from chat.models import Redemption, Reward
-from streams.models import Delivery, Stream, Webhook
+from streams.models import Channel, Delivery, Stream, Webhook
+from streams.sync import Entry
 from streams.tests.cast import make_channel
 from streams.webhooks import telling
 from streams.webhooks.delivering import content_of
-from streams.webhooks.events import GONE, NAMES
-from streams.webhooks.telling import begin, tell
+from streams.webhooks.events import GONE, KNOWN, NAMES, Found
+from streams.webhooks.telling import NotTold, begin, tell
 from viewers import choices
-from viewers.models import Standing
+from viewers.models import Award, Standing
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,6 +53,13 @@ class Site:
 @pytest.fixture
 def site() -> Site:
     return Site()
+
+
+def make_awards(site: Site, levels: Iterable[int]) -> None:
+    """Many at once, as rules are applied."""
+    earned = {"channel": site.channel, "viewer": site.ann, "achievement": "messages"}
+    at = site.now + timedelta(seconds=1)
+    Award.objects.bulk_create(Award(**earned, level=level, earned_at=at) for level in levels)
 
 
 def data_of(delivery: Delivery) -> object:
@@ -206,6 +216,56 @@ def test_who_is_erased_is_told_as_gone_once_and_stands_nowhere_in_the_clear(site
     assert gone.event == GONE
     assert site.ann.pk not in f"{gone.key}{gone.viewer_id}{gone.event_id}{gone.sealed}{gone.body}"
     assert data_of(gone) == {"channel": site.channel.twitch_id, "viewer": site.ann.pk}
+
+
+def test_a_transaction_with_thousands_of_awards_is_told_as_a_whole(site, django_assert_max_num_queries):
+    """Rules are applied to twenty thousand viewers in one."""
+    webhook = site.webhook("achievement.earned")
+    make_awards(site, range(1, 3001))
+    with django_assert_max_num_queries(25):
+        assert tell(site.now) == 3000
+    assert tell(site.now) == 0
+    assert webhook.deliveries.filter(key=f"{site.ann.pk}:messages:3000").exists()
+
+
+def test_rows_by_several_columns_are_one_condition_however_many(site):
+    make_awards(site, [1, 2])
+    keys = [f"{site.ann.pk}:messages:{level}" for level in range(2, 300)]
+    rows = Awards().rows(site.channel).filter(Awards().of_keys(keys))
+    assert list(rows.values_list("level", flat=True)) == [2]
+    assert len(rows.query.where.children) == 2
+    assert not Awards().rows(site.channel).filter(Awards().of_keys(["x", "1:2", "\x00:a:1"])).exists()
+    assert not Usage().rows(site.channel).filter(Usage().of_keys([f"{site.ann.pk}:7", "x", "\x00:1"])).exists()
+
+
+def test_only_what_somebody_chose_is_read(site, monkeypatch):
+    site.webhook("redemption.new")
+    make_awards(site, [1])
+    monkeypatch.setattr(KNOWN.by_resource["awards"], "found", None)
+    assert tell(site.now) == 0
+
+
+def test_a_mistake_in_one_channel_keeps_no_other_from_being_told(site, monkeypatch):
+    wrong, right = make_channel("wrong"), site.channel
+    site.webhook("redemption.new")
+    site.channel = wrong
+    unlucky = site.webhook("redemption.new")
+    for channel in (wrong, right):
+        site.redeem(channel.pk, channel=channel)
+    found = KNOWN.by_resource["redemptions"].found
+
+    def fail(channel: Channel, entries: Sequence[Entry]) -> Iterable[Found]:
+        if channel == wrong:
+            raise ValueError("no such thing")
+        return found(channel, entries)
+
+    monkeypatch.setattr(KNOWN.by_resource["redemptions"], "found", fail)
+    with pytest.raises(NotTold, match=f"channel {wrong.pk} .ValueError"):
+        tell(site.now)
+    assert list(Delivery.objects.values_list("webhook__channel", flat=True)) == [right.pk]
+    monkeypatch.undo()
+    tell(site.now)
+    assert unlucky.deliveries.count() == 1
 
 
 def test_where_nothing_happened_it_takes_three_questions(site, django_assert_num_queries):

@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 
 from streams import tasks
 from streams.models import Delivery, JobRun, Webhook
-from streams.webhooks import signing, telling
+from streams.webhooks import delivering, signing, telling
 from streams.webhooks.delivering import (
     AT_ONCE,
     AT_ONCE_TO_FAILING,
@@ -26,7 +26,7 @@ from streams.webhooks.delivering import (
 )
 from streams.webhooks.events import KNOWN
 from streams.webhooks.sending import post
-from streams.webhooks.telling import tell_test
+from streams.webhooks.telling import NotTold, tell_test
 
 pytestmark = pytest.mark.django_db
 
@@ -348,6 +348,21 @@ def test_a_mistake_of_ours_in_one_keeps_no_other_from_being_sent_and_is_not_hidd
         send_all(clock)
     assert states(webhook) == [State.WAITING, State.DONE]
     assert "mistake of this server" in webhook.deliveries.get(key="a").problem
+
+
+def test_what_cannot_be_told_of_one_channel_keeps_nothing_from_being_sent_and_is_not_hidden(
+    receivers, make_webhook, clock, monkeypatch
+):
+    def tell(now):
+        raise NotTold("Nothing could be told of channel 7")
+
+    monkeypatch.setattr(delivering, "tell", tell)
+    monkeypatch.setattr(delivering, "LOOK_EVERY_S", 0.01)
+    webhook = make_webhook(receivers.url("take"))
+    tell_test(webhook, clock())
+    with pytest.raises(NotTold, match="channel 7"):
+        async_to_sync(Courier(clock).work)(0.05)
+    assert states(webhook) == [State.DONE]
 
 
 def due_of(number, host="one", failing=False):
