@@ -83,6 +83,7 @@ READS: dict[str, Maker] = {
     "search": lambda known, random: f"{known.channel}/search/?q=viewer{random.randint(1, 9999)}",
     "messages": lambda known, _random: f"{known.channel}/messages/",
     "messages of a viewer": lambda known, random: f"{known.channel}/messages/?viewer={few(known.viewers, random)}",
+    "messages of words": lambda known, random: f"{known.channel}/messages/?q={word(random)}",
     "moderation": lambda known, _random: f"{known.channel}/moderation/",
 }
 PAGED = (

@@ -4,6 +4,8 @@ Two ways lead to a page of hits. Reading back from the newest is quick for words
 words is quick for those that few have, but gives all hits of a month at once. How common the words are is seen on the
 first messages read, and what either way would cost decides, month by month. Times without an index (see
 chat/wordindex.py) are read back. Who waits is answered in time: with what was found so far, and where to go on.
+
+None of its statements is ever prepared: a plan for any time cannot use an index of words, which ends at a midnight.
 """
 
 import time
@@ -17,6 +19,7 @@ from chat import partitions, wordindex
 from chat.models import Message
 from chat.wordindex import WORDS
 from streams.models import Stream
+from streams.prepared import planned_each_time
 
 PATIENCE_S = 0.2
 PROBED = 2_000
@@ -37,6 +40,15 @@ NEWEST = "ORDER BY sent_at DESC, id DESC"
 IN_SPAN = """channel_id = %(channel)s AND sent_at >= %(since)s AND sent_at < %(until)s AND sent_at <= %(before_at)s
     AND (sent_at, id) < (%(before_at)s, %(before_id)s)"""
 BY_AUTHORS = "viewer_id = ANY(%(authors)s)"
+# The next messages: by their times, or of each author by an index of their own, in whose order they are asked for. With
+# authors as one more condition, Postgres reads everybody's by time until it has found enough of theirs.
+OF_ANYBODY = "SELECT sent_at, id, text FROM {table} WHERE {conditions} {newest} LIMIT %(at_once)s"
+OF_AUTHORS = """SELECT said.* FROM unnest(%(authors)s::text[]) author, LATERAL (
+    SELECT sent_at, id, text FROM {table} WHERE {conditions}
+        AND (viewer_id, sent_at) >= (author COLLATE "C", %(since)s)
+        AND (viewer_id, sent_at) <= (author COLLATE "C", %(before_at)s)
+    ORDER BY viewer_id DESC, sent_at DESC, id DESC LIMIT %(at_once)s
+) said {newest} LIMIT %(at_once)s"""
 
 
 class Query(NamedTuple):
@@ -55,9 +67,13 @@ class Query(NamedTuple):
 
     @property
     def conditions(self) -> str:
-        """What indexes on times, authors and removed messages can tell, as SQL."""
-        removed = {None: "", True: " AND removed_at IS NOT NULL", False: " AND removed_at IS NULL"}[self.removed]
-        return IN_SPAN + (f" AND {BY_AUTHORS}" if self.author_ids is not None else "") + removed
+        """What indexes on times and removed messages can tell, as SQL."""
+        return IN_SPAN + {None: "", True: " AND removed_at IS NOT NULL", False: " AND removed_at IS NULL"}[self.removed]
+
+    def newest_in(self, table: str) -> str:
+        """The next messages of a span, as SQL, whatever they say."""
+        among = OF_ANYBODY if self.author_ids is None else OF_AUTHORS
+        return among.format(table=table, conditions=self.conditions, newest=NEWEST)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -93,6 +109,7 @@ class Span(NamedTuple):
     rows: int = 0
 
 
+@planned_each_time()
 def find(
     channel_id: int,
     query: Query,
@@ -117,10 +134,12 @@ def find(
     return Found(_load(channel_id, shown), after, after.sent_at if after else query.span[0])
 
 
+@planned_each_time()
 def about(channel_id: int, query: Query) -> int:
     """About how many there are, as Postgres estimates: nothing is counted."""
     since, until = query.span
     statement = f"EXPLAIN (FORMAT JSON) SELECT FROM {partitions.PARENT} WHERE {query.conditions}"
+    statement += f" AND {BY_AUTHORS}" if query.author_ids is not None else ""
     statement += f" AND {MATCHES}" if query.asked else ""
     place = {"channel": channel_id, "since": since, "until": until, "before_at": until, "before_id": ""}
     with connection.cursor() as cursor:
@@ -152,7 +171,6 @@ class _Search:
         self.before = before or Place(query.span[1], "")
         self._wanted = wanted
         self._read = self._hits = 0
-        self._conditions = query.conditions
         self._values = query.values | {"channel": channel_id}
         self._spans = self._planned()
         self.span = next(self._spans, None)
@@ -190,19 +208,20 @@ class _Search:
 
     def _list(self, span: Span) -> bool:
         """The next messages, whatever they say. An index has them in order."""
-        self._ask(f"SELECT sent_at, id FROM {span.table} WHERE {self._conditions} {NEWEST} LIMIT %(wanted)s", span)
+        wanted = self._wanted - len(self.places)
+        self._ask(f"SELECT sent_at, id FROM ({self.query.newest_in(span.table)}) read", span, at_once=wanted)
         return True
 
     def _look_up(self, span: Span) -> bool:
         """All hits of a span by its index, then sorted: Postgres may not try to read them in order."""
-        hits = f"SELECT sent_at, id FROM {span.table} WHERE {self._conditions} AND {MATCHES}"
+        hits = f"SELECT sent_at, id FROM {span.table} WHERE {self.query.conditions} AND {MATCHES}"
         self._ask(f"WITH hit AS MATERIALIZED ({hits}) SELECT sent_at, id FROM hit {NEWEST} LIMIT %(wanted)s", span)
         return True
 
     def _read_back(self, span: Span) -> bool:
         """The hits among the next messages; whether these were the last of the span."""
         at_once = READ_AT_ONCE if self._read >= PROBED else PROBED
-        newest = f"SELECT sent_at, id, text FROM {span.table} WHERE {self._conditions} {NEWEST} LIMIT %(at_once)s"
+        newest = self.query.newest_in(span.table)
         hits = self._ask(
             f"SELECT sent_at, id FROM ({newest}) read WHERE {MATCHES} LIMIT %(wanted)s", span, at_once=at_once
         )

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any
 
 from django.db import NotSupportedError, connection
-from django.db.backends.postgresql.base import ServerBindingCursor
+from django.db.backends.postgresql.base import Cursor, ServerBindingCursor
 from django.http import HttpResponseBase
 
 # Statements that come once, such as those with a list of emotes, would only push out others.
@@ -41,13 +41,30 @@ def by_prepared_statements(view: View) -> View:
 @contextmanager
 def prepared() -> Iterator[None]:
     """Prepare what the connection of this thread asks within the block."""
+    with _asking(ServerBindingCursor, ASKED_BEFORE):
+        yield
+
+
+@contextmanager
+def planned_each_time() -> Iterator[None]:
+    """Prepare nothing within the block, wherever that is: for what needs a plan for its very values.
+
+    After a few times Postgres plans a prepared statement for any values, and then cannot know that a partial index has
+    all rows of the time that is asked for.
+    """
+    with _asking(Cursor, None):
+        yield
+
+
+@contextmanager
+def _asking(factory: type[Any], threshold: int | None) -> Iterator[None]:
     connection.ensure_connection()
     link: Any = connection.connection
     features: Any = connection.features
     before = link.cursor_factory, link.prepare_threshold, features.uses_server_side_binding
     link.prepared_max = MOST
-    link.cursor_factory, link.prepare_threshold = ServerBindingCursor, ASKED_BEFORE
-    features.uses_server_side_binding = True
+    link.cursor_factory, link.prepare_threshold = factory, threshold
+    features.uses_server_side_binding = factory is ServerBindingCursor
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from chat.models import Message
 from chat.search import Place, Query
 from chat.tests.crowd import make_message
 from streams.models import Stream
+from streams.prepared import ASKED_BEFORE, prepared
 from streams.tests.cast import make_channel
 from viewers.tests.cast import make_viewer
 
@@ -110,6 +111,31 @@ def test_every_way_finds_the_same_page_after_page(way):
         assert everything(way, asked, most=7) == wanted, asked
 
 
+def test_messages_of_authors_are_found_together_in_order(channel):
+    both = list(Message.objects.filter(channel=channel).values_list("viewer", flat=True).distinct())
+    assert len(both) == 2
+    assert everything(channel, Query(author_ids=both), most=7) == plainly(channel, "")
+
+
+def test_of_authors_only_their_own_are_read(channel):
+    quiet = make_viewer(channel, "quiet")
+    Message.objects.bulk_create(
+        Message(id=f"b{n}", channel=channel, viewer_id="9", sent_at=NOW - timedelta(minutes=n), text="noise")
+        for n in range(5000)
+    )
+    make_message(channel, quiet, NOW - timedelta(days=9), text="a word")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE chat_message")
+    with CaptureQueriesContext(connection) as asked:
+        assert texts(channel, Query(author_ids=[quiet.pk])) == ["a word"]
+    (statement,) = [query["sql"] for query in asked if "LATERAL" in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT TEXT) {statement}")
+        plan = "\n".join(row for (row,) in cursor.fetchall())
+    assert "channel_id_viewer_id_sent_at_idx" in plan
+    assert "Rows Removed by Filter" not in plan
+
+
 def test_of_a_stream_is_what_was_said_while_it_lasted(channel):
     begin = datetime(2031, 5, 10, tzinfo=UTC)
     stream = Stream.objects.create(id="s", channel=channel, started_at=begin, ended_at=begin + timedelta(days=4))
@@ -149,3 +175,16 @@ def test_how_many_there_are_is_estimated_and_not_counted(channel):
         about = search.about(channel.pk, Query("hello"))
     assert 5 <= about <= 80
     assert [query["sql"].startswith("EXPLAIN") for query in asked] == [True]
+
+
+def test_nothing_of_a_search_is_prepared_even_where_a_view_prepares_what_it_asks(channel):
+    """A plan for any values could not use an index of words, whose messages end at a midnight."""
+    wordindex.make(NOW)
+    with prepared(), connection.cursor() as cursor:
+        for _ in range(ASKED_BEFORE + 5):
+            assert texts(channel, Query("crossing")) == ["zebra crossing"]
+            search.about(channel.pk, Query("crossing"))
+            cursor.execute("SELECT statement FROM pg_prepared_statements")
+        statements = [statement for (statement,) in cursor.fetchall()]
+    assert statements  # what the view itself asks is
+    assert [statement for statement in statements if "chat_message" in statement or "tsquery" in statement] == []
