@@ -115,9 +115,10 @@ def read_due(now: datetime) -> str:
 
     Channels that cannot be asked about have no moderators here: nobody could say who is one no longer.
     """
-    asking = TwitchGrant.objects.valid().filter(scopes__contains=[MODERATION])
+    # Without the grants of no channel: nothing is NOT IN what has a NULL in it.
+    asking = TwitchGrant.objects.valid().filter(scopes__contains=[MODERATION]).exclude(channel=None)
     forgotten, _ = ChannelModerator.objects.exclude(channel__in=asking.values("channel")).delete()
-    due = asking.exclude(channel=None).filter(
+    due = asking.filter(
         Q(moderators_at=None) | Q(moderators_at__lt=F("granted_at")) | Q(moderators_at__lt=now - ASKED_AGAIN_AFTER)
     )
     read = failed = 0

@@ -151,6 +151,13 @@ class TestByAsking:
         read_moderators()
         assert known() == set()
 
+    def test_nor_has_it_where_somebody_is_connected_who_has_no_channel_here(self, grant):
+        read_moderators()
+        make_grant(STRANGER)
+        TwitchGrant.objects.filter(pk=grant.pk).update(state=TwitchGrant.State.DEAD)
+        read_moderators()
+        assert known() == set()
+
     def test_without_the_permission_nobody_is_asked(self, channel):
         make_grant(given=tokens(wanted=["bits:read"]), channel=channel)
         assert read_moderators() == "0 channels read, 0 could not be, 0 moderators of channels without connection"
