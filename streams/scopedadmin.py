@@ -18,6 +18,10 @@ from streams.reach import Reach, Role, reach_of
 from streams.sealed import SealedTextField
 from streamstats.lib.admin import LargeTableAdmin
 
+# What a row holds under such names is nobody's to read, and entries of the audit log stay for ever. `extra_data` is
+# where a login with Twitch keeps its tokens, `sealed` whom an erasure took away.
+SECRETS = ("password", "digest", "secret", "token", "session_key", "extra_data", "sealed")
+
 
 class Told(list[Any]):
     """What Django's log of the administration is told of a change, and what the values were before and after."""
@@ -129,7 +133,7 @@ class ScopedAdmin(LargeTableAdmin):
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Told:
         message = super().construct_change_message(request, form, formsets, add)
-        names = [name for name in form.changed_data if "password" not in name and name in form.cleaned_data]
+        names = [name for name in form.changed_data if name in form.cleaned_data and not is_secret(name)]
         after = {name: plain(form.cleaned_data[name]) for name in names}
         before = {} if add else {"before": {name: plain(form.initial.get(name)) for name in names}}
         return Told(message, {**before, "after": after})
@@ -182,8 +186,14 @@ def told(message: Any) -> dict[str, Any]:
 
 def values(obj: Model) -> dict[str, Any]:
     """What a row that goes consisted of, without its secrets."""
-    fields = [field for field in obj._meta.concrete_fields if not isinstance(field, SealedTextField)]  # noqa: SLF001 - Django's own
-    return {field.name: plain(field.value_from_object(obj)) for field in fields}
+    fields = obj._meta.concrete_fields  # noqa: SLF001 - Django's own
+    told = [field for field in fields if not isinstance(field, SealedTextField) and not is_secret(field.name)]
+    return {field.name: plain(field.value_from_object(obj)) for field in told}
+
+
+def is_secret(name: str) -> bool:
+    """Whether what is called so must not be written down."""
+    return any(word in name for word in SECRETS)
 
 
 def plain(value: Any) -> Any:

@@ -1,11 +1,17 @@
 """Users in the admin have the names that chat knows them by: that is where moderators are made."""
 
+import json
+
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import CharField, JSONField, TextField
 from django.test.utils import CaptureQueriesContext
 from social_django.models import UserSocialAuth
 
+from streams.models import AuditEntry
+from streams.scopedadmin import values
 from streams.tests.cast import make_channel
 from viewers.tests.cast import make_viewer
 
@@ -61,3 +67,34 @@ def test_many_users_cost_no_more_queries(admin_client, ann):
     for viewer in range(5):
         log_in_once(make_viewer(make_channel(f"c{viewer}"), f"v{viewer}").pk)
     assert asked() == few <= 8
+
+
+def test_the_audit_log_of_a_deleted_login_has_no_word_of_its_password(admin_client):
+    user = User.objects.create_user("wren", password="a flock of cranes")
+    admin_client.post(f"{USERS}{user.pk}/delete/", {"post": "yes"})
+    entry = AuditEntry.objects.get(action="user.delete")
+    assert entry.detail["before"]["username"] == "wren"
+    assert user.password not in json.dumps(entry.detail)
+
+
+SECRET = ("password", "digest", "secret", "token", "session_key", "extra_data", "sealed")
+
+
+def test_nothing_secret_of_any_row_is_written_down():
+    """Texts only: how many tokens a model read is a number, and no secret."""
+    met = set()
+    for model in admin.site._registry:
+        fields = [each for each in model._meta.concrete_fields if isinstance(each, CharField | TextField | JSONField)]
+        secret = {field.name for field in fields if any(word in field.name for word in SECRET)}
+        assert not secret & set(values(model())), model
+        met |= secret
+    assert met >= {
+        "password",
+        "digest",
+        "secret",
+        "old_secret",
+        "access_token",
+        "refresh_token",
+        "extra_data",
+        "sealed",
+    }
