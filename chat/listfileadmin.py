@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 CHANGE = "admin:viewers_listfile_change"
 READ_AT_ONCE = 1 << 18
+MOST_VIEWERS = 50
+LONGEST_ID = 64
 QUEUE_AWAY = "It begins by itself within some minutes: whoever writes files cannot be reached just now."
 NOT_THERE = "There is no such file for you. It may be older than a week, or withdrawn: ask for another one."
 LISTS = (("viewers", "Viewers"), ("sessions", "Sessions"), ("messages", "Messages"), ("deeds", "Deeds of moderators"))
@@ -53,6 +55,12 @@ class FileForm(forms.Form):
         help_text='Of messages: words, or a "phrase".',
     )
     author = forms.CharField(required=False, max_length=64, help_text="Of messages: any name they ever had.")
+    viewer = forms.CharField(
+        required=False,
+        max_length=MOST_VIEWERS * (LONGEST_ID + 1),
+        label="Viewers",
+        help_text="Of messages, where no author is said: ids of viewers, with spaces between them.",
+    )
     stream = forms.CharField(
         required=False, max_length=64, help_text="Of messages: the id of a stream; else of any time."
     )
@@ -67,9 +75,15 @@ class FileForm(forms.Form):
         field: Any = self.fields["channel"]
         field.queryset = channels
 
+    def clean_viewer(self) -> list[str]:
+        ids: list[str] = self.cleaned_data["viewer"].split()
+        if len(ids) > MOST_VIEWERS:
+            raise forms.ValidationError(f"Take at most {MOST_VIEWERS}.")
+        return ids
+
     def query(self) -> dict[str, Any]:
         """As it is kept with the file."""
-        given: dict[str, Any] = {name: self.cleaned_data[name] for name in ("words", "author", "stream")}
+        given: dict[str, Any] = {name: self.cleaned_data[name] for name in ("words", "author", "viewer", "stream")}
         given["removed"] = REMOVED[self.cleaned_data["removed"]]
         days = {name: self.cleaned_data[name] for name in ("since", "until")}
         return given | {name: day.isoformat() for name, day in days.items() if day}
@@ -102,6 +116,7 @@ class ListFileAdmin(ScopedAdmin):
             return redirect("admin:index")
         channels = self.channels_within(request, Role.MODERATOR).order_by("login", "pk")
         asked = {name: request.GET[name] for name in FileForm.base_fields if name in request.GET}
+        asked["viewer"] = " ".join(request.GET.getlist("viewer"))
         form = FileForm(request.POST or None, channels=channels, initial=asked)
         if request.method == "POST" and form.is_valid():
             given = form.cleaned_data

@@ -27,11 +27,12 @@ from chat import search
 from chat.export import place
 from chat.mentions import Mentions
 from chat.models import ModerationEvent
+from chat.viewerfile import finding
 from streams import audit
 from streams.models import Channel, Stream
 from streams.reach import reach_of
 from streamstats.lib.spreadsheet import cell
-from viewers.models import ListFile, Progress, Viewer, ViewerName, ViewerTotal, ViewSession
+from viewers.models import ListFile, Progress, ViewerTotal, ViewSession
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,7 @@ def ask(by: User, channel: Channel, what: str, query: Values, written_as: str) -
     kind = KINDS[what]
     if not reach_of(by).moderates(channel.pk):
         raise PermissionDenied(f"Only the moderators of {channel} have its lists written into files.")
-    query = {name: value for name, value in query.items() if name in kind.asks and value not in (None, "")}
+    query = {name: value for name, value in query.items() if name in kind.asks and value not in (None, "", [])}
     since = datetime.now(UTC) - timedelta(days=1)
     try:
         with transaction.atomic():
@@ -335,7 +336,7 @@ def _asked(channel: Channel, query: Values) -> search.Query:
     stream = Stream.objects.filter(channel=channel, pk=query["stream"]).first() if query.get("stream") else None
     return search.Query(
         words=query.get("words", ""),
-        author_ids=_authors(query["author"]) if query.get("author") else None,
+        author_ids=_authors(channel, query),
         since=since,
         until=until,
         stream=stream,
@@ -343,11 +344,11 @@ def _asked(channel: Channel, query: Values) -> search.Query:
     )
 
 
-def _authors(typed: str) -> list[str]:
-    """Whoever has, or ever had, this name or this id."""
-    name = typed.strip().removeprefix("@").lower()
-    named = ViewerName.objects.filter(login=name).values("viewer")
-    return list(Viewer.objects.filter(Q(pk=typed.strip()) | Q(pk__in=named)).values_list("pk", flat=True))
+def _authors(channel: Channel, query: Values) -> list[str] | None:
+    """Whose messages are asked for, as the search has it: by a name, else by their ids; None for everybody's."""
+    if query.get("author"):
+        return [viewer.pk for viewer in finding.called(channel, query["author"])]
+    return query.get("viewer") or None
 
 
 KINDS = {
@@ -370,7 +371,7 @@ KINDS = {
         Kind(
             "messages",
             ("sent_at", *VIEWER, "text", "bits", "removed_at", "id"),
-            MOMENTS | {"words", "author", "stream", "removed"},
+            MOMENTS | {"words", "author", "viewer", "stream", "removed"},
             _messages,
             _about_messages,
         ),

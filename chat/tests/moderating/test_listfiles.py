@@ -2,8 +2,10 @@
 
 import csv
 import gzip
+import html
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.urls import reverse
 
-from chat import erasure, listfiles, search
+from chat import erasure, listfiles, search, searchadmin
 from chat.export import place
 from chat.models import Message, ModerationEvent
 from chat.tests.everything import make_user
@@ -21,7 +24,7 @@ from streams.models import AuditEntry, Channel, ChannelModerator
 from streams.tests.cast import make_channel
 from streamstats.lib.spreadsheet import cell
 from viewers import choices
-from viewers.models import ListFile, Progress
+from viewers.models import ListFile, Progress, Viewer, ViewerName
 from viewers.tests.cast import make_viewer
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -47,8 +50,6 @@ def channel(db: None) -> Channel:
 
 
 def channel_viewer(channel: Channel, login: str) -> Any:
-    from viewers.models import Viewer  # noqa: PLC0415
-
     return Viewer.objects.filter(login=login).first() or make_viewer(channel, login)
 
 
@@ -99,14 +100,26 @@ def test_a_spreadsheet_reads_every_alphabet_and_runs_nothing(channel, moderator)
     assert {row["text"] for row in lines_of(made(moderator, channel, "messages", "jsonl"))} >= {"-1 for that"}
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@A", "\t=1", "\r=1", "\n=1", "  =1", "\uff1d1", "\u00a0@x"])
-def test_formulas_become_texts(text):
-    assert cell(text) == f"'{text}"
+FORMULAS = {
+    **{text: f"'{text}" for text in ("=1", "+1", "-1", "@A", "  =1", "\uff1d1", "\u00a0@x", "\tx", "\rx", "\nx", " \tx")},
+    **{"\t=1": "'\t'=1", "\r=1": "'\r'=1", "\n=1": "'\n'=1"},
+    "lol;=cmd|x!A1": "lol;'=cmd|x!A1",
+    "a; +1;\u00a0-1;@b": "a;' +1;'\u00a0-1;'@b",
+    'a;"=cmd"': "a;'\"=cmd\"",
+    'a;""=cmd': "a;'\"\"=cmd",
+    "a\t=1": "a\t'=1",
+    "a\r\n=1\n@b": "a\r\n'=1\n'@b",
+    "a;;\uff1d1": "a;;'\uff1d1",
+}
+
+
+def test_formulas_become_texts_wherever_a_cell_may_begin():
+    assert {text: cell(text) for text in FORMULAS} == FORMULAS
 
 
 def test_what_is_no_formula_stays():
-    told = [None, True, False, -5, NOON, NOON.date(), "a=1", "", "流", "nul\x00"]
-    expected = ["", "yes", "no", "-5", "2026-05-01 12:00:00", "2026-05-01", "a=1", "", "流", "nul"]
+    told = [None, True, False, -5, NOON, NOON.date(), "a=1", "", "流", "nul\x00", "a; b", "a, =b", "a-1\nb", '"x"']
+    expected = ["", "yes", "no", "-5", "2026-05-01 12:00:00", "2026-05-01", *("a=1", "", "流", "nul"), *told[-4:]]
     assert [cell(value) for value in told] == expected
 
 
@@ -118,9 +131,38 @@ def test_messages_are_those_that_were_searched_for(channel, moderator):
     assert texts(words="hello") == ["hello there"]
     assert texts(author="@Ann") == ["-1 for that", '=HYPERLINK("http://x")']
     assert texts(author="nobody") == []
+    ann, drifter = (Viewer.objects.get(login=login).pk for login in ("ann", "流れ者"))
+    assert texts(viewer=[drifter]) == ["hello there"]
+    assert len(texts(viewer=[drifter, ann])) == 3
+    assert texts(viewer=[ann], author="流れ者") == ["hello there"]
     assert texts(since="2026-05-02") == []
     assert len(texts(since="2026-05-01", until="2026-05-01")) == 3
     assert texts(removed=True) == []
+
+
+def test_an_author_is_found_by_a_name_that_was_only_displayed(channel, moderator):
+    Viewer.objects.filter(login="流れ者").update(login="drifter", display_name="流れ者")
+    named = {"login": "drifter", "display_name": "流れ者", "first_seen_at": NOON, "last_seen_at": NOON}
+    ViewerName.objects.create(viewer=Viewer.objects.get(login="drifter"), **named)
+    file = made(moderator, channel, "messages", "jsonl", author="流れ者")
+    assert [row["text"] for row in lines_of(file)] == ["hello there"]
+
+
+def test_what_is_searched_for_becomes_that_file(channel, moderator, client, monkeypatch):
+    """The search of some viewers' messages leads to a file of just these."""
+    monkeypatch.setattr("chat.tasks.write_list.delay", lambda _: None)
+    client.force_login(moderator)
+    ann, drifter = (Viewer.objects.get(login=login) for login in ("ann", "流れ者"))
+    page = client.get(searchadmin.search_address(channel, [ann, drifter], words="hello")).content.decode()
+    (link,) = re.findall(r'href="([^"]*listfile/add[^"]*)"', page)
+    form = client.get(html.unescape(link)).context["form"]
+    given = {name: form[name].value() or "" for name in form.fields}
+    client.post(reverse("admin:viewers_listfile_add"), {**given, "format": "jsonl"})
+    file = ListFile.objects.get()
+    assert file.query == {"words": "hello", "viewer": sorted([ann.pk, drifter.pk])}
+    listfiles.make(file.pk)
+    file.refresh_from_db()
+    assert [row["text"] for row in lines_of(file)] == ["hello there"]
 
 
 def test_every_page_of_a_search_is_in_it(channel, moderator, monkeypatch):
