@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 import structlog
 from django.conf import settings
 from django.core.mail import send_mail
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from streams.models import ApiKey, Change
 
@@ -21,7 +23,12 @@ def look(key: ApiKey, asked: int) -> None:
         if asked == mark(key, percent):
             from streams.tasks import tell_quota  # noqa: PLC0415 - jobs import what this module is part of
 
-            tell_quota.delay(key.pk, percent, datetime.now(UTC).date().isoformat())
+            today = datetime.now(UTC).date()
+            try:
+                tell_quota.delay(key.pk, percent, today.isoformat())
+            except (OperationalError, RedisError, OSError) as error:
+                log.warning("api.quota_not_mailed: the queue is away", key=key.prefix, error=str(error))
+                _note(key, percent, today)
 
 
 def mark(key: ApiKey, percent: int) -> int:
@@ -31,7 +38,7 @@ def mark(key: ApiKey, percent: int) -> int:
 
 def quota_reached(key: ApiKey, percent: int, day: date) -> None:
     """Tell webhooks, and by mail whoever made the key or runs the site, as far as an address is known."""
-    Change.objects.create(channel=key.channel, resource=RESOURCE, key=f"{key.pk}:{day.isoformat()}:{percent}")
+    _note(key, percent, day)
     address = (key.made_by and key.made_by.email) or (settings.CONTACT if "@" in settings.CONTACT else "")
     if not address:
         log.warning("api.quota_reached", key=key.prefix, percent=percent)
@@ -45,3 +52,8 @@ def quota_reached(key: ApiKey, percent: int, day: date) -> None:
         None,
         [address],
     )
+
+
+def _note(key: ApiKey, percent: int, day: date) -> None:
+    """Have webhooks told. Noted twice, it is one event."""
+    Change.objects.create(channel=key.channel, resource=RESOURCE, key=f"{key.pk}:{day.isoformat()}:{percent}")

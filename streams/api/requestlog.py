@@ -49,11 +49,18 @@ def note(key_id: int, method: str, route: str, status: int, took_ms: int, size: 
 
 
 def store() -> int:
-    """Write down what was noted; return how many. One at a time: what is written is taken off the list afterwards."""
+    """Write down what was noted; return how many.
+
+    It is taken off the list first, so that nothing is written twice, and nothing is dropped that `note` cuts meanwhile.
+    What cannot be written goes back; of a job that is killed right then, one portion is lost.
+    """
     stored = 0
-    while entries := cast("list[bytes]", quick_redis().lrange(NOTED, 0, AT_ONCE - 1)):
-        stored += _store(entries)
-        quick_redis().ltrim(NOTED, len(entries), -1)
+    while entries := cast("list[bytes] | None", quick_redis().lpop(NOTED, AT_ONCE)):
+        try:
+            stored += _store(entries)
+        except BaseException:
+            quick_redis().lpush(NOTED, *reversed(entries))
+            raise
     return stored
 
 

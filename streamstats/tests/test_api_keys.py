@@ -1,5 +1,6 @@
 """Keys of the API: made, shown once, known again, rotated, and out at once when they are taken back."""
 
+import threading
 import time
 from datetime import UTC, date, datetime, timedelta
 
@@ -7,6 +8,7 @@ import pytest
 from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from chat.tests.api.world import bearer, make_world, under
 from chat.tests.everything import make_user
@@ -170,6 +172,35 @@ def test_a_day_has_so_many_and_its_owner_is_told_once_before(client, world, admi
     assert list(changes) == [f"{key.key.pk}:{today}:90", f"{key.key.pk}:{today}:100"]
 
 
+def test_a_request_over_its_minute_is_not_counted_to_the_day_even_for_a_moment(world, redis_client):
+    """Or it might be told the number at which the owner is to be warned, and nobody else is."""
+    key = made(world, per_minute=1).key
+    limits.of_key(key)
+    (name,) = redis_client.keys(f"{limits.PREFIX}{key.pk}:day:*")
+    is_over, seen = threading.Event(), set()
+
+    def refuse():
+        for _ in range(100):
+            limits.of_key(key)
+        is_over.set()
+
+    refused = threading.Thread(target=refuse)
+    refused.start()
+    while not is_over.is_set():
+        seen.add(redis_client.get(name))
+    refused.join()
+    assert seen == {b"1"}
+
+
+def test_while_the_queue_is_away_a_mark_is_told_to_webhooks_and_the_request_is_answered(client, world, monkeypatch):
+    def fail(*_):
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr("streams.tasks.tell_quota.delay", fail)
+    assert status(client, made(world, per_day=1)) == 200
+    assert Change.objects.filter(resource="quota").count() == 2
+
+
 def test_where_no_address_is_known_only_webhooks_are_told(world):
     quota.quota_reached(made(world).key, 90, date(2026, 5, 1))
     assert not mail.outbox
@@ -195,6 +226,39 @@ def test_what_a_key_asked_for_is_written_down_by_a_job_and_not_by_the_request(
     key.key.refresh_from_db()
     assert key.key.used_at is not None
     assert requestlog.store() == 0
+
+
+def test_what_is_noted_while_others_are_written_down_is_neither_lost_nor_written_twice(
+    world, redis_client, monkeypatch
+):
+    monkeypatch.setattr(requestlog, "MOST_NOTED", 2)
+    key, write = made(world).key, requestlog._store
+
+    def note(route):
+        requestlog.note(key.pk, "GET", route, 200, 1, 1)
+
+    def store(entries):
+        if len(entries) == 2:
+            note("c")
+        return write(entries)
+
+    monkeypatch.setattr(requestlog, "_store", store)
+    note("a")
+    note("b")
+    assert requestlog.store() == 3
+    assert list(ApiRequest.objects.order_by("pk").values_list("route", flat=True)) == ["a", "b", "c"]
+
+
+def test_what_cannot_be_written_down_is_there_the_next_time(world, redis_client, monkeypatch):
+    key = made(world).key
+    for route in "ab":
+        requestlog.note(key.pk, "GET", route, 200, 1, 1)
+    with monkeypatch.context() as broken:
+        broken.setattr(requestlog, "_store", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            requestlog.store()
+    assert requestlog.store() == 2
+    assert list(ApiRequest.objects.order_by("pk").values_list("route", flat=True)) == ["a", "b"]
 
 
 def test_requests_of_a_key_that_is_gone_are_not_written_down(client, world):
