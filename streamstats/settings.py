@@ -57,19 +57,19 @@ INSTALLED_APPS = [
     "django.contrib.sitemaps",
     "csp",
     "social_django",
-    "streamstats",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "streamstats",
     "streams",
     "viewers",
     "chat",
 ]
 
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
     "streams.api.middleware.ApiAnswers",
+    "django.middleware.security.SecurityMiddleware",
     "streamstats.staticfiles.WholeFiles",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -157,7 +157,6 @@ WEBHOOK_ALLOW_PRIVATE = switch("WEBHOOK_ALLOW_PRIVATE")
 # How long a receiver may take for one, from looking up its name to the end of its answer.
 WEBHOOK_TIMEOUT_S = env.float("WEBHOOK_TIMEOUT_S", default=10.0)
 
-# Our application at Twitch (https://dev.twitch.tv/console). Without it chat is read anonymously, and that is all.
 # The API: how often whoever has no key may ask in a minute, from one address. Keys have numbers of their own.
 API_PER_MINUTE = env.int("API_PER_MINUTE", default=120)
 REST_FRAMEWORK = {
@@ -188,6 +187,7 @@ SPECTACULAR_SETTINGS = {
 vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="streamstats@localhost")
 
+# Our application at Twitch (https://dev.twitch.tv/console). Without it chat is read anonymously, and that is all.
 TWITCH_CLIENT_ID = env.str("TWITCH_CLIENT_ID", default="")
 TWITCH_CLIENT_SECRET = env.str("TWITCH_CLIENT_SECRET", default="")
 # What channels are asked to allow (see streams/scopes.py); all of it where nothing is named.

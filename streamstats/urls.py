@@ -17,10 +17,10 @@ handler404 = "streamstats.errors.not_found"
 urlpatterns = [
     path("", include("streams.urls")),
     path("", include("viewers.urls")),
-    path("api/", include("streamstats.api")),
     path("", include("viewers.loginurls")),
     path("", include("chat.urls")),
     path("admin/", admin.site.urls),
+    path("api/", include("streamstats.api")),
     path("favicon.ico", read_only(RedirectView.as_view(url=static("favicon.svg")))),  # the admin's pages name none
     path("robots.txt", sitemaps.robots),
     path("sitemap.xml", sitemaps.index, name="sitemap"),
