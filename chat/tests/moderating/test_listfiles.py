@@ -101,12 +101,15 @@ def test_a_spreadsheet_reads_every_alphabet_and_runs_nothing(channel, moderator)
 
 
 FORMULAS = {
-    **{text: f"'{text}" for text in ("=1", "+1", "-1", "@A", "  =1", "\uff1d1", "\u00a0@x", "\tx", "\rx", "\nx", " \tx")},
-    **{"\t=1": "'\t'=1", "\r=1": "'\r'=1", "\n=1": "'\n'=1"},
+    **{text: f"'{text}" for text in ("=1", "+1", "-1", "@A", "  =1", "\uff1d1", "\u00a0@x", "\tx", "\rx", "\nx")},
+    " \tx": "' \tx",
+    "\t=1": "'\t'=1",
+    "\r=1": "'\r'=1",
+    "\n=1": "'\n'=1",
     "lol;=cmd|x!A1": "lol;'=cmd|x!A1",
     "a; +1;\u00a0-1;@b": "a;' +1;'\u00a0-1;'@b",
-    'a;"=cmd"': "a;'\"=cmd\"",
-    'a;""=cmd': "a;'\"\"=cmd",
+    'a;"=cmd"': 'a;\'"=cmd"',
+    'a;""=cmd': 'a;\'""=cmd',
     "a\t=1": "a\t'=1",
     "a\r\n=1\n@b": "a\r\n'=1\n'@b",
     "a;;\uff1d1": "a;;'\uff1d1",
