@@ -1,8 +1,7 @@
 """What happened in chat is written into the log of changes: see streams/sync.py."""
 
-from django.db import migrations
-
 from streams.changelog import LOG, follow, follow_updates
+from streams.patience import PatientMigration
 
 EVENT = (
     "id", "channel_id", "viewer_id", "kind", "occurred_at", "text", "system_text", "amount", "recipient_id", "bomb_id",
@@ -24,7 +23,7 @@ RENAMED = f"""
 """
 
 
-class Migration(migrations.Migration):
+class Migration(PatientMigration):
     dependencies = [("chat", "0013_emotes_of_a_year"), ("streams", "0014_log_of_changes")]
     operations = [
         follow("chat_chatevent", "events", "changed.id", EVENT),

@@ -8,6 +8,7 @@ from django.db import migrations, models
 
 import streams.models.change
 from streams.changelog import LOG, statement_triggers
+from streams.patience import PatientMigration
 
 COLUMNS = """
     id, channel_id, viewer_id, sent_at, text, is_action, is_first, is_returning, bits, badges, badge_info, notice,
@@ -31,7 +32,7 @@ WHERE gone.sent_at >= now() - channel.retention_days * interval '1 day';
 """
 
 
-class Migration(migrations.Migration):
+class Migration(PatientMigration):
     dependencies = [("chat", "0014_log_of_changes")]
     operations = [
         migrations.AddField(

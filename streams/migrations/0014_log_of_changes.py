@@ -3,6 +3,7 @@
 from django.db import migrations, models
 
 from streams.changelog import LOG, follow, follow_updates
+from streams.patience import PatientMigration
 
 CHANNEL = (
     "id", "twitch_id", "login", "display_name", "is_followed", "page_policy", "retention_days", "created_at",
@@ -16,7 +17,7 @@ SEGMENT = ("id", "stream_id", "started_at", "ended_at", "title", "category_id", 
 SAMPLE = ("id", "channel_id", "stream_id", "at", "viewers")
 
 
-class Migration(migrations.Migration):
+class Migration(PatientMigration):
     dependencies = [("streams", "0013_webhooks_on_since")]
     operations = [
         migrations.RemoveIndex(model_name="change", name="change_by_time"),

@@ -6,6 +6,8 @@ and an erasure, which says so for its transaction (streams/audit.py), takes out 
 
 from django.db import migrations
 
+from streams.patience import PatientMigration
+
 CLOSE = """
 CREATE FUNCTION streams_auditentry_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -34,6 +36,6 @@ DROP FUNCTION streams_auditentry_stays();
 """
 
 
-class Migration(migrations.Migration):
+class Migration(PatientMigration):
     dependencies = [("streams", "0015_moderators_asked_for")]
     operations = [migrations.RunSQL(CLOSE, OPEN)]

@@ -1,8 +1,7 @@
 """What is shown of viewers is written into the log of changes: see streams/sync.py."""
 
-from django.db import migrations
-
 from streams.changelog import LOG, follow, follow_updates, statement_triggers
+from streams.patience import PatientMigration
 
 COUNTED = ("channel_id", "viewer_id", "period", "messages", "emotes", "watch_seconds", "points", "streak")
 SESSION = ("id", "channel_id", "viewer_id", "stream_id", "started_at", "ended_at", "source", "ended_by")
@@ -41,7 +40,7 @@ _CHANGED_CLAIMS = f"(SELECT {_CLAIM_COLUMNS} FROM new_rows EXCEPT SELECT {_CLAIM
 ALL = ("INSERT", "UPDATE", "DELETE")
 
 
-class Migration(migrations.Migration):
+class Migration(PatientMigration):
     dependencies = [("viewers", "0020_casefiles"), ("streams", "0014_log_of_changes")]
     operations = [
         follow("viewers_standing", "viewers", "changed.viewer_id", COUNTED),
