@@ -23,6 +23,20 @@ MUST_NOT_WAIT = (
     "streams.tasks.check_grants",
 )
 
+# What takes up to an hour for somebody who does not sit in front of it. All else is short, and does not wait for it.
+LONG = "long"
+TAKES_LONG = (
+    "chat.tasks.purge_channel",
+    "chat.tasks.write_list",
+    "chat.tasks.export_account",
+    "chat.tasks.erase_accounts",
+    "chat.tasks.index_words",
+    "chat.tasks.keep_partitions",
+    "chat.tasks.read_catalogue",
+    "chat.tasks.read_channel_bots",
+    "streams.tasks.forget_changes",
+)
+
 # A language model may take a minute to answer, and nothing else is to wait for that.
 SUMMARIES = "summaries"
 WAITS_FOR_OTHERS = ("chat.tasks.write_summary",)
@@ -35,6 +49,7 @@ GOES_ON = ("streams.tasks.tell_webhooks",)
 app.conf.update(
     task_routes={
         **{task: {"queue": POLLS} for task in MUST_NOT_WAIT},
+        **{task: {"queue": LONG} for task in TAKES_LONG},
         **{task: {"queue": SUMMARIES} for task in WAITS_FOR_OTHERS},
         **{task: {"queue": WEBHOOKS} for task in GOES_ON},
     },

@@ -8,7 +8,7 @@ import yaml
 from celery.schedules import crontab
 
 from streams.jobs import LONGEST_JOB_S
-from streamstats.celery import app
+from streamstats.celery import LONG, app
 from streamstats.local.manage import PROJECT
 from streamstats.local.supervisor import Supervisor
 from streamstats.management.commands.run import start_programs
@@ -115,6 +115,25 @@ def test_what_must_not_wait_waits_for_nothing_long(tasks, settings, name):
     assert len(long) > 1
     assert name in tasks
     assert queue_of(name) not in map(queue_of, long)
+
+
+LONG_JOBS = ["purge_channel", "write_list", "export_account", "erase_accounts"]
+
+
+@pytest.mark.parametrize("name", [f"chat.tasks.{name}" for name in LONG_JOBS])
+def test_what_people_begin_and_takes_long_holds_up_nothing_that_is_due_every_few_minutes(tasks, name):
+    assert tasks[name].time_limit == LONGEST_JOB_S
+    often = {
+        entry["task"]
+        for entry in TIMETABLE.values()
+        if not isinstance(entry["schedule"], crontab) and entry["task"] != "chat.tasks.erase_accounts"
+    }
+    assert queue_of(name) not in map(queue_of, often)
+
+
+def test_whatever_may_take_most_of_an_hour_is_in_the_queue_of_what_takes_long(tasks):
+    longest = {name for name, task in tasks.items() if name.startswith(OURS) and task.time_limit == LONGEST_JOB_S}
+    assert {queue_of(name) for name in longest} == {LONG}
 
 
 @pytest.mark.parametrize("entry", TIMETABLE)

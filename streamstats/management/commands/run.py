@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from honcho.printer import Printer
 
-from streamstats.celery import POLLS, SUMMARIES, WEBHOOKS, app
+from streamstats.celery import LONG, POLLS, SUMMARIES, WEBHOOKS, app
 from streamstats.local import ports
 from streamstats.local.errors import LocalError
 from streamstats.local.launch import die_with_parent
@@ -34,7 +34,13 @@ ROOT_IS_FINE = {"PYTHONWARNINGS": "ignore:You're running the worker with superus
 # Asked to stop, the worker gives its jobs as long as `streamstats/celery.py` says, then hands them back.
 STOPS_IN_TIME = {"REMAP_SIGTERM": "SIGQUIT"}
 # Which queue each worker takes jobs from: see `streamstats/celery.py`.
-WORKERS = {"polls": POLLS, "worker": app.conf.task_default_queue, "summaries": SUMMARIES, "webhooks": WEBHOOKS}
+WORKERS = {
+    "polls": POLLS,
+    "worker": app.conf.task_default_queue,
+    "long": LONG,
+    "summaries": SUMMARIES,
+    "webhooks": WEBHOOKS,
+}
 # A live page keeps its connection open for ever, so a stop does not wait for connections.
 WEB_OPTIONS = "--lifespan off --no-access-log --log-level warning --timeout-graceful-shutdown 2"
 WEB = [sys.executable, "-m", "uvicorn", "streamstats.asgi:application", "--host", ports.LOOPBACK, *WEB_OPTIONS.split()]
