@@ -1,4 +1,4 @@
-"""What others may have copied of somebody who is erased: told that it is gone, by a log that does not say who it was.
+"""What others may have copied of who is erased, or purged: told that it is gone, by a log that does not say who it was.
 
 Anybody may read the API, so anybody may have a copy, and whoever has one is to delete it, too. For that the log of
 changes has to name what went for as long as somebody may come back with a cursor. It does so in entries that only we
@@ -7,7 +7,7 @@ can read (streams/sealed.py), until they are forgotten like all others: see docs
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from secrets import token_hex
 
 from django.db.backends.utils import CursorWrapper
@@ -32,10 +32,11 @@ DELETE FROM streams_change earlier USING unnest(%s::text[]) AS gone (key)
 WHERE earlier.channel_id IS NOT DISTINCT FROM %s AND earlier.resource = %s AND earlier.key = gone.key
     AND earlier.sealed = ''
 """
-# Entries that name the viewer by their key. Who owns a channel is listed by it: that is no viewer.
+# Entries that name viewers. Who owns a channel is listed by it: that is no viewer.
 TAKE_NAMED = """
 DELETE FROM streams_change
-WHERE sealed = '' AND resource <> 'channels' AND (key = %(viewer)s OR starts_with(key, %(viewer)s || ':'))
+WHERE sealed = '' AND resource <> 'channels' AND (%(channel)s::bigint IS NULL OR channel_id = %(channel)s)
+    AND (split_part(key, ':', 1) = ANY(%(viewers)s) OR whose = ANY(%(viewers)s))
 RETURNING channel_id, resource, key
 """
 ADD_SEALED = """
@@ -58,9 +59,9 @@ def seal_written(cursor: CursorWrapper) -> None:
     _seal(cursor, cursor.fetchall())
 
 
-def seal_named(cursor: CursorWrapper, viewer_id: str) -> None:
-    """Seal every entry that has a viewer's id in its key."""
-    cursor.execute(TAKE_NAMED, {"viewer": viewer_id})
+def seal_named(cursor: CursorWrapper, viewers: Sequence[str], channel: int | None = None) -> None:
+    """Seal every entry that has one of these viewers' ids in it: of everywhere, or of one channel."""
+    cursor.execute(TAKE_NAMED, {"viewers": list(viewers), "channel": channel})
     _seal(cursor, cursor.fetchall())
 
 

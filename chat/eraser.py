@@ -245,7 +245,7 @@ class Eraser(Leaver):
             # Not by the ORM, which would look for rows to go with it in every table, without an index.
             cursor.execute(statements.DELETE_VIEWER, self._values(0))
             removed["viewers.Viewer"] += cursor.rowcount
-            copied.seal_named(cursor, self.viewer_id)
+            copied.seal_named(cursor, [self.viewer_id])
             removed["streams.Delivery"] += copied.forget_deliveries(cursor, self.viewer_id, self.mentions)
             removed.update(self._kept)
             done = {"steps_done": self.erasure.steps, "state": Progress.DONE, "finished_at": datetime.now(UTC)}

@@ -209,7 +209,7 @@ TABLES: dict[str, Entry] = {
     "streams.ApiRequest": Entry("requests with a key", {"method route": OURS}),
     "streams.Change": Entry(
         "notes of what changed",
-        {"key": FOUND, "resource": OURS, "sealed": MARK},
+        {"key whose": FOUND, "resource": OURS, "sealed": MARK},
     ),
     "streams.Webhook": Entry(
         "webhooks",

@@ -20,8 +20,8 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Q, QuerySet
 
+from chat import copied, folds, listfiles, personal
 from chat import erasestatements as statements
-from chat import folds, listfiles, personal
 from chat.leaving import MENTION, Leaver, names_of, path_to_channel, plain_tables
 from chat.mentions import Mentions
 from streams import audit, pages
@@ -339,6 +339,9 @@ def _purge_some(purge: Purge, group: Sequence[str]) -> None:
         list(Viewer.objects.select_for_update(no_key=True).filter(pk__in=still).order_by("pk").values_list("pk"))
         for viewer_id in still:
             removed += _Leaving(viewer_id, cursor).leave(channel)
+        # Whoever copied it is told so; who it was nobody can read there.
+        copied.seal_written(cursor)
+        copied.seal_named(cursor, still, channel)
         was = Purge.objects.select_for_update().get(pk=purge.pk)
         purge.viewers_done = was.viewers_done + len(still)
         purge.removed = dict(sorted((Counter(was.removed) + removed).items()))

@@ -1,6 +1,6 @@
 """Which rows the entries of the log of changes stand for: see streams/sync.py.
 
-Who is hidden, or shown again, is one entry, and changes every row of that viewer. New messages are no entries at all,
+Who is shown again is one entry, and brings every row of that viewer. New messages are no entries at all,
 for there may be twenty thousand a second: the log only has the minutes in which a transaction stored some, and each
 message says which transaction it was.
 """
@@ -11,23 +11,31 @@ from functools import partial
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, Exists, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Least
 
 from chat.models import ChatEvent, Redemption, ViewerEmote
 from streams import sync
-from viewers.models import Award, Profile, Standing, Summary, ViewSession
+from streams.models import Channel
+from viewers.models import Award, Profile, Standing, Summary, Viewer, ViewSession
+from viewers.visibility import people_in, shown_in
 
 STORED = "stored"
 """An entry of messages that were stored: its key is the minute, counted from 1970."""
+
+Keys = Callable[[Channel, str, datetime, str, int], list[str]]
 
 THINNED_AFTER = timedelta(minutes=30)
 """Of older entries only the newest of each minute may be left: it stands for all of that minute's messages then. They
 are thinned when they are twice as old (chat/tasks.py)."""
 
 
-def of_viewer(resource: str, channel_id: int) -> sync.OfViewer:
-    """The keys of a viewer's rows in a resource of a channel. Raises KeyError where rows are nobody's."""
-    return partial(OF_VIEWER[resource], channel_id)
+def of_viewer(resource: str, channel: Channel) -> sync.OfViewer:
+    """The keys of rows that say something else since a viewer is shown. Raises KeyError where rows are nobody's.
+
+    Of who is not shown, there are none: see viewers/gone.py.
+    """
+    return partial(OF_VIEWER[resource], channel)
 
 
 def messages(channel_id: int, since: sync.Cursor, most: int) -> sync.Changes:
@@ -35,61 +43,60 @@ def messages(channel_id: int, since: sync.Cursor, most: int) -> sync.Changes:
     return sync.changed(channel_id, "messages", since, most, many={STORED: partial(_stored, channel_id)})
 
 
-def _of_number(rows: QuerySet[Any]) -> Callable[[int, str, str, int], list[str]]:
-    """Keys of rows that have a number of ours."""
+def _by_key(rows: QuerySet[Any], first: str | int) -> Keys:
+    """Of rows that have a key of their own, of which each is later than `first`."""
 
-    def keys(channel_id: int, viewer: str, after: str, most: int) -> list[str]:
-        theirs = rows.filter(channel=channel_id, viewer=viewer, pk__gt=int(after or 0)).order_by("pk")
+    def keys(channel: Channel, viewer: str, _at: datetime, after: str, most: int) -> list[str]:
+        theirs = rows.filter(people_in(channel), channel=channel, viewer=viewer, pk__gt=after or first).order_by("pk")
         return [str(key) for key in theirs.values_list("pk", flat=True)[:most]]
 
     return keys
 
 
-def _of_name(rows: QuerySet[Any]) -> Callable[[int, str, str, int], list[str]]:
-    """Keys of rows that have an id of Twitch's."""
+def _events(channel: Channel, viewer: str, at: datetime, after: str, most: int) -> list[str]:
+    """What they did, and what was given to them: both name them.
 
-    def keys(channel_id: int, viewer: str, after: str, most: int) -> list[str]:
-        theirs = rows.filter(channel=channel_id, viewer=viewer, pk__gt=after).order_by("pk")
-        return list(theirs.values_list("pk", flat=True)[:most])
-
-    return keys
-
-
-def _events(channel_id: int, viewer: str, after: str, most: int) -> list[str]:
-    """What they did, and what was given to them: both name them."""
-    theirs = ChatEvent.objects.filter(channel=channel_id, viewer=viewer, pk__gt=after)
-    given = ChatEvent.objects.filter(channel=channel_id, recipient_id=viewer, pk__gt=after).exclude(recipient_id="")
+    What was given to somebody who is hidden stays with who gave it, and names them no more. What was given after they
+    hid never did, and is not told anew: that would say to whom it was.
+    """
+    of_channel = ChatEvent.objects.filter(channel=channel, pk__gt=after)
+    theirs = of_channel.filter(people_in(channel), viewer=viewer)
+    themselves = Viewer.objects.filter(pk=viewer)
+    hid_at = Least(Value(at, DateTimeField()), Subquery(themselves.values("hidden_at")))
+    are_named = Q(Exists(themselves.filter(shown_in(channel, "pk"))))
+    given = of_channel.filter(are_named | Q(occurred_at__lt=hid_at), recipient_id=viewer).exclude(recipient_id="")
     found = [rows.order_by("pk").values_list("pk", flat=True)[:most] for rows in (theirs, given)]
     return sorted({key for keys in found for key in keys})[:most]
 
 
-def _usage(channel_id: int, viewer: str, after: str, most: int) -> list[str]:
+def _usage(channel: Channel, viewer: str, _at: datetime, after: str, most: int) -> list[str]:
     last = int(after.partition(":")[2] or 0)
-    theirs = ViewerEmote.objects.filter(channel=channel_id, viewer=viewer, emote__gt=last).order_by("emote")
-    return [f"{viewer}:{emote}" for emote in theirs.values_list("emote", flat=True)[:most]]
+    theirs = ViewerEmote.objects.filter(people_in(channel), channel=channel, viewer=viewer, emote__gt=last)
+    return [f"{viewer}:{emote}" for emote in theirs.order_by("emote").values_list("emote", flat=True)[:most]]
 
 
-def _awards(channel_id: int, viewer: str, after: str, most: int) -> list[str]:
-    theirs = Award.objects.filter(channel=channel_id, viewer=viewer).values_list("achievement", "level")
-    keys = sorted(f"{viewer}:{achievement}:{level}" for achievement, level in theirs)
+def _awards(channel: Channel, viewer: str, _at: datetime, after: str, most: int) -> list[str]:
+    theirs = Award.objects.filter(people_in(channel), channel=channel, viewer=viewer)
+    earned = theirs.values_list("achievement", "level")
+    keys = sorted(f"{viewer}:{achievement}:{level}" for achievement, level in earned)
     return [key for key in keys if key > after][:most]
 
 
-def _themselves(*tables: QuerySet[Any]) -> Callable[[int, str, str, int], list[str]]:
+def _themselves(*tables: QuerySet[Any]) -> Keys:
     """The one row that a viewer has, under their own id, where there is anything of them in one of these."""
 
-    def keys(channel_id: int, viewer: str, after: str, most: int) -> list[str]:
-        are_any = (rows.filter(channel=channel_id, viewer=viewer).exists() for rows in tables)
-        return [viewer] if not after and any(are_any) else []
+    def keys(channel: Channel, viewer: str, _at: datetime, after: str, most: int) -> list[str]:
+        theirs = (rows.filter(shown_in(channel), channel=channel, viewer=viewer) for rows in tables)
+        return [viewer] if not after and any(rows.exists() for rows in theirs) else []
 
     return keys
 
 
-OF_VIEWER: Mapping[str, Callable[[int, str, str, int], list[str]]] = {
+OF_VIEWER: Mapping[str, Keys] = {
     "viewers": _themselves(Standing.objects.filter(period="all")),
     "profiles": _themselves(Profile.objects.all(), Summary.objects.all()),
-    "sessions": _of_number(ViewSession.objects.all()),
-    "redemptions": _of_name(Redemption.objects.all()),
+    "sessions": _by_key(ViewSession.objects.all(), 0),
+    "redemptions": _by_key(Redemption.objects.all(), ""),
     "events": _events,
     "usage": _usage,
     "awards": _awards,

@@ -7,15 +7,16 @@ from typing import Any
 from django.db.models import Max
 from django.utils.dateparse import parse_datetime
 
-from chat.api.events import Events, Redemptions
+from chat.api.events import TRACES, Events, Redemptions
 from chat.api.profiles import Awards, Profiles
 from chat.models import ChatEvent
 from streams.api.resources import Resource, Row
 from streams.api.streams import Segments, Streams
 from streams.models import Channel, Delivery, StreamSegment
-from streams.sync import VISIBILITY, Entry
+from streams.sync import VISIBILITY, Choice, Entry, note_choice
 from streams.webhooks.events import GONE, KNOWN, Found, disguised
-from viewers.models import Profile, Summary, Viewer, ViewerTotal
+from viewers.gone import gone_from
+from viewers.models import Profile, Summary, Viewer
 from viewers.visibility import shown_in
 
 # In which event a kind is told; all others that the API tells are `chat.other`.
@@ -201,8 +202,10 @@ class OfWhoIsHidden:
 
     def found(self, channel: Channel, entries: Sequence[Entry]) -> Iterable[Found]:
         latest = {entry.place.key: entry for entry in entries if not entry.sealed}
-        hidden = _hidden(channel, set(latest))
-        for key in (key for key in latest if key in hidden):
+        chosen: dict[str, Choice] = {}
+        for entry in latest.values():
+            note_choice(chosen, entry)
+        for key in gone_from(channel, chosen, with_bots=True, traces=TRACES):
             event_id = f"{GONE}.{latest[key].place.xid}.{disguised(key)}"
             yield Found(GONE, event_id, key, latest[key].at, latest[key], key)
 
@@ -227,16 +230,6 @@ class OfWhoIsErased(OfWhoIsHidden):
             if key not in shown:
                 event_id = f"{GONE}.{entry.at:%Y%m%d}.{disguised(key)}"
                 yield Found(GONE, event_id, key, entry.at, entry, is_secret=True)
-
-
-def _hidden(channel: Channel, viewers: set[str]) -> set[str]:
-    """Those of them who were seen here and are not shown. Where pages are opt-in, only who ever had one."""
-    seen = ViewerTotal.objects.filter(channel=channel, viewer__in=viewers).values("viewer")
-    known = Viewer.objects.filter(pk__in=seen)
-    if not channel.is_open:
-        known = known.filter(profiles__channel=channel)
-    shown = known.filter(shown_in(channel, "pk")).values("pk")
-    return set(known.exclude(pk__in=shown).values_list("pk", flat=True))
 
 
 def _time(text: str) -> datetime:

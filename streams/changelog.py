@@ -7,7 +7,7 @@ that is another than before, is found by EXCEPT and not by a join, since Postgre
 number of rows it sees first, and a join planned for one row never ends with a hundred thousand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db.migrations import RunSQL
 
@@ -89,4 +89,34 @@ CREATE TRIGGER {name} AFTER UPDATE OF {", ".join(columns)} ON {table} FOR EACH R
     EXECUTE FUNCTION {name}();
 """,
         f"DROP TRIGGER {name} ON {table}; DROP FUNCTION {name}();",
+    )
+
+
+def replaced_by(name: str, statements: Mapping[str, str], before: Mapping[str, str]) -> RunSQL:
+    """Let the triggers of a function that `statement_triggers` made do something else; `before` is what they did."""
+    anew = _STATEMENT.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+    return RunSQL(anew.format(name=name, **statements), anew.format(name=name, **before))
+
+
+def whose_is_deleted(table: str, resource: str) -> RunSQL:
+    """Log also whose a deleted row was. For a table whose rows have an `id`, and a viewer or none."""
+    name = f"log_{table}_deleted"
+    return RunSQL(
+        f"""
+CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO streams_change (channel_id, resource, key, whose)
+    SELECT channel_id, '{resource}', id, coalesce(viewer_id, '') FROM old_rows;
+    RETURN NULL;
+END $$;
+DROP TRIGGER log_{table}_delete ON {table};
+CREATE TRIGGER log_{table}_delete AFTER DELETE ON {table} REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION {name}();
+""",
+        f"""
+DROP TRIGGER log_{table}_delete ON {table};
+DROP FUNCTION {name}();
+CREATE TRIGGER log_{table}_delete AFTER DELETE ON {table} REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION log_{table}();
+""",
     )

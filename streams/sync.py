@@ -5,12 +5,15 @@ row of which resource it was. Postgres gives numbers when transactions begin to 
 a reader never takes the newest. It takes what is older than every transaction that still goes on (`xmin`): whatever
 commits later has a number at or above that, and is there when the reader comes back with it.
 
-The log says only that a row changed. What it is now says the row: one that is gone, or that nobody may see any more, is
-told as deleted. So an entry that is told twice, or late, does no harm.
+The log says only that a row changed. What it is now says the row, so an entry that is told twice, or late, does no
+harm. Rows of a viewer who is not shown are told to nobody, not even as deleted: that there is something new of somebody
+who hid is theirs to know. That they are shown no more is told as the viewer, and whoever has a copy deletes all of it.
 
     cursor = begin()                                   # before the first page of a full listing is read
     ...                                                # the listing, which may take long
     changes = changed(channel.pk, "sessions", cursor, 200, of_viewer)   # again with changes.next until is_all
+    rows = resource.find(channel, changes.keys)
+    absent = resource.absent(channel, [key for key in changes.keys if key not in rows], changes.written)
 
 See docs/decisions/sync.md. Nothing is told of transactions that are still open, so a test that looks at its own writes
 needs real commits (`django_db(transaction=True)`).
@@ -24,20 +27,25 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple, Self
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from django.db import connection
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import salted_hmac
 
 from streams.models import ChangeMark
 from streams.sealed import unseal
 
-VERSION = 1
-MAC_BYTES = 12
+VERSION = 2
+PADDED_TO = 64
+"""Bytes: how long a key is should not be seen."""
 LONGEST = 2000
 """Letters of a cursor."""
 SALT = "streams.sync"
 
 VISIBILITY = "visibility"
 """An entry of who is shown: it stands for every row of that viewer, in every resource."""
+EVERYWHERE = "*"
+"""At the end of an arm: of every channel."""
 ANEW = "anew"
 """An entry of what changed for everybody at once: whoever has a copy fetches all of it again. Its key is the resource,
 or nothing for all of them."""
@@ -79,39 +87,64 @@ class Cursor(NamedTuple):
     """Which database it was given out by: numbers of transactions mean nothing in another one."""
 
     def written(self, channel_id: int | None, resource: str) -> str:
-        """As it is handed out: opaque, and of use for this list alone."""
+        """As it is handed out: of use for this list alone, and nobody can read it, for it may name who is not shown.
+
+        The same for the same place, or an answer would be another one each time.
+        """
         body = json.dumps([VERSION, self.database, *self.place], separators=(",", ":")).encode()
-        return urlsafe_b64encode(_mac(body, channel_id, resource) + body).decode().rstrip("=")
+        padded = body.ljust(-(-len(body) // PADDED_TO) * PADDED_TO)
+        return urlsafe_b64encode(_box().encrypt(padded, _list(channel_id, resource))).decode().rstrip("=")
 
     @classmethod
     def read(cls, text: str, channel_id: int | None, resource: str) -> Self:
         """One that was handed out. Raises Invalid for anything else."""
-        try:
-            raw = urlsafe_b64decode(text[:LONGEST] + "=" * (-len(text) % 4))
-        except (NotBase64, ValueError) as error:
-            raise Invalid(IS_NONE) from error
-        mac, body = raw[:MAC_BYTES], raw[MAC_BYTES:]
-        if len(text) > LONGEST or not constant_time_compare(mac, _mac(body, channel_id, resource)):
+        if len(text) > LONGEST:
             raise Invalid(IS_NONE)
+        try:
+            raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            body = _box().decrypt(raw, _list(channel_id, resource))
+        except (NotBase64, ValueError, InvalidTag) as error:
+            raise Invalid(IS_NONE) from error
         version, database, *place = json.loads(body)
         if version != VERSION:
             raise Invalid(IS_NONE)
         return cls(Place(*place), database)
 
 
+class Choice(NamedTuple):
+    """What the log says of whether a viewer is shown; that itself is for the viewer's own row to say."""
+
+    at: datetime
+    """When it was written last."""
+    is_here: bool
+    """Whether it is about this channel alone."""
+
+
+class Written(NamedTuple):
+    """What the log says beside which rows changed."""
+
+    chosen: Mapping[str, Choice]
+    """Viewers who are shown since, or no longer are."""
+    whose: Mapping[str, str]
+    """The viewers of rows that were deleted, where their keys do not say it."""
+    sealed: frozenset[str]
+    """Those of the keys that are of somebody whose rows were taken out by us."""
+
+
 class Changes(NamedTuple):
     """A page of what changed, oldest change first; each row once."""
 
     keys: list[str]
-    """Which rows, as the resource names them. Those that are there and visible changed, the others are gone."""
+    """Which rows, as the resource names them. What they are now says the resource: see `Resource.absent`."""
     next: Cursor
     """To come back with: at once unless `is_all`, else later."""
     is_all: bool
+    written: Written
 
 
-OfViewer = Callable[[str, str, int], list[str]]
-"""(viewer, after, most): the keys of this viewer's rows in a resource of a channel, in one order, from behind `after`
-("" for the first) on."""
+OfViewer = Callable[[str, datetime, str, int], list[str]]
+"""(viewer, at, after, most): the keys of a channel's rows in a resource that say something else because this viewer
+is shown since then, or is no more; in one order, from behind `after` ("" for the first) on."""
 
 
 class Entry(NamedTuple):
@@ -121,10 +154,11 @@ class Entry(NamedTuple):
     at: datetime
     """When its transaction began."""
     sealed: str = ""
+    whose: str = ""
 
     @property
     def resource(self) -> str:
-        return self.place.arm.rstrip("*")
+        return self.place.arm.removesuffix(EVERYWHERE)
 
     @property
     def keys(self) -> list[str]:
@@ -174,7 +208,7 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
 # One stretch of the log: its index gives the entries in order, those of one row in one transaction once.
 _ARM = """
 (
-    SELECT xid, key, max(sealed) AS sealed, min(at) AS at, %s::text AS arm FROM streams_change
+    SELECT xid, key, max(sealed) AS sealed, max(whose) AS whose, min(at) AS at, %s::text AS arm FROM streams_change
     WHERE {channel} AND resource = %s AND (xid, key) >= (%s, %s) AND xid < %s
     GROUP BY xid, key ORDER BY xid, key LIMIT %s
 )
@@ -241,8 +275,8 @@ def changed(
     """The next rows of a resource that changed, came or went since; at most `most` of them.
 
     `channel_id` is None for the list of channels. With `of_viewer`, whose page is shown matters in this resource: who
-    is hidden, or shown again, changes all of their rows in it. `many` has further resources of the log, whose entries
-    stand for rows of this one. Where it is not all, fewer keys than `most`, even none, may have been found. Three
+    is shown again brings all of their rows. `many` has further resources of the log, whose entries stand for rows of
+    this one. Where it is not all, fewer keys than `most`, even none, may have been found. Three
     queries, and one for each of a few viewers. Raises SyncAnew and Invalid.
     """
     now = _now()
@@ -258,7 +292,8 @@ def changed(
         page.rows |= look([entry for entry in entries if entry.resource == name], start, most + 1)
     if is_all := page.take(entries) and len(entries) < enough:
         page.place = Place(now.xmin)
-    return Changes(list(page.keys), Cursor(page.place, now.database), is_all)
+    cursor = Cursor(page.place, now.database)
+    return Changes(list(page.keys), cursor, is_all, Written(page.chosen, page.whose, frozenset(page.sealed)))
 
 
 def log_of(channel_id: int, resources: Sequence[str], start: Place, most: int) -> Log:
@@ -292,6 +327,9 @@ class Page:
 
     def __init__(self, start: Place, most: int, of_viewer: OfViewer | None) -> None:
         self.keys: dict[str, None] = {}
+        self.chosen: dict[str, Choice] = {}
+        self.whose: dict[str, str] = {}
+        self.sealed: set[str] = set()
         self.rows: dict[Place, list[Row]] = {}
         self.place = start
         self._most = most
@@ -312,7 +350,12 @@ class Page:
         rows = self._rows_of(entry, after, room)
         if rows is None:
             return False
-        self.keys |= dict.fromkeys(row.key for row in rows[:room])
+        told = [row.key for row in rows[:room]]
+        self.keys |= dict.fromkeys(told)
+        if entry.sealed:
+            self.sealed.update(told)
+        elif entry.whose:
+            self.whose |= dict.fromkeys(told, entry.whose)
         are_all = len(rows) <= room
         self.place = entry.place._replace(after=None if are_all else rows[room - 1].after)
         return are_all
@@ -328,7 +371,15 @@ class Page:
         if self._of_viewer is None or self._expanded == EXPANDED_AT_ONCE:
             return None
         self._expanded += 1
-        return [Row(key, key) for key in self._of_viewer(entry.place.key, after, room + 1)]
+        note_choice(self.chosen, entry)
+        return [Row(key, key) for key in self._of_viewer(entry.place.key, entry.at, after, room + 1)]
+
+
+def note_choice(chosen: dict[str, Choice], entry: Entry) -> None:
+    """Add what an entry says of who is shown to what is known of it."""
+    key, is_here = entry.place.key, not entry.place.arm.endswith(EVERYWHERE)
+    known = chosen.get(key, Choice(entry.at, is_here))
+    chosen[key] = Choice(max(known.at, entry.at), known.is_here or is_here)
 
 
 def _unsealed(sealed: str) -> list[str]:
@@ -346,11 +397,13 @@ def _entries(arms: Iterable[tuple[str, int | None]], start: Place, until: int, m
     values: list[Any] = []
     for resource, channel in arms:
         selects.append(_ARM.format(channel="channel_id IS NULL" if channel is None else "channel_id = %s"))
-        values += [f"{resource}*" if channel is None else resource, *([] if channel is None else [channel])]
+        values += [f"{resource}{EVERYWHERE}" if channel is None else resource, *([] if channel is None else [channel])]
         values += [resource, start.xid, start.key, until, most]
     with connection.cursor() as cursor:
         cursor.execute(IN_ORDER.format(arms=" UNION ALL ".join(selects)), [*values, most])
-        return [Entry(Place(xid, key, arm), at, sealed) for xid, key, sealed, at, arm in cursor.fetchall()]
+        return [
+            Entry(Place(xid, key, arm), at, sealed, whose) for xid, key, sealed, whose, at, arm in cursor.fetchall()
+        ]
 
 
 def _now() -> Now:
@@ -380,5 +433,9 @@ def _check(channel_id: int | None, resource: str, since: Cursor, now: Now) -> No
                 raise SyncAnew(FOR_ALL)
 
 
-def _mac(body: bytes, channel_id: int | None, resource: str) -> bytes:
-    return salted_hmac(f"{SALT} {channel_id} {resource}", body, algorithm="sha256").digest()[:MAC_BYTES]
+def _box() -> AESSIV:
+    return AESSIV(salted_hmac(SALT, "", algorithm="sha512").digest())
+
+
+def _list(channel_id: int | None, resource: str) -> list[bytes]:
+    return [f"{channel_id} {resource}".encode()]

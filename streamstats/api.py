@@ -19,12 +19,12 @@ from viewers.api import Sessions, Viewers
 from viewers.api.search import Search
 
 
-def changes(resource: Resource, channel_id: int, since: sync.Cursor, most: int) -> sync.Changes:
+def changes(resource: Resource, channel: Any, since: sync.Cursor, most: int) -> sync.Changes:
     """What changed of a resource: the log of changes knows of viewers only who is shown, and of messages only when."""
     if resource.name == Messages.name:
-        return synced.messages(channel_id, since, most)
-    of_viewer = synced.of_viewer(resource.logged, channel_id) if resource.is_of_viewers else None
-    return sync.changed(channel_id, resource.logged, since, most, of_viewer)
+        return synced.messages(channel.pk, since, most)
+    of_viewer = synced.of_viewer(resource.logged, channel) if resource.is_of_viewers else None
+    return sync.changed(channel.pk if channel else None, resource.logged, since, most, of_viewer)
 
 
 def _list(resource: Resource, base: type[ListView] = ListView, *, is_of_channel: bool = True) -> type[ListView]:

@@ -14,7 +14,7 @@ from streams.api.fields import INT_DIGITS, are_numbers, known_ids
 from streams.api.resources import Filters, Order, Resource, Row
 from streams.api.rowvalues import are_one_of
 from streams.models import Channel
-from viewers.api import LONGEST_ID, VIEWER
+from viewers.api import LONGEST_ID, VIEWER, OfViewers
 from viewers.visibility import people_in
 
 EMOTE = "Our id of an emote."
@@ -93,13 +93,13 @@ class UsageFilters(Filters):
     emote = NumberFilter(field_name="emote", min_value=1, max_value=LARGEST, decimal_places=0, help_text=EMOTE)
 
 
-class Usage(Resource):
+class Usage(OfViewers):
     name = "usage"
     about = "How often each viewer used each emote, of all time, as of the last five minutes. With `emote`: most first."
     serializer = UsageSerializer
     filters = UsageFilters
     order = (Order("viewer_id"), Order("emote_id"))
-    is_of_viewers = True
+    is_named_by_viewer = True
     columns: ClassVar[dict[str, Any]] = {
         "id": Concat("viewer_id", Value(":"), Cast("emote_id", CharField()), output_field=CharField()),
         "viewer": "viewer_id",

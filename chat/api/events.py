@@ -11,7 +11,8 @@ from chat.models import ChatEvent, ModerationEvent, Redemption
 from streams.api.fields import are_numbers, known_ids
 from streams.api.resources import Filters, Order, Resource, Row, between
 from streams.models import Channel, Scope
-from viewers.api import LONGEST_ID, VIEWER
+from viewers import gone
+from viewers.api import LONGEST_ID, VIEWER, OfViewers
 from viewers.models import Viewer
 from viewers.visibility import people_in, shown_in
 
@@ -44,6 +45,14 @@ TOLD = {
 """The kinds that everybody in chat was told of. Who followed, or let a subscription end, is nobody else's business."""
 
 
+TRACES = (
+    *gone.COUNTED,
+    gone.Trace(ChatEvent.objects.all(), "occurred_at"),
+    gone.Trace(Redemption.objects.all(), "redeemed_at"),
+)
+"""What tells of viewers in a channel: who raids it, or spends points, may never be counted in it."""
+
+
 class EventSerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     kind = serializers.ChoiceField(list(TOLD.items()))
@@ -59,14 +68,14 @@ class EventFilters(Filters):
     viewer = CharFilter(field_name="viewer", max_length=LONGEST_ID, help_text=VIEWER)
 
 
-class Events(Resource):
+class Events(OfViewers):
     name = "events"
     about = "Subscriptions, gifts, raids and more, each once, the newest first. Nobody's words are in it."
     serializer = EventSerializer
     filters = EventFilters
     slow_filters = frozenset({"kind"})
     order = (Order("occurred_at", falls=True), Order("id"))
-    is_of_viewers = True
+    traces = TRACES
     columns: ClassVar[dict[str, Any]] = {
         "id": "id",
         "kind": "kind",
@@ -101,7 +110,10 @@ class Events(Resource):
         """Those that chat was told of here: what only EventSub tells of a subscription, its viewer did not share."""
         unshared = Q(kind="sub") & ~Q(told_by="")
         public = Q(same_as="", source_channel_id="", kind__in=TOLD) & ~unshared
-        return public & (Q(viewer=None) | Q(people_in(channel)))
+        return public & self.may_be_told(channel)
+
+    def may_be_told(self, channel: Channel) -> Q:
+        return Q(viewer=None) | Q(people_in(channel))
 
     def of_keys(self, keys: Iterable[str]) -> Q:
         return Q(pk__in=known_ids(keys))
@@ -124,14 +136,14 @@ class RedemptionFilters(Filters):
     status = ChoiceFilter(field_name="status", choices=Redemption.Status.choices)
 
 
-class Redemptions(Resource):
+class Redemptions(OfViewers):
     name = "redemptions"
     about = "Channel points that viewers spent, the newest first. Points count unless it was canceled."
     serializer = RedemptionSerializer
     filters = RedemptionFilters
     slow_filters = frozenset({"reward", "status"})
     order = (Order("redeemed_at", falls=True), Order("id"))
-    is_of_viewers = True
+    traces = TRACES
     columns: ClassVar[dict[str, Any]] = {
         "id": "id",
         "viewer": "viewer_id",

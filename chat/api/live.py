@@ -5,12 +5,12 @@ for each channel and process looks whether the log went on, whenever the ingest 
 every few seconds, and wakes whoever listens; each reads on from its own place, so nobody waits for a slow one. Those
 who are at the same place share what was read.
 
-Rows are told as the API has them when they are read. Who hid meanwhile is told as deleted.
+Rows are told as the API has them when they are read. Who hid meanwhile is told as gone, and nothing of what is theirs.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -23,7 +23,7 @@ from django.utils import timezone
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from chat.api.events import Events, Redemptions
+from chat.api.events import TRACES, Events, Redemptions
 from chat.api.profiles import Awards
 from chat.doors import Doors, Full
 from chat.livefeed import HEARTBEAT_SECONDS, PAUSE_SECONDS, RETRY_SECONDS, LiveEmote, LiveFeed
@@ -37,10 +37,10 @@ from streams.api.resources import Resource, Row
 from streams.api.streams import Streams
 from streams.api.views import ApiView, since_of
 from streams.models import ApiKey, Channel
-from streams.sync import Cursor, Entry, Place
+from streams.sync import Choice, Cursor, Entry, Place, Written
 from streams.visitors import visitor_of
 from viewers.api import Viewers
-from viewers.models import ViewerTotal
+from viewers.gone import gone_from
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +66,9 @@ TOO_MANY = {
     HTTPStatus.SERVICE_UNAVAILABLE: "Too many feeds are open just now. Try again in a minute.",
 }
 
+Words = tuple[str, Row]
+"""The name of an event, and what it tells."""
+
 T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]
 readers = ThreadPoolExecutor(2, thread_name_prefix="live-log")
@@ -90,24 +93,19 @@ class Stretch(NamedTuple):
 
 
 def read(channel: Channel, database: str, start: Place) -> Stretch:
-    """The next events of a channel. At most eight queries."""
+    """The next events of a channel. Few queries, however many they are."""
     found = sync.log_of(channel.pk, FOLLOWED, start, MOST)
     named = _last_of_each(found.entries, start)
-    keys: dict[str, list[str]] = {}
-    for resource, key in named:
-        keys.setdefault(resource, []).append(key)
-    if sync.VISIBILITY in keys:
-        keys[sync.VISIBILITY] = _seen(channel, keys[sync.VISIBILITY])
-    rows = {resource: _rows(channel, resource, some) for resource, some in keys.items() if resource in TOLD}
-    events = []
-    for (resource, key), place in named.items():
-        if resource not in TOLD:
-            told = ("anew", {"resource": key or None})
-        elif resource == sync.VISIBILITY and key not in keys[resource]:
-            continue
-        else:
-            told = _told(resource, key, rows[resource].get(key))
-        events.append(Told(place, _event(*told, Cursor(place, database).written(channel.pk, NAME))))
+    words: dict[tuple[str, str], Words] = {}
+    for resource in TOLD:
+        if keys := [key for name, key in named if name == resource]:
+            words |= _told(channel, resource, keys, found.entries)
+    words |= {(name, key): ("anew", {"resource": key or None}) for name, key in named if name == sync.ANEW}
+    events = [
+        Told(place, _event(*words[of], Cursor(place, database).written(channel.pk, NAME)))
+        for of, place in named.items()
+        if of in words
+    ]
     # Whoever was told something stands behind it, as all others who were: so they go on together.
     last = found.entries[-1].place if found.entries else start
     return Stretch(events, last, found.is_all)
@@ -127,20 +125,43 @@ def _last_of_each(entries: list[Entry], start: Place) -> dict[tuple[str, str], P
     return last
 
 
-def _seen(channel: Channel, viewers: list[str]) -> list[str]:
-    """Those who were ever seen in this channel: who hides everywhere is nobody's business elsewhere."""
-    seen = ViewerTotal.objects.filter(channel=channel, viewer__in=viewers)
-    return list(seen.values_list("viewer", flat=True))
-
-
-def _rows(channel: Channel, resource: str, keys: list[str]) -> dict[str, Row]:
-    asked = TOLD[resource][1]
-    return {asked.key_of(row): row for row in asked.find(channel, keys)}
-
-
-def _told(resource: str, key: str, row: Row | None) -> tuple[str, Row]:
+def _told(
+    channel: Channel, resource: str, keys: Sequence[str], entries: Sequence[Entry]
+) -> dict[tuple[str, str], Words]:
+    """What is told of rows; nothing of those of whoever is not shown."""
     name, asked = TOLD[resource]
-    return (name, row) if row else ("deleted", {"resource": asked.name, "id": key})
+    rows = {asked.key_of(row): row for row in asked.find(channel, keys)}
+    told: dict[tuple[str, str], Words] = {(resource, key): (name, row) for key, row in rows.items()}
+    if resource == sync.VISIBILITY:
+        gone = gone_from(channel, _choices(entries), traces=TRACES)
+        return told | {(resource, key): ("gone", {"viewer": key}) for key in gone if key not in rows}
+    # One by one, each where it stands in the log: viewers who are gone have entries of their own.
+    absent = asked.absent(channel, [key for key in keys if key not in rows], _deleted(entries, resource))
+    deleted: dict[tuple[str, str], Words] = {
+        (resource, key): ("deleted", {"resource": asked.name, "id": key}) for key in absent.deleted
+    }
+    return told | deleted | _gone(resource, keys, absent.gone)
+
+
+def _choices(entries: Sequence[Entry]) -> dict[str, Choice]:
+    chosen: dict[str, Choice] = {}
+    for entry in entries:
+        if entry.resource == sync.VISIBILITY and not entry.sealed:
+            sync.note_choice(chosen, entry)
+    return chosen
+
+
+def _deleted(entries: Sequence[Entry], resource: str) -> Written:
+    """What the log says of rows of a resource that are not there any more."""
+    of_resource = [entry for entry in entries if entry.resource == resource]
+    sealed = frozenset(key for entry in of_resource if entry.sealed for key in entry.keys)
+    return Written({}, {entry.place.key: entry.whose for entry in of_resource if entry.whose}, sealed)
+
+
+def _gone(resource: str, keys: Sequence[str], viewers: Sequence[str]) -> dict[tuple[str, str], Words]:
+    """Of whom rows were taken out by us: told where the last of them stands."""
+    last = {key.partition(":")[0]: key for key in keys}
+    return {(resource, last[viewer]): ("gone", {"viewer": viewer}) for viewer in viewers}
 
 
 def _event(name: str, data: Mapping[str, Any], cursor: str = "") -> bytes:

@@ -14,12 +14,12 @@ from chat.boards import MEASURES, Board, Mark
 from chat.summaries import page as summaries
 from streams.api.fields import are_numbers, known_ids
 from streams.api.problems import invalid
-from streams.api.resources import Filters, Order, Page, Place, Resource, Row, moment
+from streams.api.resources import Filters, Order, Page, Place, Row, moment
 from streams.api.rowvalues import are_one_of
 from streams.models import Channel
 from streamstats.lib import periods
 from streamstats.lib.periods import ALL_TIME, Period
-from viewers.api import LONGEST_ID, VIEWER
+from viewers.api import LONGEST_ID, VIEWER, OfViewers
 from viewers.models import Award, Claim, Profile, Standing, Summary, WikiRevision
 from viewers.visibility import people_in, shown_in
 
@@ -49,12 +49,13 @@ class ProfileSerializer(serializers.Serializer[Any]):
     summary = SummarySerializer(allow_null=True, help_text="Of viewers who agreed to one.")
 
 
-class Profiles(Resource):
+class Profiles(OfViewers):
     name = "profiles"
     about = "The pages of viewers that have words: a text, a summary, or both, as the page shows them."
     serializer = ProfileSerializer
     order = (Order("viewer_id"),)
-    is_of_viewers = True
+    is_named_by_viewer = True
+    has_bots = True
     id_field = "viewer"
     columns: ClassVar[dict[str, Any]] = {}
     example: ClassVar[Row] = {
@@ -141,14 +142,14 @@ class AwardFilters(Filters):
     achievement = ChoiceFilter(field_name="achievement", choices=[(each.key, each.name) for each in ACHIEVEMENTS])
 
 
-class Awards(Resource):
+class Awards(OfViewers):
     name = "awards"
     about = "Achievements that viewers earned, level by level, each with when it was."
     serializer = AwardSerializer
     filters = AwardFilters
     slow_filters = frozenset({"achievement"})
     order = (Order("viewer_id"), Order("achievement"), Order("level"))
-    is_of_viewers = True
+    is_named_by_viewer = True
     columns: ClassVar[dict[str, Any]] = {
         "id": Concat(
             "viewer_id", Value(":"), "achievement", Value(":"), Cast("level", CharField()), output_field=CharField()
@@ -204,14 +205,14 @@ class BoardFilters(Filters):
     )
 
 
-class Leaderboards(Resource):
+class Leaderboards(OfViewers):
     name = "leaderboards"
     log_name = "viewers"
     about = "Who did most of something in a period, as of the last five minutes. Bots have no place."
     serializer = LineSerializer
     filters = BoardFilters
     order = (Order("place"),)
-    is_of_viewers = True
+    is_named_by_viewer = True
     id_field = "viewer"
     columns: ClassVar[dict[str, Any]] = {}
     example: ClassVar[Row] = {"place": 1, "viewer": "1001", "value": 72000}

@@ -91,16 +91,46 @@ def test_what_is_shown_is_logged_when_it_changes():
         ("a summary", lambda: Summary.objects.filter(viewer=ann).update(state="hidden"), [(here, "profiles", ann)]),
         ("a recap", lambda: Summary.objects.exclude(stream=None).update(state="hidden"), [(here, "streams", "s-ann")]),
         ("a name", lambda: Viewer.objects.filter(pk=ann).update(display_name="Änn"), [(here, "viewers", ann)]),
-        ("hiding", lambda: Viewer.objects.filter(pk=ann).update(hidden_at=NOON), [(None, "visibility", ann)]),
         ("a bot", lambda: Viewer.objects.filter(pk=ann).update(is_bot=True), [(None, "visibility", ann)]),
-        ("hiding here", lambda: Profile.objects.update(visibility="hidden"), [(here, "visibility", ann)]),
+        ("hiding", lambda: Viewer.objects.filter(pk=ann).update(hidden_at=NOON), [(None, "visibility", ann)]),
         ("a bot here", lambda: Profile.objects.update(is_bot=True), [(here, "visibility", ann)]),
+        ("hiding here", lambda: Profile.objects.update(visibility="hidden"), [(here, "visibility", ann)]),
         ("summaries", lambda: SummaryPolicy.objects.update(is_on=True), [(here, "anew", "profiles")]),
     ]
     for name, change, expected in deeds:
         assert written(change) == expected, name
     for resource, row in (("segments", segment), ("samples", sample)):
         assert written(row.save) == [(here, resource, str(row.pk))]
+
+
+def test_what_somebody_hidden_chooses_beside_that_is_not_logged():
+    world = World()
+    Viewer.objects.filter(pk=world.ann.pk).update(hidden_at=NOON)
+    Profile.objects.update(visibility="hidden")
+    of_viewer: list[dict[str, Any]] = [{"hidden_at": NOON + HOUR}, {"stopped_at": NOON}, {"is_bot": True}]
+    of_page: list[dict[str, Any]] = [{"visibility": "removed"}, {"is_bot": True}]
+    for fields in of_viewer:
+        assert written(lambda: Viewer.objects.filter(pk=world.ann.pk).update(**fields)) == [], fields  # noqa: B023
+    for fields in of_page:
+        assert written(lambda: Profile.objects.update(**fields)) == [], fields  # noqa: B023
+    shown = written(lambda: Profile.objects.update(visibility=""))
+    assert shown == [("lantern", "visibility", world.ann.pk)]
+
+
+def test_where_pages_are_opt_in_only_those_who_had_asked_for_one_are_logged_when_they_hide():
+    world = World()
+    Channel.objects.filter(pk=world.channel.pk).update(page_policy="opt-in")
+    here = [("lantern", "visibility", world.ann.pk)]
+    chosen = [written(lambda: Profile.objects.update(visibility=each)) for each in ("hidden", "shown", "hidden")]  # noqa: B023
+    assert chosen == [[], here, here]
+
+
+def test_it_is_logged_whose_a_deleted_row_was():
+    world = World()
+    for rows, resource in ((ViewSession.objects, "sessions"), (Redemption.objects, "redemptions")):
+        Change.objects.all().delete()
+        rows.all().delete()
+        assert {*Change.objects.filter(resource=resource).values_list("whose", flat=True)} == {world.ann.pk}
 
 
 def test_sentences_of_a_summary_count_once_it_is_shown():

@@ -12,14 +12,19 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from chat import synced
+from chat.api.emotes import Usage
+from chat.api.events import Events, Redemptions
+from chat.api.messages import Messages
 from chat.ingest.store import Store
-from chat.models import Message, Redemption, Reward, ViewerEmote
+from chat.models import ChatEvent, Message, Redemption, Reward, ViewerEmote
 from chat.tests.crowd import make_emote
 from chat.tests.everything import NOON, TODAY
 from chat.tests.lines import privmsg, read
 from chat.tests.tables import channel as the_channel
 from streams import sync
+from streams.api.resources import Absent, Resource, moment
 from streams.models import Channel
+from streamstats.api import changes as changed_in
 from viewers.models import Profile, Viewer
 from viewers.visibility import shown_in
 
@@ -50,15 +55,25 @@ class Site:
 
     def redemptions(self) -> Copy:
         rows = Redemption.objects.filter(shown_in(self.channel), channel=self.channel)
-        return {pk: (status, cost) for pk, status, cost in rows.values_list("pk", "status", "cost")}
+        told = rows.values_list("pk", "viewer", "status", "cost")
+        return {pk: {"viewer": viewer, "status": status, "cost": cost} for pk, viewer, status, cost in told}
 
     def usage(self) -> Copy:
         rows = ViewerEmote.objects.filter(shown_in(self.channel), channel=self.channel)
-        return {f"{viewer}:{emote}": uses for viewer, emote, uses in rows.values_list("viewer", "emote", "uses")}
+        told = rows.values_list("viewer", "emote", "uses")
+        return {f"{viewer}:{emote}": {"viewer": viewer, "uses": uses} for viewer, emote, uses in told}
+
+    def events(self) -> Copy:
+        rows = ChatEvent.objects.filter(shown_in(self.channel), channel=self.channel)
+        shown = set(Viewer.objects.filter(shown_in(self.channel, "pk")).values_list("pk", flat=True))
+        return {
+            each.pk: {"viewer": each.viewer_id, "recipient": each.recipient_id if each.recipient_id in shown else None}
+            for each in rows
+        }
 
     def messages(self) -> Copy:
-        rows = Message.objects.filter(channel=self.channel)
-        return {pk: (text, at) for pk, text, at in rows.values_list("pk", "text", "removed_at")}
+        rows = Message.objects.filter(channel=self.channel).values_list("pk", "text", "removed_at")
+        return {pk: {"text": text, "removed_at": moment(at)} for pk, text, at in rows}
 
     # What writers do
 
@@ -94,6 +109,15 @@ class Site:
             update_fields=["uses"],
         )
 
+    def give(self, rng: random.Random) -> None:
+        """Somebody a subscription, or take it back."""
+        number = rng.randrange(30)
+        ChatEvent.objects.filter(pk=f"g{number}").delete()
+        if rng.random() < 0.7:
+            giver, given = rng.sample(self.people, 2)
+            event = {"channel": self.channel, "viewer": giver, "kind": "subgift", "recipient_id": given.pk}
+            ChatEvent.objects.create(id=f"g{number}", occurred_at=timezone.now(), **event)
+
     def say(self, rng: random.Random) -> None:
         at = NOON + timedelta(seconds=rng.randrange(120))
         some = list(Message.objects.filter(sent_at__gte=at).order_by("pk").values_list("pk", flat=True)[:5])
@@ -108,7 +132,7 @@ class Site:
     def choose(self, rng: random.Random) -> None:
         viewer = rng.choice(self.people)
         if rng.random() < 0.5:
-            Viewer.objects.filter(pk=viewer.pk).update(hidden_at=rng.choice([None, NOON]))
+            Viewer.objects.filter(pk=viewer.pk).update(hidden_at=rng.choice([None, timezone.now()]))
         else:
             Profile.objects.update_or_create(
                 channel=self.channel, viewer=viewer, defaults={"visibility": rng.choice(["", "hidden", "removed"])}
@@ -147,7 +171,7 @@ def write(site: Site, deed: Callable[[random.Random], None], rng: random.Random)
         if rng.random() < 0.5:
             site.wait_for_others(rng.randrange(1, 5))
         # Two who change the same rows wait in turn, as jobs do for the lock of a channel.
-        cursor.execute("SELECT pg_advisory_xact_lock(1, hashtext(%s))", [deed.__name__])
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [deed.__name__])
         for _ in range(rng.randrange(1, 4)):
             deed(rng)
         if rng.random() < 0.2:
@@ -197,41 +221,54 @@ def wait_for(threads: list[threading.Thread], done: threading.Event) -> None:
 class Copier:
     """Keeps a copy of one resource, as somebody would who only has the API."""
 
-    def __init__(self, site: Site, resource: str, look: Callable[[], Copy], most: int) -> None:
-        self.resource, self.most, self._look, self._site = resource, most, look, site
+    def __init__(self, site: Site, resource: Resource, look: Callable[[], Copy], most: int) -> None:
+        self.resource, self.most, self.look, self._site = resource, most, look, site
         self._cursor = sync.begin()  # before the listing
         self.copy = look()
         self.places: list[sync.Place] = [self._cursor.place]
-        self.told = 0
+        self.told = self.gone = 0
 
     def take(self) -> bool:
         """One page; whether it was the last one for now."""
-        channel = self._site.channel.pk
-        if self.resource == "messages":
-            changes = synced.messages(channel, self._cursor, self.most)
-        else:
-            of_viewer = synced.of_viewer(self.resource, channel)
-            changes = sync.changed(channel, self.resource, self._cursor, self.most, of_viewer)
+        channel, name = self._site.channel, self.resource.name
+        changes = changed_in(self.resource, channel, self._cursor, self.most)
         assert len(changes.keys) <= self.most
-        self.told += len(changes.keys)
-        now = self._look()
-        for key in changes.keys:
-            self.copy.pop(key, None)
-            if key in now:
-                self.copy[key] = now[key]
-        self._cursor = sync.Cursor.read(changes.next.written(channel, self.resource), channel, self.resource)
+        rows = {self.resource.key_of(row): row for row in self.resource.find(channel, changes.keys)}
+        absent = self.resource.absent(channel, [key for key in changes.keys if key not in rows], changes.written)
+        self._apply(rows, absent)
+        self._cursor = sync.Cursor.read(changes.next.written(channel.pk, name), channel.pk, name)
         self.places.append(self._cursor.place)
         return changes.is_all
+
+    def _apply(self, rows: Copy, absent: Absent) -> None:
+        for key, row in rows.items():
+            self.copy[key] = {name: row[name] for name in KEPT[self.resource.name]}
+        for key in absent.deleted:
+            self.copy.pop(key, None)
+        of_gone = [key for key, row in self.copy.items() if row.get("viewer") in absent.gone]
+        for key in of_gone:
+            del self.copy[key]
+        self.told += len(rows) + len(absent.deleted)
+        self.gone += len(absent.gone)
+
+
+KEPT: dict[str, tuple[str, ...]] = {
+    "redemptions": ("viewer", "status", "cost"),
+    "usage": ("viewer", "uses"),
+    "events": ("viewer", "recipient"),
+    "messages": ("text", "removed_at"),
+}
 
 
 def test_a_copy_kept_by_what_changed_is_what_is_there_however_writers_overlap():
     site = Site()
     copiers = [
-        Copier(site, "redemptions", site.redemptions, most=3),
-        Copier(site, "usage", site.usage, most=5),
-        Copier(site, "messages", site.messages, most=7),
+        Copier(site, Redemptions(), site.redemptions, most=3),
+        Copier(site, Usage(), site.usage, most=5),
+        Copier(site, Events(), site.events, most=4),
+        Copier(site, Messages(), site.messages, most=7),
     ]
-    deeds = (site.redeem, site.redeem, site.use, site.use, site.say, site.choose)
+    deeds = (site.redeem, site.redeem, site.use, site.use, site.give, site.give, site.say, site.choose)
     work = [lambda deed=deed, seed=seed: writer(site, deed, seed) for seed, deed in enumerate(deeds)]
     with writing(*work, lambda: chatter(site)) as are_done:
         while not are_done.is_set():
@@ -240,14 +277,15 @@ def test_a_copy_kept_by_what_changed_is_what_is_there_however_writers_overlap():
     for copier in copiers:
         while not copier.take():
             pass
-        assert copier.copy == copier._look(), copier.resource
-        assert copier.told > 50, copier.resource
+        assert copier.copy == copier.look(), copier.resource.name
+        assert copier.told > 50, copier.resource.name
+        assert (copier.gone > 5) == copier.resource.is_of_viewers
         assert [place[:3] for place in copier.places] == sorted(place[:3] for place in copier.places)
 
 
 def test_a_transaction_that_ends_later_than_its_successors_is_told_when_it_ends():
     site = Site()
-    cursor, of_viewer = sync.begin(), synced.of_viewer("redemptions", site.channel.pk)
+    cursor, of_viewer = sync.begin(), synced.of_viewer("redemptions", site.channel)
     is_written, may_end = threading.Event(), threading.Event()
 
     def slow() -> None:

@@ -152,14 +152,14 @@ def test_events_come_as_the_api_has_them(world):
     assert f'"id":"{world.ann.pk}:days:1"' in told
 
 
-def test_who_hides_is_deleted_and_none_of_theirs_is_told(world):
+def test_who_hides_is_gone_and_nothing_of_theirs_is_told(world):
     start = sync.begin()
-    world.redeem("r1")
+    world.redeem("r1", "r2")
     choices.hide(world.ann, world.channel)
+    Redemption.objects.filter(pk="r2").delete()
     told = b"".join(event.event for event in read(world.channel, start.database, start.place).events).decode()
-    assert '"resource":"redemptions","id":"r1"' in told
-    assert f'"resource":"viewers","id":"{world.ann.pk}"' in told
-    assert "event: redemption" not in told
+    assert told.count("event: ") == 1
+    assert f'event: gone\ndata: {{"viewer":"{world.ann.pk}"}}' in told
 
 
 def test_who_hides_everywhere_is_named_only_where_they_were_seen(world):
@@ -173,9 +173,10 @@ def test_who_hides_everywhere_is_named_only_where_they_were_seen(world):
 
 def test_a_stretch_is_few_queries_however_much_is_in_it(world, django_assert_max_num_queries):
     start = sync.begin()
-    make_somebody(world.channel, "bea")
-    world.redeem(*(f"r{n}" for n in range(30)))
-    choices.hide(world.ann)
+    bea = make_somebody(world.channel, "bea")
+    world.redeem(*(f"r{n}" for n in range(40)))
+    Redemption.objects.filter(pk__in=["r1", "r2"]).delete()
+    choices.hide(bea)
     with django_assert_max_num_queries(12):
         assert len(read(world.channel, start.database, start.place).events) > 30
 

@@ -18,6 +18,7 @@ from rest_framework import serializers
 
 from streams.models import Channel, Scope
 from streams.statement import Given, GivenChannel, Statement
+from streams.sync import Written
 
 LOOKED = 2048
 """Rows that are looked at for one page where nearly none may be shown or is asked for."""
@@ -92,6 +93,15 @@ def between(column: str) -> Callable[[type[Filters]], type[Filters]]:
     return decorate
 
 
+class Absent(NamedTuple):
+    """What whoever has a copy deletes."""
+
+    deleted: list[str]
+    """Rows, by their keys."""
+    gone: list[str]
+    """Viewers of whom every row goes."""
+
+
 class Resource:
     """One kind of thing, of one channel at a time."""
 
@@ -120,6 +130,10 @@ class Resource:
     @property
     def logged(self) -> str:
         return self.log_name or self.name
+
+    @property
+    def tells_who_is_gone(self) -> bool:
+        return self.is_of_viewers and self.syncs
 
     # What subclasses say.
 
@@ -152,6 +166,10 @@ class Resource:
 
     def check_sync(self, asked: Filters) -> None:
         """Raise a Problem for filters that do not narrow what changed."""
+
+    def absent(self, channel: Any, keys: Sequence[str], written: Written) -> Absent:
+        """What is told of rows that changed and are not among those that are told now."""
+        return Absent(list(keys), [])
 
     # What everybody asks.
 

@@ -53,8 +53,8 @@ WHEN = {
 }
 PAGING = "Go on with `next` until it is null: a page may be shorter than asked for, even empty."
 SYNCING = (
-    "Keep `since` of the last page, and come back with `?since=` to be told what changed: rows as they are now, and "
-    "the ids of those that are gone."
+    "Keep `since` of the last page, and come back with `?since=` to be told what changed: rows as they are now, the "
+    "ids of those that were deleted, and, where rows are of viewers, of whom every row is to be deleted."
 )
 
 
@@ -134,8 +134,10 @@ class ApiSchema(AutoSchema):
                 {
                     "results": type(one)(many=True),
                     "deleted": serializers.ListField(
-                        child=serializers.CharField(), help_text="With `since`: the ids of what is gone, or not shown."
+                        child=serializers.CharField(),
+                        help_text="With `since`: the ids of what was deleted, or is not asked for.",
                     ),
+                    **(_gone() if resource.tells_who_is_gone else {}),
                     "next": serializers.CharField(allow_null=True, help_text="The address of the next page."),
                     "since": serializers.CharField(
                         allow_null=True, help_text="To come back with. Null but on the last page."
@@ -143,7 +145,8 @@ class ApiSchema(AutoSchema):
                 },
             )
             since = EXAMPLE_OF_SINCE if resource.syncs else None
-            example = {"results": [resource.example], "deleted": [], "next": None, "since": since}
+            gone: dict[str, list[str]] = {"gone": []} if resource.tells_who_is_gone else {}
+            example = {"results": [resource.example], "deleted": [], **gone, "next": None, "since": since}
         else:
             body, example = one, resource.example
         told = OpenApiExample(self.view.operation, value=example, response_only=True)
@@ -158,6 +161,11 @@ class ApiSchema(AutoSchema):
 
 
 EXAMPLE_OF_SINCE = "vXn0tB9Zq1r7mY2kWzEsImQ5NzE2YiIsNzUzMSwiIiwiIixudWxsXQ"
+
+
+def _gone() -> dict[str, serializers.ListField]:
+    about = "With `since`: Twitch ids of viewers who are shown no more. Delete every row of theirs."
+    return {"gone": serializers.ListField(child=serializers.CharField(), help_text=about)}
 
 
 def _problem(status: int) -> OpenApiResponse:

@@ -155,13 +155,13 @@ class Nowhere(ApiView):
         raise Http404
 
 
-Look = Callable[[Resource, int | None, sync.Cursor, int], sync.Changes]
+Look = Callable[[Resource, Any, sync.Cursor, int], sync.Changes]
 """What changed of a resource, of a channel, since then: at most so many rows."""
 
 
-def changes(resource: Resource, channel_id: int | None, since: sync.Cursor, most: int) -> sync.Changes:
+def changes(resource: Resource, channel: Channel | None, since: sync.Cursor, most: int) -> sync.Changes:
     """What changed of what is no viewer's."""
-    return sync.changed(channel_id, resource.logged, since, most)
+    return sync.changed(channel.pk if channel else None, resource.logged, since, most)
 
 
 class ListView(ApiView):
@@ -196,6 +196,7 @@ class ListView(ApiView):
         return {
             "results": _only(page.rows, fields),
             "deleted": [],
+            **({"gone": []} if resource.tells_who_is_gone else {}),
             "next": _link(request, cursor=str(following)) if following else None,
             "since": None if following else begun,
         }
@@ -244,24 +245,28 @@ def _changed(
     fields: list[str],
     most: int,
 ) -> Answer:
-    """What changed since the client was last told: rows as they are now, and the ids of those that are gone."""
+    """What changed since the client was last told: rows as they are now, the ids of those that were deleted, and of
+    viewers who are shown no more.
+    """
     if "cursor" in request.GET:
         raise invalid({"since": ["Pages of changes are asked for with `since` alone, and not with a cursor."]})
     resource.check_sync(asked)
     channel_id = channel.pk if channel else None
     try:
         since = since_of(request.GET["since"], channel_id, resource.logged)
-        changes = look(resource, channel_id, since, most)
+        changes = look(resource, channel, since, most)
     except sync.Invalid as error:
         raise Problem(400, str(error), "invalid_cursor") from error
     except sync.SyncAnew as error:
         raise Problem(410, str(error), "sync_anew") from error
     rows = resource.find(channel, changes.keys, asked)
     told = {resource.key_of(row) for row in rows}
+    absent = resource.absent(channel, [key for key in changes.keys if key not in told], changes.written)
     cursor = changes.next.written(channel_id, resource.logged)
     return {
         "results": _only(rows, fields),
-        "deleted": [key for key in changes.keys if key not in told],
+        "deleted": absent.deleted,
+        **({"gone": absent.gone} if resource.tells_who_is_gone else {}),
         "next": None if changes.is_all else _link(request, since=cursor),
         "since": cursor if changes.is_all else None,
     }

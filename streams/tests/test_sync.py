@@ -1,5 +1,6 @@
 """Cursors, times, and how long the log of changes is kept."""
 
+from base64 import urlsafe_b64decode
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from django.db import connection
 
 from streams import changekeeping, sync
 from streams.models import Change, ChangeMark, Channel
-from streams.sync import Cursor, Place
+from streams.sync import Choice, Cursor, Place
 from streams.tests.cast import make_channel
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,6 +98,18 @@ def test_a_cursor_that_was_changed_is_invalid():
         changed_text = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
         with pytest.raises(sync.Invalid):
             Cursor.read(changed_text, 1, "things")
+
+
+def test_nobody_reads_in_a_cursor_which_row_it_stands_at():
+    begun = sync.begin()
+    texts = [begun._replace(place=Place(9, key, "things")).written(1, "things") for key in ("1001:77", "1002:778899")]
+    assert not [text for text in texts if b"100" in urlsafe_b64decode(text + "==")]
+    assert len({len(text) for text in texts}) == 1
+
+
+def test_the_same_place_is_the_same_cursor():
+    begun = sync.begin()
+    assert begun.written(1, "things") == begun.written(1, "things")
 
 
 def test_a_cursor_of_another_database_asks_to_sync_anew():
@@ -196,7 +209,7 @@ def test_a_page_is_four_queries(django_assert_max_num_queries):
         assert len(sync.changed(channel.pk, "things", cursor, 200, lambda *_: []).keys) == 50
 
 
-def test_a_viewer_who_hides_changes_all_of_their_rows_page_by_page():
+def test_a_viewer_who_is_shown_again_brings_all_of_their_rows_page_by_page():
     channel = make_channel()
     cursor = sync.begin()
     log("ann", channel=channel, resource="visibility")
@@ -204,7 +217,7 @@ def test_a_viewer_who_hides_changes_all_of_their_rows_page_by_page():
     log("ann", resource="visibility")
     rows = [f"row{n}" for n in range(5)]
 
-    def of_viewer(viewer: str, after: str, most: int) -> list[str]:
+    def of_viewer(viewer: str, _at: datetime, after: str, most: int) -> list[str]:
         assert viewer == "ann"
         return [row for row in rows if row > after][:most]
 
@@ -215,7 +228,7 @@ def test_a_viewer_who_hides_changes_all_of_their_rows_page_by_page():
     assert [key for page in pages for key in page.keys] == [*rows, "later", *rows]
 
 
-def test_many_who_hide_at_once_take_more_pages_and_not_more_queries(django_assert_max_num_queries):
+def test_many_who_choose_at_once_take_more_pages_and_not_more_queries(django_assert_max_num_queries):
     channel = make_channel()
     cursor = sync.begin()
     log(*(f"v{n:02}" for n in range(20)), channel=channel, resource="visibility")
@@ -223,6 +236,19 @@ def test_many_who_hide_at_once_take_more_pages_and_not_more_queries(django_asser
     is_all = False
     while not is_all:
         with django_assert_max_num_queries(12):
-            page = sync.changed(channel.pk, "things", cursor, 100, lambda v, after, most: [] if after else [f"of-{v}"])
+            page = sync.changed(channel.pk, "things", cursor, 100, lambda viewer, *_: [f"of-{viewer}"])
         told, is_all, cursor = told + page.keys, page.is_all, page.next
     assert told == [f"of-v{n:02}" for n in range(20)]
+
+
+def test_it_is_told_whose_deleted_rows_were_and_who_chose_something():
+    channel = make_channel()
+    cursor = sync.begin()
+    log("row1", channel=channel, whose="ann")
+    log("bea", channel=channel, resource="visibility")
+    log("bea", resource="visibility")
+    log("cid", resource="visibility")
+    written = sync.changed(channel.pk, "things", cursor, 100, lambda *_: []).written
+    assert written.whose == {"row1": "ann"}
+    of_bea, of_cid = (Change.objects.filter(key=key).latest("at").at for key in ("bea", "cid"))
+    assert written.chosen == {"bea": Choice(of_bea, is_here=True), "cid": Choice(of_cid, is_here=False)}

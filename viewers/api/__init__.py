@@ -1,22 +1,64 @@
 """Viewers, who watched when, and finding somebody, as the API tells of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from django.db.models import FilteredRelation, Q, QuerySet
+from django.db.models import Case, FilteredRelation, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django_filters import CharFilter
 from rest_framework import serializers
 
 from streams.api.fields import are_numbers, known_ids
 from streams.api.problems import invalid
-from streams.api.resources import Filters, Order, Resource, Row, between
+from streams.api.resources import Absent, Filters, Order, Resource, Row, between
 from streams.models import Channel, PresenceSource
+from streams.sync import Written
+from viewers import gone
 from viewers.models import ViewerTotal, ViewSession
 from viewers.visibility import people_in, shown_in
 
 LONGEST_ID = 32
 VIEWER = "Twitch's id of a viewer."
+
+
+class OfViewers(Resource):
+    """Rows of viewers who may not be shown. Of those who are not, nobody is told that there is anything new."""
+
+    is_of_viewers = True
+    is_named_by_viewer: ClassVar[bool] = False
+    """Whether the log calls its rows by their viewer's id, or by what begins with that and a colon."""
+    has_bots: ClassVar[bool] = False
+    """Whether bots are in it."""
+    traces: ClassVar[Sequence[gone.Trace]] = gone.COUNTED
+    """What says that somebody was in it before."""
+
+    def may_be_told(self, channel: Channel) -> Q:
+        """Of which rows the viewers are shown, whatever else keeps a row out of the list."""
+        return self.shown(channel)
+
+    def absent(self, channel: Channel, keys: Sequence[str], written: Written) -> Absent:
+        erased: set[str] = set()
+        if self.is_named_by_viewer:
+            of_viewers = {key: key.partition(":")[0] for key in keys}
+            shown = gone.shown_of(channel, known_ids(of_viewers.values()), with_bots=self.has_bots) if keys else set()
+            deleted = [key for key in keys if of_viewers[key] in shown]
+            # What was taken out by us was told before. Which row it was says what they did, maybe after they hid.
+            erased = {of_viewers[key] for key in keys if key in written.sealed} - shown
+        else:
+            untold = self._untold(channel, keys, written) if keys else set()
+            deleted = [key for key in keys if key not in untold]
+        hidden = gone.gone_from(channel, written.chosen, with_bots=self.has_bots, traces=self.traces)
+        return Absent(deleted, sorted(erased | set(hidden)))
+
+    def _untold(self, channel: Channel, keys: Sequence[str], written: Written) -> set[str]:
+        """Keys of rows whose viewers are not shown: of those that are there, and of those that were deleted."""
+        is_told = Case(When(self.may_be_told(channel), then=Value(True)), default=Value(False))
+        there = self.rows(channel).filter(self.of_keys(keys)).annotate(is_told=is_told)
+        found = {str(key): told for key, told in there.values_list("pk", "is_told")}
+        hidden = {key for key, told in found.items() if not told}
+        deleted = {key: written.whose[key] for key in keys if key in written.whose and key not in found}
+        shown = gone.shown_of(channel, deleted.values(), with_bots=self.has_bots) if deleted else set()
+        return hidden | {key for key, viewer in deleted.items() if viewer and viewer not in shown}
 
 
 class ViewerSerializer(serializers.Serializer[Any]):
@@ -38,12 +80,12 @@ def _folded(measure: str) -> Coalesce:
     return Coalesce(f"folded__{measure}", 0)
 
 
-class Viewers(Resource):
+class Viewers(OfViewers):
     name = "viewers"
     about = "People who were seen in the channel, with what they did of all time: as of the last five minutes."
     serializer = ViewerSerializer
     order = (Order("viewer_id"),)
-    is_of_viewers = True
+    is_named_by_viewer = True
     columns: ClassVar[dict[str, Any]] = {
         "id": "viewer_id",
         "login": "viewer__login",
@@ -104,7 +146,7 @@ class SessionFilters(Filters):
     stream = CharFilter(field_name="stream", max_length=LONGEST_ID, help_text="Id of a stream.")
 
 
-class Sessions(Resource):
+class Sessions(OfViewers):
     name = "sessions"
     about = (
         "Visits: [started_at, ended_at) in which somebody was there while a stream was on air. Viewer by viewer, the "
@@ -113,7 +155,6 @@ class Sessions(Resource):
     serializer = SessionSerializer
     filters = SessionFilters
     order = (Order("viewer_id"), Order("started_at", falls=True), Order("id"))
-    is_of_viewers = True
     columns: ClassVar[dict[str, Any]] = {
         "id": "id",
         "viewer": "viewer_id",

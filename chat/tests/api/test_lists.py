@@ -6,14 +6,14 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from chat.models import ChatEvent, Emote, Reward, ViewerEmote
+from chat.models import ChatEvent, Emote, Redemption, Reward, ViewerEmote
 from chat.synced import STORED
 from chat.tests.api.test_resources import PARAMETERS, address
 from chat.tests.api.world import MINUTE, NOON, SHY, STREAM, WREN, bearer, make_rows, make_viewer, make_world, under
 from streams.api import keys, resources
 from streams.models import ApiKey, Change, Channel, Stream
 from streamstats.api import RESOURCES
-from viewers.models import Profile, ViewSession
+from viewers.models import Award, Profile, ViewSession
 
 pytestmark = pytest.mark.django_db
 
@@ -211,7 +211,7 @@ def test_a_cursor_of_changes_is_not_one_of_pages(client, world):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_changed_is_told_and_what_is_gone_or_hidden_is_deleted(client, redis_client):
+def test_what_changed_is_told_what_went_is_deleted_and_who_hid_is_gone(client, redis_client):
     world = make_world()
     begun = {
         name: client.get(address(name)).json()["since"]
@@ -223,19 +223,34 @@ def test_what_changed_is_told_and_what_is_gone_or_hidden_is_deleted(client, redi
     world.wren.hidden_at = NOON
     world.wren.save()
 
-    def changes(name):
+    def changes(name, *parts):
         answers = [client.get(address(name), {"since": begun[name]}).json()]
         while answers[-1]["next"]:
             answers.append(client.get(answers[-1]["next"]).json())
-        return [[row for answer in answers for row in answer[part]] for part in ("results", "deleted")]
+        return [[row for answer in answers for row in answer[part]] for part in parts]
 
-    streams, _ = changes("streams")
+    (streams,) = changes("streams", "results")
     assert [row["title"] for row in streams] == ["Bread, quickly"]
-    assert changes("events") == [[], ["e1"]]
-    for name, key in (("viewers", WREN), ("sessions", "1"), ("usage", f"{WREN}:1"), ("redemptions", "r1"),
-                      ("awards", f"{WREN}:days:1"), ("profiles", WREN), ("leaderboards", WREN)):  # fmt: skip
-        assert changes(name) == [[], [key]], name
-    assert changes("segments") == [[], []]
+    for name in begun.keys() & set(OF_VIEWERS):
+        assert changes(name, "results", "deleted", "gone") == [[], [], [WREN]], name
+    assert changes("segments", "results", "deleted") == [[], []]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_not_there_any_more_is_deleted(client, redis_client):
+    make_world()
+    deeds = {
+        "sessions": (ViewSession.objects.filter(pk=1), "1"),
+        "usage": (ViewerEmote.objects.filter(viewer=WREN), f"{WREN}:1"),
+        "redemptions": (Redemption.objects.filter(pk="r1"), "r1"),
+        "events": (ChatEvent.objects.filter(pk="e1"), "e1"),
+        "awards": (Award.objects.filter(viewer=WREN), f"{WREN}:days:1"),
+    }
+    for name, (rows, key) in deeds.items():
+        since = client.get(address(name)).json()["since"]
+        rows.delete()
+        answer = client.get(address(name), {"since": since}).json()
+        assert [answer[part] for part in ("results", "deleted", "gone")] == [[], [key], []], name
 
 
 @pytest.mark.django_db(transaction=True)
