@@ -209,8 +209,8 @@ def take(delivery_id: int, now: datetime) -> Outgoing | None:
         return None
     content = content_of(delivery)
     if content is None:
-        delivery.state, delivery.body, delivery.next_at = Delivery.State.GONE, None, None
-        delivery.save(update_fields=["state", "body", "next_at"])
+        delivery.state, delivery.body, delivery.answer, delivery.next_at = Delivery.State.GONE, None, "", None
+        delivery.save(update_fields=["state", "body", "answer", "next_at"])
         return None
     delivery.body = None if delivery.sealed else content
     delivery.attempts, delivery.tried_at, delivery.next_at = delivery.attempts + 1, now, now + LEASE
@@ -250,7 +250,9 @@ def settle(outgoing: Outgoing, answer: Answer, now: datetime) -> bool:
         delivery = Delivery.objects.select_for_update().filter(pk=outgoing.delivery).first()
         if webhook is None or delivery is None:
             return False
-        delivery.status, delivery.answer, delivery.problem = answer.status, answer.text, answer.problem
+        # A receiver may answer with what it was sent, and whom a sealed delivery names must stand nowhere in the clear.
+        delivery.answer = "" if delivery.sealed else answer.text
+        delivery.status, delivery.problem = answer.status, answer.problem
         delivery.took_ms = answer.took_ms
         is_given_up = (
             _settle_taken(webhook, delivery) if answer.is_taken else _settle_failed(webhook, delivery, answer, now)

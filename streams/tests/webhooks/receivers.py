@@ -56,6 +56,9 @@ class Receivers:
     async def _fail(self, request: web.Request) -> web.StreamResponse:
         return web.Response(status=500, text="<b>broken</b>\x00")
 
+    async def _echo(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(status=int(request.path.split("/")[2]), body=await request.read())
+
     async def _busy(self, request: web.Request) -> web.StreamResponse:
         return web.Response(status=429, headers={"Retry-After": "1200"})
 

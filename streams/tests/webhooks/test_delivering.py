@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 
 from streams import tasks
 from streams.models import Delivery, JobRun, Webhook
+from streams.sealed import seal
 from streams.webhooks import delivering, signing, telling
 from streams.webhooks.delivering import (
     AT_ONCE,
@@ -261,7 +262,20 @@ def test_what_is_not_for_everybody_any_more_is_not_sent(receivers, make_webhook,
     send_all(clock)
     assert [json.loads(got.body)["data"]["who"] for got in receivers.got] == ["bob"]
     gone = webhook.deliveries.get(key="a")
-    assert (gone.state, gone.body) == (State.GONE, None)
+    assert (gone.state, gone.body, gone.answer) == (State.GONE, None, "")
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_of_what_is_sealed_no_answer_is_kept_for_it_may_repeat_it(receivers, make_webhook, clock, notes, status):
+    webhook = make_webhook(receivers.url(f"echo/{status}"))
+    notes["1001"] = {"viewer": "1001"}
+    add_note(webhook, "", clock(), event_id="sealed", sealed=seal("1001"))
+    add_note(webhook, "1001", clock(), event_id="plain")
+    send_all(clock)
+    assert all(b"1001" in got.body for got in receivers.got)
+    kept = dict(webhook.deliveries.values_list("event_id", "answer"))
+    assert kept["sealed"] == ""
+    assert "1001" in kept["plain"]
 
 
 def test_a_delivery_that_is_deleted_while_it_is_sent_does_not_come_back(
