@@ -51,6 +51,10 @@ NOT_OF_SERVERS = tuple(
 SERVERS_V6 = ip_network("2000::/3")
 NAT64 = ip_network("64:ff9b::/96")
 
+# The same of a name that nobody knows and of one that only our network does: else whoever enters names could ask our
+# name server which machines there are, and where.
+NOT_PUBLIC = "{host} is not known to everybody on the internet. See whether it is written right, and public."
+
 
 class NotAllowed(OSError):
     """This address is not sent to; the message is a sentence that says why. An OSError, as of any failed connection."""
@@ -76,7 +80,8 @@ def check(url: str) -> URL:
     if port != HTTPS_PORT and port < FIRST_FREE_PORT:
         raise NotAllowed(f"Port {port} is not sent to. Take 443, or one above 1023.")
     if literal := _literal(host):
-        _must_be_public(literal)
+        if not is_public(literal):
+            raise NotAllowed(f"{literal} is not an address that everybody on the internet could reach.")
     elif "." not in host.rstrip("."):
         raise NotAllowed(f"{host} is not a name that everybody on the internet knows.")
     return parsed
@@ -114,11 +119,8 @@ class PublicNames(AbstractResolver):
     ) -> list[ResolveResult]:
         found = await asyncio.get_running_loop().run_in_executor(_look_ups(), look_up, host, port, family)
         addresses = [sockaddr[0] for _, _, _, _, sockaddr in found]
-        if not addresses:
-            raise NotAllowed(f"Nothing is known of {host}.")
-        if not settings.WEBHOOK_ALLOW_PRIVATE:
-            for address in addresses:
-                _must_be_public(_literal(address))
+        if not addresses or not all(_may_be_sent_to(address) for address in addresses):
+            raise NotAllowed(NOT_PUBLIC.format(host=host))
         return [
             ResolveResult(
                 hostname=host,
@@ -140,20 +142,20 @@ def look_up(host: str, port: int, family: int) -> Sequence[Any]:
     try:
         return socket.getaddrinfo(host, port, socket.AddressFamily(family), socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
-        raise NotAllowed(f"Nobody knows where {host} is.") from None
+        raise NotAllowed(NOT_PUBLIC.format(host=host)) from None
 
 
 def make_socket(addr_info: tuple[Any, ...]) -> socket.socket:
     """The socket for the very address that will be connected to: what was found before does not count here."""
     family, kind, proto, _, sockaddr = addr_info
-    if not settings.WEBHOOK_ALLOW_PRIVATE:
-        _must_be_public(_literal(str(sockaddr[0])))
+    if not _may_be_sent_to(str(sockaddr[0])):
+        raise NotAllowed(NOT_PUBLIC.format(host="The address"))
     return socket.socket(family, kind, proto)
 
 
-def _must_be_public(address: IPv4Address | IPv6Address | None) -> None:
-    if address is None or not is_public(address):
-        raise NotAllowed(f"{address} is not an address that everybody on the internet could reach.")
+def _may_be_sent_to(address: str) -> bool:
+    literal = _literal(address)
+    return settings.WEBHOOK_ALLOW_PRIVATE or (literal is not None and is_public(literal))
 
 
 def _literal(host: str) -> IPv4Address | IPv6Address | None:

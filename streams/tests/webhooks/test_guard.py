@@ -110,14 +110,30 @@ def test_a_name_that_stands_for_this_machine_is_refused_however_it_is_written(mo
 def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeypatch):
     names(monkeypatch, ["8.8.8.8", "10.0.0.1"], ["8.8.8.8", "::1"])
     for _ in range(2):
-        with pytest.raises(NotAllowed, match="could reach"):
+        with pytest.raises(NotAllowed, match="not known to everybody"):
             check_now("https://example.org/")
 
 
 def test_a_name_that_nobody_knows_is_refused_in_words(monkeypatch):
     names(monkeypatch, [])
-    with pytest.raises(NotAllowed, match=r"Nothing is known of example\.org"):
+    with pytest.raises(NotAllowed, match=r"example\.org is not known to everybody"):
         check_now("https://example.org/")
+
+
+def test_what_our_name_server_says_of_a_name_is_told_to_nobody(monkeypatch):
+    def unknown(*args):
+        raise socket.gaierror
+
+    def said():
+        with pytest.raises(NotAllowed) as refused:
+            check_now("https://vault.example.org/")
+        return str(refused.value)
+
+    names(monkeypatch, ["10.3.7.12"], ["8.8.8.8", "fd00::7"], [])
+    words = {said() for _ in range(3)}
+    monkeypatch.undo()
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert words == {said()}
 
 
 def test_a_name_server_that_keeps_silent_is_not_waited_for(monkeypatch):
@@ -135,7 +151,7 @@ def test_a_name_that_is_public_first_and_private_later_is_not_sent_to(monkeypatc
     check_now("https://example.org/")
     answer = send("https://example.org/")
     assert answer.status is None
-    assert "127.0.0.1 is not an address that everybody" in answer.problem
+    assert "example.org is not known to everybody" in answer.problem
 
 
 def test_the_socket_is_refused_even_if_every_look_before_it_was_deceived(monkeypatch):
@@ -143,14 +159,13 @@ def test_the_socket_is_refused_even_if_every_look_before_it_was_deceived(monkeyp
         return [{"hostname": host, "host": "127.0.0.1", "port": port, "family": socket.AF_INET, "proto": 0, "flags": 0}]
 
     monkeypatch.setattr(guard.PublicNames, "resolve", deceived)
-    answer = send("https://example.org/")
-    assert "127.0.0.1 is not an address that everybody" in answer.problem
+    assert send("https://example.org/").problem.startswith("The address is not known to everybody")
 
 
 def test_a_socket_for_a_literal_address_is_looked_at_too(monkeypatch):
     """No name is looked up for it, so nothing else would."""
     monkeypatch.setattr(guard, "check", URL)
-    assert "169.254.169.254 is not an address" in send("https://169.254.169.254/").problem
+    assert "not known to everybody" in send("https://169.254.169.254/").problem
 
 
 def test_where_the_guard_is_lifted_this_machine_may_be_sent_to(settings):
@@ -161,7 +176,7 @@ def test_where_the_guard_is_lifted_this_machine_may_be_sent_to(settings):
 def test_a_proxy_in_the_environment_is_not_asked(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1/")
     names(monkeypatch, ["10.0.0.1"])
-    assert "10.0.0.1" in send("https://example.org/").problem
+    assert "not known to everybody" in send("https://example.org/").problem
 
 
 def send(url):
