@@ -1,7 +1,7 @@
 """Migrations of tables that are written all the time.
 
-Whoever waits for the lock of a table holds up all who come after. So these wait for a moment only, let everybody by, and
-try again, until nobody is in the way.
+Whoever waits for the lock of a table holds up all who come after. So these wait for a moment only, let everybody by,
+and try again, until nobody is in the way.
 """
 
 import time
