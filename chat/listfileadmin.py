@@ -104,6 +104,8 @@ class ListFileAdmin(ScopedAdmin):
 
     @admin.display(description="state")
     def state_now(self, found: ListFile) -> str:
+        if listfiles.is_given_up(found):
+            return "given up"
         return "withdrawn" if found.withdrawn_at else found.get_state_display()
 
     def get_urls(self) -> list[Any]:
@@ -139,7 +141,7 @@ class ListFileAdmin(ScopedAdmin):
         context = {
             "file": found,
             "list": dict(LISTS).get(found.what, found.what),
-            "is_waiting": found.state in listfiles.OPEN,
+            "is_waiting": found.state != Progress.DONE and not listfiles.is_given_up(found),
             "may_fetch": listfiles.may_fetch(found, request.user),  # type: ignore[arg-type]
             "is_running": found.state == Progress.RUNNING,
         }

@@ -33,6 +33,7 @@ from streams.models import Channel, Stream
 from streams.reach import reach_of
 from streamstats.lib.spreadsheet import cell
 from viewers.models import ListFile, Progress, ViewerTotal, ViewSession
+from viewers.models.job import MOST_TRIES
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +48,13 @@ PATIENCE_S = 5.0
 """For one page of a search, which nobody waits for in front of a browser."""
 BEING_MADE = "A file is being made for you already. It is in the list of files when it is ready; then ask for the next."
 TOO_MANY = f"You asked for {MOST_A_DAY} files within a day. Please ask again tomorrow, or fetch one of those."
-OPEN = (Progress.WAITING, Progress.RUNNING, Progress.FAILED)
+TRIED_AGAIN = "Something went wrong; it is tried again within minutes."
+GIVEN_UP = (
+    f"Something went wrong {MOST_TRIES} times, so this file is given up. Ask for another one, of fewer days or words; if"
+    " that fails, too, tell whoever runs this site."
+)
+OPEN = Q(state__in=(Progress.WAITING, Progress.RUNNING)) | Q(state=Progress.FAILED, tries__lt=MOST_TRIES)
+"""Files that are there some time, unless they are given up."""
 # Unless it begins so, Excel reads a CSV file in an old alphabet, and shows nonsense for every name beyond it.
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -109,6 +116,9 @@ def make(file_id: int) -> str:
     """
     file = _wanted(file_id)
     while file is not None:
+        if file.tries >= MOST_TRIES:  # the worker was killed in the middle of the last one
+            _fail(file)
+            return "given up"
         try:
             return _made(file)
         except Overtaken:
@@ -117,7 +127,7 @@ def make(file_id: int) -> str:
 
 
 def _wanted(file_id: int) -> ListFile | None:
-    return ListFile.objects.select_related("channel").filter(pk=file_id, state__in=OPEN).first()
+    return ListFile.objects.select_related("channel").filter(OPEN, pk=file_id).first()
 
 
 def _made(file: ListFile) -> str:
@@ -135,22 +145,28 @@ def _made(file: ListFile) -> str:
         log.error("listfile.failed", file=file.pk, error=type(error).__name__)
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
-        again = "Something went wrong; it is tried again within minutes."
-        failed = {"state": Progress.FAILED, "file": "", "problem": again}
-        ListFile.objects.filter(pk=file.pk, file=file.file).update(**failed)
+        _fail(file)
         raise
     return f"{rows:,} rows, {size:,} bytes"
+
+
+def _fail(file: ListFile) -> None:
+    if file.file:
+        place(file.file).unlink(missing_ok=True)
+    problem = GIVEN_UP if file.tries >= MOST_TRIES else TRIED_AGAIN
+    failed = {"state": Progress.FAILED, "file": "", "problem": problem}
+    ListFile.objects.filter(pk=file.pk, file=file.file).update(**failed)
 
 
 def _begun(file: ListFile) -> Path:
     """Where to write it. The row names the file before it is there, so that it can be deleted whoever is killed."""
     if file.file:
         place(file.file).unlink(missing_ok=True)
-    begun: Values = {"file": f"{FOLDER}/{secrets.token_urlsafe(24)}.gz", "rows": 0}
+    begun: Values = {"file": f"{FOLDER}/{secrets.token_urlsafe(24)}.gz", "rows": 0, "tries": file.tries + 1}
     begun["expected"] = KINDS[file.what].about(file.channel, file.query)
-    if not ListFile.objects.filter(pk=file.pk, state__in=OPEN).update(state=Progress.RUNNING, **begun):
+    if not ListFile.objects.filter(OPEN, pk=file.pk).update(state=Progress.RUNNING, **begun):
         raise Overtaken
-    file.file = str(begun["file"])
+    file.file, file.tries = str(begun["file"]), begun["tries"]
     path = place(file.file)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path
@@ -207,6 +223,10 @@ def may_fetch(file: ListFile, user: User) -> bool:
     return is_there and is_in_time and file.asked_by_id == user.pk and reach_of(user).moderates(file.channel_id)
 
 
+def is_given_up(file: ListFile) -> bool:
+    return file.state == Progress.FAILED and file.tries >= MOST_TRIES
+
+
 def discard(files: QuerySet[ListFile]) -> int:
     """Delete files and their rows, the files first: a row without a file can be deleted again."""
     for name in files.exclude(file="").values_list("file", flat=True):
@@ -230,6 +250,7 @@ def withdraw(files: QuerySet[ListFile], now: datetime) -> None:
     files.filter(is_done & Q(withdrawn_at=None) | Q(state=Progress.RUNNING)).update(
         state=Case(When(is_done, then=F("state")), default=Value(Progress.WAITING)),
         withdrawn_at=Case(When(is_done, then=Value(now))),
+        tries=0,
     )
     unwanted = files.filter(Q(state=Progress.WAITING) | Q(withdrawn_at__isnull=False)).exclude(file="")
     names = list(unwanted.values_list("file", flat=True))
@@ -240,7 +261,7 @@ def withdraw(files: QuerySet[ListFile], now: datetime) -> None:
 
 def forget(now: datetime) -> int:
     """Delete what is past its time, and files that no row names; return how many rows they were."""
-    past = Q(expires_at__lt=now) | Q(asked_at__lt=now - KEPT_FOR, state__in=OPEN)
+    past = Q(expires_at__lt=now) | Q(asked_at__lt=now - KEPT_FOR) & ~Q(state=Progress.DONE)
     forgotten = discard(ListFile.objects.filter(past))
     named = set(ListFile.objects.exclude(file="").values_list("file", flat=True))
     folder = place(FOLDER)
@@ -252,8 +273,8 @@ def forget(now: datetime) -> int:
 
 
 def unfinished() -> list[int]:
-    """Those that wait, or that something went wrong with."""
-    return list(ListFile.objects.filter(state__in=OPEN).order_by("asked_at").values_list("pk", flat=True))
+    """Those that wait, or that something went wrong with, and that are not given up."""
+    return list(ListFile.objects.filter(OPEN).order_by("asked_at").values_list("pk", flat=True))
 
 
 # The lists

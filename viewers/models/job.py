@@ -36,6 +36,10 @@ class Purge(models.Model):
         return f"purge {self.pk} of {self.channel}"
 
 
+MOST_TRIES = 3
+"""As often a file is begun; then it is given up."""
+
+
 class ListFile(models.Model):
     """What a list of the administration shows, as a file for the one who asked for it."""
 
@@ -54,6 +58,7 @@ class ListFile(models.Model):
     expected = models.PositiveBigIntegerField(null=True, blank=True, help_text="About how many there are.")
     file = models.CharField(max_length=100, blank=True, help_text="Its name below the media folder.")
     size = models.PositiveBigIntegerField(default=0, help_text="Bytes.")
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="How often it was begun.")
     problem = models.TextField(blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     withdrawn_at = models.DateTimeField(
@@ -63,10 +68,10 @@ class ListFile(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            # One at a time for each person.
+            # One at a time for each person, until it is there or given up.
             models.UniqueConstraint(
                 fields=["asked_by"],
-                condition=models.Q(state__in=("waiting", "running", "failed")),
+                condition=models.Q(state__in=("waiting", "running")) | models.Q(state="failed", tries__lt=MOST_TRIES),
                 name="listfile_one_open",
             ),
         ]

@@ -213,6 +213,31 @@ def test_one_that_is_killed_or_failed_is_made_again(channel, moderator, monkeypa
     assert [path.name for path in (media / "lists").iterdir()] == [Path(file.file).name]
 
 
+def test_one_that_fails_again_and_again_is_given_up_and_bars_nobody(channel, moderator, monkeypatch, media, client):
+    file = listfiles.ask(moderator, channel, "messages", {}, "csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "find", lambda *_, **__: 1 / 0)
+        for left in (1, 1, 0):
+            with pytest.raises(ZeroDivisionError):
+                listfiles.make(file.pk)
+            assert len(listfiles.unfinished()) == left
+    assert listfiles.make(file.pk) == "not wanted any more"
+    client.force_login(moderator)
+    page = client.get(reverse("admin:viewers_listfile_change", args=[file.pk])).content.decode()
+    assert "given up. Ask for another one" in page
+    assert 'http-equiv="refresh"' not in page
+    assert made(moderator, channel, "messages").rows == 3
+
+
+def test_one_that_kills_its_worker_is_given_up_too(channel, moderator, media):
+    file = listfiles.ask(moderator, channel, "messages", {}, "csv")
+    ListFile.objects.update(state=Progress.RUNNING, tries=3, file="lists/half.gz")
+    (media / "lists").mkdir(parents=True)
+    (media / "lists" / "half.gz").write_bytes(b"half")
+    assert listfiles.make(file.pk) == "given up"
+    assert listfiles.unfinished() == list((media / "lists").iterdir()) == []
+
+
 def test_one_that_is_withdrawn_while_it_is_written_begins_again(channel, moderator, monkeypatch, media):
     file = listfiles.ask(moderator, channel, "messages", {}, "csv")
     find = search.find
