@@ -186,7 +186,11 @@ class WebhookAdmin(ScopedAdmin):
         if request.method != "POST":
             words = "It is sent like any other event, under the name webhook.test."
             return self._asked(request, webhook, ("Send a test?", words, "Send it"))
-        telling.tell_test(webhook, timezone.now())
+        try:
+            telling.tell_test(webhook, timezone.now())
+        except telling.StillWaits as problem:
+            messages.error(request, str(problem))
+            return HttpResponseRedirect(reverse("admin:streams_webhook_change", args=[webhook.pk]))
         self.note_deed(request, "test", webhook, {})
         return self._done(request, webhook, "The test is sent within a minute. What came of it is in what it was told.")
 

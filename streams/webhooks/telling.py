@@ -85,8 +85,16 @@ def tell(now: datetime) -> int:
     return made
 
 
+class StillWaits(Exception):
+    """A test of this webhook was not sent yet; the text is a sentence that says what to do."""
+
+
+@transaction.atomic
 def tell_test(webhook: Webhook, now: datetime) -> Delivery:
-    """A delivery that says nothing, for an owner who wants to see one arrive."""
+    """A delivery that says nothing, for an owner who wants to see one arrive. Raises StillWaits."""
+    Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)  # who asks twice at once asks one after the other
+    if webhook.deliveries.filter(event=TEST, state=Delivery.State.WAITING).exists():
+        raise StillWaits("A test of it waits already. See what came of it in what it was told, then send the next.")
     event_id = f"{TEST}.{now:%Y%m%d%H%M%S%f}"
     return Delivery.objects.create(webhook=webhook, event=TEST, event_id=event_id, happened_at=now, next_at=now)
 

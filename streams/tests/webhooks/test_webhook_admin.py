@@ -166,6 +166,18 @@ def test_a_test_waits_to_be_sent(owner, webhook):
     assert AuditEntry.objects.get().action == "webhook.test"
 
 
+def test_the_next_test_is_for_when_the_one_before_arrived(owner, webhook):
+    refused = [
+        "A test of it waits already" in owner.post(deed(webhook, "test"), follow=True).content.decode()
+        for _ in range(3)
+    ]
+    assert refused == [False, True, True]
+    assert Delivery.objects.count() == AuditEntry.objects.count() == 1
+    Delivery.objects.update(state="done")
+    owner.post(deed(webhook, "test"))
+    assert Delivery.objects.count() == 2
+
+
 @pytest.mark.parametrize("name", ["test", "rotate", "on", "off"])
 def test_looking_at_a_question_does_nothing(owner, webhook, name):
     assert owner.get(deed(webhook, name)).status_code == 200
