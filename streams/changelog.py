@@ -98,25 +98,18 @@ def replaced_by(name: str, statements: Mapping[str, str], before: Mapping[str, s
     return RunSQL(anew.format(name=name, **statements), anew.format(name=name, **before))
 
 
-def whose_is_deleted(table: str, resource: str) -> RunSQL:
-    """Log also whose a deleted row was. For a table whose rows have an `id`, and a viewer or none."""
-    name = f"log_{table}_deleted"
-    return RunSQL(
-        f"""
-CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO streams_change (channel_id, resource, key, whose)
-    SELECT channel_id, '{resource}', id, coalesce(viewer_id, '') FROM old_rows;
-    RETURN NULL;
-END $$;
-DROP TRIGGER log_{table}_delete ON {table};
-CREATE TRIGGER log_{table}_delete AFTER DELETE ON {table} REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION {name}();
-""",
-        f"""
-DROP TRIGGER log_{table}_delete ON {table};
-DROP FUNCTION {name}();
-CREATE TRIGGER log_{table}_delete AFTER DELETE ON {table} REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION log_{table}();
-""",
-    )
+def tell_whose(table: str, resource: str, shown: Sequence[str]) -> RunSQL:
+    """Log also whose a row is. For a table that was followed with these columns, has an `id`, and a viewer or none."""
+    log = f"""INSERT INTO streams_change (channel_id, resource, key, whose)
+    SELECT DISTINCT changed.channel_id, '{resource}', changed.id, coalesce(changed.viewer_id, '')
+    FROM {{rows}} changed;"""
+    was = f"{LOG} SELECT DISTINCT changed.channel_id, '{resource}', changed.id FROM {{rows}} changed;"
+    columns = ", ".join(shown)
+    rows = {
+        "inserted": "new_rows",
+        "updated": f"(SELECT {columns} FROM new_rows EXCEPT SELECT {columns} FROM old_rows)",
+        "deleted": "old_rows",
+    }
+    anew = {on: log.format(rows=each) for on, each in rows.items()}
+    before = {on: was.format(rows=each) for on, each in rows.items()}
+    return replaced_by(f"log_{table}", anew, before)

@@ -126,7 +126,7 @@ class Written(NamedTuple):
     chosen: Mapping[str, Choice]
     """Viewers who are shown since, or no longer are."""
     whose: Mapping[str, str]
-    """The viewers of rows that were deleted, where their keys do not say it."""
+    """The viewers of rows whose keys do not say it."""
     sealed: frozenset[str]
     """Those of the keys that are of somebody whose rows were taken out by us."""
 

@@ -136,7 +136,7 @@ def _told(
         gone = gone_from(channel, _choices(entries), traces=TRACES)
         return told | {(resource, key): ("gone", {"viewer": key}) for key in gone if key not in rows}
     # One by one, each where it stands in the log: viewers who are gone have entries of their own.
-    absent = asked.absent(channel, [key for key in keys if key not in rows], _deleted(entries, resource))
+    absent = asked.absent(channel, [key for key in keys if key not in rows], _written(entries, resource))
     deleted: dict[tuple[str, str], Words] = {
         (resource, key): ("deleted", {"resource": asked.name, "id": key}) for key in absent.deleted
     }
@@ -151,8 +151,8 @@ def _choices(entries: Sequence[Entry]) -> dict[str, Choice]:
     return chosen
 
 
-def _deleted(entries: Sequence[Entry], resource: str) -> Written:
-    """What the log says of rows of a resource that are not there any more."""
+def _written(entries: Sequence[Entry], resource: str) -> Written:
+    """What the log says of rows of a resource, beside that they changed."""
     of_resource = [entry for entry in entries if entry.resource == resource]
     sealed = frozenset(key for entry in of_resource if entry.sealed for key in entry.keys)
     return Written({}, {entry.place.key: entry.whose for entry in of_resource if entry.whose}, sealed)

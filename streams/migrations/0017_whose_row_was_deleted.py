@@ -1,4 +1,4 @@
-"""The log of changes says whose a deleted row was, where its key does not."""
+"""The log of changes says whose a row is, where its key does not."""
 
 from django.db import migrations, models
 
@@ -14,7 +14,7 @@ class Migration(PatientMigration):
             field=models.CharField(
                 blank=True,
                 db_default="",
-                help_text="The viewer of a row that was deleted, if not in its key.",
+                help_text="The viewer it is of, where the key does not say it.",
                 max_length=32,
             ),
         ),

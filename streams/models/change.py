@@ -37,7 +37,7 @@ class Change(models.Model):
     resource = models.CharField(max_length=24, db_collation="C")
     key = models.CharField(max_length=160, db_collation="C", help_text="Which row, as the API names it.")
     whose = models.CharField(
-        max_length=32, blank=True, db_default="", help_text="The viewer of a row that was deleted, if not in its key."
+        max_length=32, blank=True, db_default="", help_text="The viewer it is of, where the key does not say it."
     )
     sealed = models.TextField(
         blank=True, db_default="", help_text="The key of what was erased: only those who copy it may still be told."

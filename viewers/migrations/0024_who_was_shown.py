@@ -1,13 +1,15 @@
 """The log of changes says that somebody is shown, or no more, only where that is another than before.
 
-What somebody who is hidden chooses beside that is nobody's to see. It says whose a deleted session was, too: of who is
-not shown, nothing is told.
+What somebody who is hidden chooses beside that is nobody's to see. It says whose a session is, too: of who is not shown,
+nothing is told.
 """
 
 from django.db import migrations
 
-from streams.changelog import LOG, replaced_by, whose_is_deleted
+from streams.changelog import LOG, replaced_by, tell_whose
 from streams.patience import PatientMigration
+
+SESSION = ("id", "channel_id", "viewer_id", "stream_id", "started_at", "ended_at", "source", "ended_by")
 
 # Nothing that is decided about a page lets it be shown where pages are opt-in, but that its viewer asked for one.
 _DECIDED = f"""{LOG} SELECT DISTINCT decided.channel_id, 'visibility', decided.viewer_id
@@ -61,5 +63,5 @@ class Migration(PatientMigration):
                 "updated": f"{_WAS.format(rows=_WAS_OTHERWISE)};",
             },
         ),
-        whose_is_deleted("viewers_viewsession", "sessions"),
+        tell_whose("viewers_viewsession", "sessions", SESSION),
     ]

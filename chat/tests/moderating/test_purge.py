@@ -11,9 +11,11 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Q
 from redis import Redis
 
 from chat import purge
+from chat.api.emotes import Usage
 from chat.leaving import path_to_channel
 from chat.models import ChatEvent, ChatMinute, EmoteDay, Message
 from chat.personal import model_of, rows_of
@@ -21,8 +23,10 @@ from chat.tests.lines import DAY, privmsg
 from chat.tests.tables import counters
 from chat.tests.test_erasure import RIGHT, PowerCutError, recounted
 from chat.tests.wholesite import EVENING, PERSON, WholeSite
-from streams.models import AuditEntry, ChannelDay, ChannelTotal
+from streams import sync
+from streams.models import AuditEntry, Change, ChannelDay, ChannelTotal
 from streams.tests.cast import make_channel
+from streamstats.api import changes
 from viewers.models import Profile, Progress, Purge, Viewer, ViewerName, ViewerTotal, ViewSession
 from viewers.tests.cast import make_viewer
 
@@ -103,6 +107,21 @@ def test_everything_of_theirs_in_the_channel_goes(site):
     assert [row for row in counters()["viewer days"] if row[1] != PERSON] == others
     assert not ChatEvent.objects.filter(channel=site.example, recipient_id=PERSON).exists()
     assert recounted() == RIGHT
+
+
+def test_who_copied_it_is_told_and_the_log_does_not_say_in_the_clear_who_it_was(site):
+    here = Change.objects.filter(channel=site.example)
+    names = Q(key=PERSON) | Q(key__startswith=f"{PERSON}:") | Q(whose=PERSON)
+    assert here.filter(names).exists()
+    cursor = sync.begin()
+    usage = Usage().rows(site.example).filter(viewer=PERSON).count()
+    elsewhere = Change.objects.filter(names, channel=site.another).count()
+    purged(site)
+    assert not here.filter(names).exists()
+    assert Change.objects.filter(names, channel=site.another).count() == elsewhere
+    told = changes(Usage(), site.example, cursor, 200)
+    assert len([key for key in told.keys if key.startswith(f"{PERSON}:")]) == usage > 0
+    assert set(told.keys) == told.written.sealed
 
 
 def test_killed_anywhere_it_goes_on(site):
