@@ -328,6 +328,22 @@ PARTS = (
         lambda subject: Q(user__in=subject.users),
     ),
     Part(
+        "api_keys",
+        "streams.ApiKey",
+        "Keys of the API that you made, and the address that is told about them. The keys themselves are not kept.",
+        lambda subject: Q(made_by__in=subject.users),
+        "made_at",
+        "digest made_by replaced_by",
+    ),
+    Part(
+        "webhooks",
+        "streams.Webhook",
+        "Addresses that you had told of what happens in a channel, and who is written to about that.",
+        lambda subject: Q(made_by__in=subject.users),
+        "made_at",
+        "secret old_secret made_by told_until",
+    ),
+    Part(
         "channels_you_moderate",
         "streams.ChannelModerator",
         "Where Twitch says that you are a moderator.",

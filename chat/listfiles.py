@@ -50,8 +50,8 @@ BEING_MADE = "A file is being made for you already. It is in the list of files w
 TOO_MANY = f"You asked for {MOST_A_DAY} files within a day. Please ask again tomorrow, or fetch one of those."
 TRIED_AGAIN = "Something went wrong; it is tried again within minutes."
 GIVEN_UP = (
-    f"Something went wrong {MOST_TRIES} times, so this file is given up. Ask for another one, of fewer days or words; if"
-    " that fails, too, tell whoever runs this site."
+    f"Something went wrong {MOST_TRIES} times, so this file is given up. Ask for another one, of fewer days or words;"
+    " if that fails, too, tell whoever runs this site."
 )
 OPEN = Q(state__in=(Progress.WAITING, Progress.RUNNING)) | Q(state=Progress.FAILED, tries__lt=MOST_TRIES)
 """Files that are there some time, unless they are given up."""

@@ -17,7 +17,7 @@ from chat import erasestatements as statements
 from chat import listfiles
 from chat.mentions import Mentions
 from streams import grants
-from streams.models import TwitchGrant
+from streams.models import ApiKey, TwitchGrant, Webhook
 from streams.reach import PROVIDER
 from viewers.models import ListFile
 
@@ -37,6 +37,9 @@ def leave_login(viewer_id: str, mentions: Mentions, batch: Batch) -> None:
     for user in logins_of(viewer_id):
         _end_sessions(batch, mentions, str(user.pk))
         with batch() as (_, removed):
+            if not user.has_usable_password():  # keys and webhooks are the channel's, and stay; the address is theirs
+                for model in (ApiKey, Webhook):
+                    model.objects.filter(made_by=user).update(mail="")
             links = UserSocialAuth.objects.filter(user=user, provider=PROVIDER, uid=viewer_id)
             removed["social_django.UserSocialAuth"] += links.delete()[0]
             if not user.has_usable_password():

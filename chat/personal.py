@@ -204,7 +204,7 @@ TABLES: dict[str, Entry] = {
     ),
     "streams.ApiKey": Entry(
         "keys of the API",
-        {"name": MENTION, "prefix digest": Nothing("random"), "scopes networks": OURS, "made_by": AUTHOR},
+        {"name": MENTION, "prefix digest": Nothing("random"), "scopes networks": OURS, "made_by": AUTHOR, "mail": LOGIN},
     ),
     "streams.ApiRequest": Entry("requests with a key", {"method route": OURS}),
     "streams.Change": Entry(
@@ -218,6 +218,7 @@ TABLES: dict[str, Entry] = {
             "events problem": OURS,
             "secret old_secret": OURS,
             "made_by": AUTHOR,
+            "mail": LOGIN,
         },
     ),
     "streams.Delivery": Entry(

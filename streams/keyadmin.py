@@ -49,7 +49,7 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable a
 
     class Meta:
         model = ApiKey
-        fields = ("channel", "name", "scopes", "networks", "expires_at", *LIMITS)
+        fields = ("channel", "name", "scopes", "networks", "mail", "expires_at", *LIMITS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -101,6 +101,7 @@ class ApiKeyAdmin(ScopedAdmin):
         "name",
         "scopes",
         "networks",
+        "mail",
         "expires_at",
         *LIMITS,
         "made_at",

@@ -45,7 +45,7 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
 
     class Meta:
         model = Webhook
-        fields = ("channel", "url", "events")
+        fields = ("channel", "url", "events", "mail")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,7 +81,7 @@ class WebhookAdmin(ScopedAdmin):
     list_select_related = ("channel",)
     ordering = ("-pk",)
     readonly_fields = ("deeds", "state", "made_at")
-    fields = ("deeds", "state", "channel", "url", "events", "made_at")
+    fields = ("deeds", "state", "channel", "url", "events", "mail", "made_at")
 
     def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> Any:
         return self.fields if obj else [name for name in self.fields if name not in self.readonly_fields]

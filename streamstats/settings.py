@@ -186,6 +186,8 @@ SPECTACULAR_SETTINGS = {
 # Mail for whoever made a key or a webhook, when something is wrong with it: such as smtps://user:password@host:465.
 vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="streamstats@localhost")
+# A server of mail that hangs holds up one job, and not for ever.
+EMAIL_TIMEOUT = 10
 
 # Our application at Twitch (https://dev.twitch.tv/console). Without it chat is read anonymously, and that is all.
 TWITCH_CLIENT_ID = env.str("TWITCH_CLIENT_ID", default="")

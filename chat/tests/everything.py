@@ -8,7 +8,7 @@ from social_django.models import UserSocialAuth
 
 from chat.models import ChatEvent, EmoteUsage, Message, ModerationEvent, Redemption, Reward, ViewerEmote
 from chat.tests.crowd import make_emote
-from streams.models import AuditEntry, Channel, ChannelModerator, Stream, TwitchGrant
+from streams.models import ApiKey, AuditEntry, Channel, ChannelModerator, Stream, TwitchGrant, Webhook
 from viewers.models import (
     AccountLink,
     Award,
@@ -110,6 +110,9 @@ def make_somebody(channel: Channel, login: str) -> Viewer:
         granted_at=NOON,
     )
     ChannelModerator.objects.create(channel=channel, twitch_id=viewer.pk, login=login, since=NOON, told_at=NOON)
+    own = {"channel": channel, "made_by": user, "mail": f"{login}@example.org"}
+    ApiKey.objects.create(**own, name="overlay", prefix="ss_1", digest=f"digest of {login}")
+    Webhook.objects.create(**own, url="https://bot.example/", events=["stream.online"], secret="s")
     AuditEntry.objects.create(
         role="moderator", channel=channel, action="page.hide", viewer_id=viewer.pk, target=login, detail={"of": login}
     )

@@ -380,6 +380,9 @@ class WholeSite:
         Profile.objects.filter(viewer=self.bob).update(locked_by=self.user)
         WikiRevision.objects.filter(profile__viewer=self.bob, number=2).update(author=self.user)
         SessionCorrection.objects.filter(viewer=self.bob).update(made_by=self.user)
+        own = {"channel": self.example, "made_by": self.user, "mail": f"{LOGIN}@example.org"}
+        ApiKey.objects.create(**own, name="bot", digest="e" * 64)
+        Webhook.objects.create(**own, url="https://own.example/", events=["gift"])
         about = ContentType.objects.get_for_model(Viewer)
         logged = [(self.moderator, PERSON, SHOWN), (self.user, "1", "x"), (self.moderator, "2", "bob")]
         for user, key, name in logged:

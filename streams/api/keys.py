@@ -79,7 +79,7 @@ def rotate(by: User | None, key: ApiKey, until: datetime) -> Made:
         old = ApiKey.objects.select_for_update().get(pk=key.pk)
         if old.revoked_at or old.replaced_by_id:
             raise ValueError("This key was taken back, or another was made in its place already.")
-        same = ("channel", "name", "scopes", "networks", "per_minute", "per_day")
+        same = ("channel", "name", "scopes", "networks", "mail", "per_minute", "per_day")
         made = make(by, **{name: getattr(old, name) for name in same}, expires_at=_later(old))
         old.replaced_by = made.key
         old.expires_at = min(filter(None, [old.expires_at, until]))

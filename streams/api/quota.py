@@ -3,11 +3,11 @@
 from datetime import UTC, date, datetime
 
 import structlog
-from django.conf import settings
 from django.core.mail import send_mail
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from streams.mailing import address_for
 from streams.models import ApiKey, Change
 
 log = structlog.get_logger(__name__)
@@ -37,10 +37,9 @@ def mark(key: ApiKey, percent: int) -> int:
 
 
 def quota_reached(key: ApiKey, percent: int, day: date) -> None:
-    """Tell webhooks, and by mail whoever made the key or runs the site, as far as an address is known."""
+    """Tell webhooks, and by mail whoever the key names or runs the site, as far as an address is known."""
     _note(key, percent, day)
-    address = (key.made_by and key.made_by.email) or (settings.CONTACT if "@" in settings.CONTACT else "")
-    if not address:
+    if not (to := address_for(key)):
         log.warning("api.quota_reached", key=key.prefix, percent=percent)
         return
     used = "all" if percent >= 100 else f"{percent} %"
@@ -50,7 +49,7 @@ def quota_reached(key: ApiKey, percent: int, day: date) -> None:
         "\nWhat comes beyond it is answered with 429 until midnight UTC. Under API keys in the administration the"
         " number can be raised, and one sees what was asked for.\n",
         None,
-        [address],
+        [to],
     )
 
 

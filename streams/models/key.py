@@ -54,6 +54,13 @@ class ApiKey(models.Model):
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )
+    mail = models.EmailField(
+        blank=True,
+        default="",
+        db_default="",
+        verbose_name="mail address",
+        help_text="Who is told when most of a day's requests are used. Empty: whoever runs this site is told.",
+    )
     made_at = models.DateTimeField(auto_now_add=True)
     used_at = models.DateTimeField(null=True, blank=True, help_text="Last used, to within a minute.")
 

@@ -33,6 +33,13 @@ class Webhook(models.Model):
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
     )
+    mail = models.EmailField(
+        blank=True,
+        default="",
+        db_default="",
+        verbose_name="mail address",
+        help_text="Who is told when it is given up. Empty: whoever runs this site is told.",
+    )
     made_at = models.DateTimeField(auto_now_add=True)
     on_since = models.DateTimeField(
         db_default=models.functions.Now(), editable=False, help_text="It is told of nothing that was before."

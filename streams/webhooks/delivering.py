@@ -19,6 +19,7 @@ from django.core.mail import send_mail
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from yarl import URL
 
+from streams.mailing import address_for
 from streams.models import Delivery, Webhook
 from streams.sealed import unseal
 from streams.webhooks import signing
@@ -304,8 +305,7 @@ def _pause(tries: int, longest: timedelta) -> timedelta:
 def tell_owner(webhook_id: int) -> str:
     """Say by mail that a webhook was given up, where an address is known; the administration says it in any case."""
     webhook = Webhook.objects.select_related("made_by", "channel").get(pk=webhook_id)
-    to = webhook.made_by.email if webhook.made_by else ""
-    if not to:
+    if not (to := address_for(webhook)):
         return "no address is known"
     words = f"{webhook.url} is told of nothing more.\n\n{webhook.problem}\n"
     send_mail(f"A webhook of {webhook.channel} was switched off", words, None, [to])

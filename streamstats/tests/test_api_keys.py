@@ -201,6 +201,14 @@ def test_while_the_queue_is_away_a_mark_is_told_to_webhooks_and_the_request_is_a
     assert Change.objects.filter(resource="quota").count() == 2
 
 
+def test_whoever_a_key_names_is_told_and_so_they_are_after_it_was_rotated(world, settings):
+    settings.CONTACT = "site@example.org"
+    old = made(world, mail="bot@example.org").key
+    for key in (old, keys.rotate(None, old, timezone.now()).key, made(world).key):
+        quota.quota_reached(key, 90, date(2026, 5, 1))
+    assert [message.to for message in mail.outbox] == [["bot@example.org"]] * 2 + [["site@example.org"]]
+
+
 def test_where_no_address_is_known_only_webhooks_are_told(world):
     quota.quota_reached(made(world).key, 90, date(2026, 5, 1))
     assert not mail.outbox

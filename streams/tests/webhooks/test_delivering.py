@@ -245,6 +245,18 @@ def test_whoever_made_it_is_told_by_mail_that_it_was_given_up(make_webhook, djan
     assert "It is gone." in mail.outbox[0].body
 
 
+def test_who_is_named_there_is_told_and_else_who_made_it_and_else_whoever_runs_the_site(
+    make_webhook, django_user_model, settings
+):
+    """Whoever logged in with Twitch has no address here."""
+    settings.CONTACT = "site@example.org"
+    by = django_user_model.objects.create()
+    told = [make_webhook("https://example.org/", made_by=by, mail=mail) for mail in ("bot@example.org", "")]
+    for webhook in told:
+        tasks.mail_about_webhook(webhook.pk)
+    assert [message.to for message in mail.outbox] == [["bot@example.org"], ["site@example.org"]]
+
+
 def test_without_an_address_nobody_is_told_by_mail(make_webhook):
     assert tasks.mail_about_webhook(make_webhook("https://example.org/").pk) == "no address is known"
 
