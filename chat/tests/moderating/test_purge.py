@@ -27,7 +27,7 @@ from streams import sync
 from streams.models import AuditEntry, Change, ChannelDay, ChannelTotal
 from streams.tests.cast import make_channel
 from streamstats.api import changes
-from viewers.models import Profile, Progress, Purge, Viewer, ViewerName, ViewerTotal, ViewSession
+from viewers.models import Profile, Progress, Purge, Viewer, ViewerName, ViewerStream, ViewerTotal, ViewSession
 from viewers.tests.cast import make_viewer
 
 LATELY = date(2026, 5, 2)
@@ -112,6 +112,7 @@ def test_everything_of_theirs_in_the_channel_goes(site):
 def test_who_copied_it_is_told_and_the_log_does_not_say_in_the_clear_who_it_was(site):
     here = Change.objects.filter(channel=site.example)
     names = Q(key=PERSON) | Q(key__startswith=f"{PERSON}:") | Q(whose=PERSON)
+    Change.objects.create(channel=site.example, resource="visibility", key=PERSON)  # of no row that goes now
     assert here.filter(names).exists()
     cursor = sync.begin()
     usage = Usage().rows(site.example).filter(viewer=PERSON).count()
@@ -276,6 +277,32 @@ def test_one_that_failed_goes_on(crowd, monkeypatch):
     assert (made.state, purge.unfinished()) == (Progress.FAILED, [made.pk])
     assert purge.carry_out(made.pk) == "3 viewers purged"
     assert ChannelTotal.objects.filter(channel=crowd).count() <= 1
+
+
+def test_who_came_to_many_streams_goes_in_a_transaction_of_their_own(crowd, monkeypatch):
+    """Each stream is a lock, and there is no room for those of many regulars at once."""
+    monkeypatch.setattr(purge, "STREAMS_TOGETHER", 3)
+    at = datetime(2024, 5, 1, tzinfo=UTC)
+    came = {"old": ["a", "b"], "brief": ["b", "c"], "quiet": ["d", "e", "f", "g"]}
+    for login, streams in came.items():
+        viewer = Viewer.objects.get(login=login)
+        for name in streams:
+            stream, _ = crowd.streams.get_or_create(id=name, started_at=at, ended_at=at)
+            ViewerStream.objects.create(channel=crowd, viewer=viewer, stream=stream)
+    groups: list[list[str]] = []
+    wait = purge._wait_for_counts
+
+    def waited(*args: Any) -> Any:
+        groups.append(list(wait(*args)))
+        return groups[-1]
+
+    monkeypatch.setattr(purge, "_wait_for_counts", waited)
+    made = purge.ask(crowd, None, fewer_messages=1000)
+    purge.count(made)
+    purge.confirm(made, None, "crowd", datetime.now(UTC))
+    assert purge.carry_out(made.pk) == "3 viewers purged"
+    assert sorted(map(len, groups)) == [1, 2]
+    assert not ViewerTotal.objects.filter(channel=crowd).exists()
 
 
 def test_the_command_tells_first_and_purges_when_it_is_sure(crowd):
