@@ -44,8 +44,10 @@ WHEN = {
     401: "The key is not known, was taken back, ran out, or is used from a network it is not for.",
     403: "The key has not the scope for it, or is of another channel.",
     404: "There is no such thing, or it is not shown.",
+    405: "Everything is read with GET.",
     406: "There are only answers in JSON.",
     410: "What changed since then is not known any more: fetch the whole list again.",
+    413: "The request has a body, and a large one.",
     414: "The address is longer than 4,096 letters.",
     429: "Too many requests. `Retry-After` says in how many seconds there may be more.",
     500: "A mistake of ours.",
@@ -150,7 +152,7 @@ class ApiSchema(AutoSchema):
         else:
             body, example = one, resource.example
         told = OpenApiExample(self.view.operation, value=example, response_only=True)
-        statuses = [400, 401, 403, 404, 406, 414, 429, 500, 503]
+        statuses = [400, 401, 403, 404, 405, 406, 413, 414, 429, 500, 503]
         if self.view.is_list and resource.syncs:
             statuses.append(410)
         return {
