@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 TOGETHER, MESSAGES_TOGETHER = 25, 2000
 """So many viewers go in one transaction, or fewer who wrote more: the ingest waits for it."""
+STREAMS_TOGETHER = 500
+"""Or fewer who came to more: each stream is a lock, and Postgres has room for some thousands of everybody's."""
 COUNT_HOLDS = timedelta(days=1)
 """Who confirms has seen whom it meets; by then it may be others."""
 KEPT_FOR = timedelta(days=90)
@@ -300,8 +302,7 @@ def _purge_all(purge: Purge, show: Show) -> int:
     about = purge.would_meet.get("viewers.ViewerTotal", 0)
     after = ""
     while group := _next(purge, after):
-        _purge_some(purge, group)
-        after = group[-1]
+        after = _purge_some(purge, group)
         show(purge.viewers_done, about)
     listfiles.withdraw(ListFile.objects.filter(channel=purge.channel_id), datetime.now(UTC))
     with transaction.atomic():
@@ -325,13 +326,12 @@ def _next(purge: Purge, after: str) -> list[str]:
     return group
 
 
-def _purge_some(purge: Purge, group: Sequence[str]) -> None:
-    """Purge those of them who still meet the rule once nobody writes about them any more."""
+def _purge_some(purge: Purge, group: Sequence[str]) -> str:
+    """Purge those of them who still meet the rule once nobody writes about them any more; return the last looked at."""
     channel = purge.channel_id
     removed: Counter[str] = Counter()
     with transaction.atomic(), connection.cursor() as cursor:
-        for viewer_id in group:  # before the lock of the channel, as who counts does
-            _wait_for_counts(cursor, channel, viewer_id)
+        group = _wait_for_counts(cursor, channel, group)  # before the lock of the channel, as who counts does
         lock_channels(cursor, [channel])
         folds.hold(cursor, [channel])
         known = met_by(purge).filter(viewer__in=group).order_by("viewer").values_list("viewer_id", flat=True)
@@ -347,12 +347,23 @@ def _purge_some(purge: Purge, group: Sequence[str]) -> None:
         purge.removed = dict(sorted((Counter(was.removed) + removed).items()))
         purge.save(update_fields=["viewers_done", "removed"])
         pages.forget_once_committed([purge.channel.login])
+    return group[-1]
 
 
-def _wait_for_counts(cursor: CursorWrapper, channel: int, viewer_id: str) -> None:
-    values: dict[str, Any] = {"channel": channel, "viewer": viewer_id, "after": "", "most": STREAMS_OF_ONE}
-    cursor.execute(statements.STREAMS, values)
-    cursor.execute(statements.WAIT_FOR_COUNTS, {"streams": [stream for (stream,) in cursor.fetchall()]})
+def _wait_for_counts(cursor: CursorWrapper, channel: int, group: Sequence[str]) -> Sequence[str]:
+    """Lock the streams of the first of these, as many of them as there is room for, and return who that is."""
+    streams: set[str] = set()
+    together = 0
+    for viewer_id in group:
+        values: dict[str, Any] = {"channel": channel, "viewer": viewer_id, "after": "", "most": STREAMS_OF_ONE}
+        cursor.execute(statements.STREAMS, values)
+        theirs = {stream for (stream,) in cursor.fetchall()}
+        if together and len(streams | theirs) > STREAMS_TOGETHER:
+            break
+        streams |= theirs
+        together += 1
+    cursor.execute(statements.WAIT_FOR_COUNTS, {"streams": list(streams)})
+    return group[:together]
 
 
 class _Leaving(Leaver):
