@@ -31,7 +31,7 @@ from chat.livefeed import Page as Listener
 from chat.views.channel import emotes_lately
 from chat.views.live import COME_BACK_S, doors, feed, listen_for_the_stop
 from streams import sync
-from streams.api import access
+from streams.api import access, keys
 from streams.api.problems import Problem, invalid
 from streams.api.resources import Resource, Row
 from streams.api.streams import Streams
@@ -175,7 +175,8 @@ def _numbers(state: Mapping[str, Any]) -> Row:
 
 
 def _may_go_on(key: ApiKey) -> bool:
-    return ApiKey.objects.usable().filter(pk=key.pk).exists()
+    now = keys.keyring.again(key)
+    return now is not None and now.revoked_at is None and now.is_running
 
 
 async def in_thread(work: Callable[..., T], *args: Any) -> T:

@@ -21,7 +21,7 @@ from chat.models import Redemption, Reward
 from chat.tests.everything import make_somebody
 from streams import sync
 from streams.api import keys
-from streams.models import Change, Channel, Stream
+from streams.models import ApiKey, Change, Channel, Stream
 from streams.sealed import seal
 from streams.tests.cast import make_channel
 from viewers import choices
@@ -197,6 +197,16 @@ def test_the_feed_ends_when_its_key_is_taken_back(world):
                 await reader.next("redemption")
 
     run(scenario)
+
+
+def test_who_listens_with_a_key_asks_the_database_for_it_once(world, django_assert_num_queries):
+    made = keys.make(None, channel=world.channel, name="overlay", scopes=["read"])
+    assert live._may_go_on(made.key)
+    with django_assert_num_queries(0):
+        assert all(live._may_go_on(made.key) for _ in range(5))
+    ApiKey.objects.all().delete()
+    keys.forget_once_committed()
+    assert not live._may_go_on(made.key)
 
 
 def test_a_slow_reader_holds_nobody_up(world):

@@ -133,7 +133,13 @@ class Keyring:
         """The key with this secret, whether it still may be used or not; None if there never was one."""
         if not WRITTEN.fullmatch(secret):
             return None
-        digest = digest_of(secret)
+        return self._with(digest_of(secret))
+
+    def again(self, key: ApiKey) -> ApiKey | None:
+        """A key as it is now, for who goes on with it for long; None if it is gone."""
+        return self._with(key.digest)
+
+    def _with(self, digest: str) -> ApiKey | None:
         generation, now = self._generation(), time.monotonic()
         known = self._known.get(digest)
         if known and (now - known.at < REMEMBERED_S if generation is None else known.generation == generation):
