@@ -217,6 +217,10 @@ class Leaderboards(OfViewers):
     columns: ClassVar[dict[str, Any]] = {}
     example: ClassVar[Row] = {"place": 1, "viewer": "1001", "value": 72000}
 
+    def orders(self, asked: dict[str, Any]) -> tuple[Order, ...]:
+        """A place on one board is none on another."""
+        return (*self.order, Order(asked.get("by", "watched")), Order(asked.get("period", periods.ALL)))
+
     def page(self, channel: Channel, asked: Filters, after: Place | None, most: int) -> Page:
         by, period = _board(asked)
         page = Board.of(channel, by, period).page(Mark.read(after[0]) if after else None, most)

@@ -10,27 +10,31 @@ from streams.sealed import seal, unseal
 LONGEST = 1000
 TIME = "t"
 
+Of = list[Any]
+"""Of which list: the resource, the channel and the order, for a place in one order is none in another."""
+
 
 class Cursor(NamedTuple):
-    resource: str
+    of: Of
     place: tuple[Any, ...]
     begun: str | None
     """The sync cursor of when the first page was asked for."""
 
     @classmethod
-    def read(cls, text: str, resource: str) -> Self | None:
+    def read(cls, text: str, of: Of) -> Self | None:
         """None for no cursor. Raises a Problem for one that is not of this list."""
         if not text:
             return None
         told = unseal(text) if len(text) <= LONGEST and text.isascii() else ""
-        name, *rest = json.loads(told) if told else [""]
-        if name != resource:
-            raise Problem(400, "This cursor is of no page of this list. Start again without it.", "invalid_cursor")
+        named, *rest = json.loads(told) if told else [""]
+        if named != of:
+            words = "This cursor is of no page of this list in this order. Start again without it."
+            raise Problem(400, words, "invalid_cursor")
         place, begun = rest
-        return cls(name, tuple(_read(value) for value in place), begun)
+        return cls(of, tuple(_read(value) for value in place), begun)
 
     def __str__(self) -> str:
-        return seal(json.dumps([self.resource, [_written(value) for value in self.place], self.begun]))
+        return seal(json.dumps([self.of, [_written(value) for value in self.place], self.begun]))
 
 
 def _written(value: Any) -> Any:

@@ -199,9 +199,14 @@ class Resource:
                 row[name] = row[name] and row[name].isoformat()
         return self.finish(channel, found)
 
+    @staticmethod
+    def given(asked: Filters) -> dict[str, Any]:
+        """The filters that were given, with their values."""
+        return {name: value for name, value in asked.form.cleaned_data.items() if value not in EMPTY_VALUES}
+
     def page(self, channel: Channel, asked: Filters, after: Place | None, most: int) -> Page:
         """The next rows after a place, or the first ones."""
-        given = {name: value for name, value in asked.form.cleaned_data.items() if value not in EMPTY_VALUES}
+        given = self.given(asked)
         self.narrow(channel, given)
         orders = self.orders(given)
         if (self.is_of_viewers and not channel.is_open) or not self.slow_filters.isdisjoint(given):

@@ -187,12 +187,13 @@ class ListView(ApiView):
             known.add("since")
         _refuse_unknown(request, known)
         asked, fields, most = _asked(resource, request), _fields(resource, request), _limit(request)
-        cursor = Cursor.read(request.GET.get("cursor", ""), resource.name)
+        of = [resource.name, channel and channel.pk, *map(str, resource.orders(resource.given(asked)))]
+        cursor = Cursor.read(request.GET.get("cursor", ""), of)
         if resource.syncs and "since" in request.GET:
             return _changed(request, channel, resource, self.changes, asked, fields, most)
         begun = cursor.begun if cursor else _begin(channel, resource)
         page = resource.page(channel, asked, cursor.place if cursor else None, most)
-        following = Cursor(resource.name, page.following, begun) if page.following else None
+        following = Cursor(of, page.following, begun) if page.following else None
         return {
             "results": _only(page.rows, fields),
             "deleted": [],
