@@ -29,7 +29,7 @@ from chat.mentions import Mentions
 from chat.models import ModerationEvent
 from chat.viewerfile import finding
 from streams import audit
-from streams.models import Channel, Stream
+from streams.models import AuditEntry, Channel, Stream
 from streams.reach import reach_of
 from streamstats.lib.spreadsheet import cell
 from viewers.models import ListFile, Progress, ViewerTotal, ViewSession
@@ -53,6 +53,7 @@ GIVEN_UP = (
     f"Something went wrong {MOST_TRIES} times, so this file is given up. Ask for another one, of fewer days or words;"
     " if that fails, too, tell whoever runs this site."
 )
+ASKED = "listfile.ask"
 OPEN = Q(state__in=(Progress.WAITING, Progress.RUNNING)) | Q(state=Progress.FAILED, tries__lt=MOST_TRIES)
 """Files that are there some time, unless they are given up."""
 # Unless it begins so, Excel reads a CSV file in an old alphabet, and shows nonsense for every name beyond it.
@@ -94,13 +95,15 @@ def ask(by: User, channel: Channel, what: str, query: Values, written_as: str) -
     try:
         with transaction.atomic():
             User.objects.select_for_update(no_key=True).get(pk=by.pk)  # who asks twice at once asks one after the other
-            if len(ListFile.objects.filter(asked_by=by, asked_at__gt=since)[:MOST_A_DAY]) == MOST_A_DAY:
+            # As the audit log has them, of which nothing can be deleted: whoever asked may delete a file, and its row.
+            asked = AuditEntry.objects.filter(by=by, action=ASKED, at__gt=since)
+            if len(asked[:MOST_A_DAY]) == MOST_A_DAY:
                 raise TooSoon(TOO_MANY)
             file = ListFile.objects.create(
                 channel=channel, asked_by=by, what=what, query=query, format=ListFile.Format(written_as)
             )
             detail = {"list": what, "query": query, "format": written_as}
-            audit.note(by, "listfile.ask", channel=channel, target=file, detail=detail)
+            audit.note(by, ASKED, channel=channel, target=file, detail=detail)
     except IntegrityError:
         raise TooSoon(BEING_MADE) from None
     return file

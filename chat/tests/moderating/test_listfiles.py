@@ -185,6 +185,16 @@ def test_one_at_a_time_and_some_a_day(channel, moderator, monkeypatch):
     ]
 
 
+def test_who_deletes_a_file_may_not_ask_for_one_more_that_day(channel, moderator, monkeypatch):
+    monkeypatch.setattr(listfiles, "MOST_A_DAY", 3)
+    for _ in range(3):
+        made(moderator, channel, "viewers")
+        listfiles.discard(ListFile.objects.all())
+    with pytest.raises(listfiles.TooSoon, match="tomorrow"):
+        listfiles.ask(moderator, channel, "viewers", {}, "csv")
+    listfiles.ask(moderator_of(channel, "33"), channel, "viewers", {}, "csv")
+
+
 def test_only_who_moderates_asks_and_fetches(channel, moderator):
     file = made(moderator, channel, "viewers")
     other = moderator_of(channel, "778")
