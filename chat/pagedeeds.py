@@ -23,6 +23,8 @@ from streamstats.lib.numbers import noun
 from viewers import bots, choices, wiki
 from viewers.models import Profile, Viewer, ViewerTotal
 
+DIGITS = 19
+"""Fewer than this many have the ids of rows."""
 MOST = 100
 """Viewers with whom something is done at once."""
 TOO_MANY = f"Choose at most {MOST} viewers at a time. Nothing was changed."
@@ -120,7 +122,8 @@ class PageDeeds:
         """The channel that was asked for, or the only one there is."""
         asked = request.POST.get("channel") or request.GET.get("channel") or ""
         if asked:
-            found: Channel | None = self._channels(request).filter(pk=asked).first() if asked.isdecimal() else None
+            is_number = asked.isascii() and asked.isdecimal() and len(asked) < DIGITS
+            found: Channel | None = self._channels(request).filter(pk=asked).first() if is_number else None
             return found
         few = list(self._channels(request)[:2])
         return few[0] if len(few) == 1 else None

@@ -377,6 +377,30 @@ def test_an_odd_channel_is_the_usual_one(admin_client, world, channel):
     assert len(admin_client.get(list_of("Message"), {"channel": channel}).context["cl"].result_list) == 1
 
 
+def test_addresses_ask_for_values_and_ranges_and_for_no_patterns(admin_client, world):
+    """Nor for what the database takes for no text."""
+    refused = [
+        *("Message text__contains=%00", "Message text__regex=(", "Message text__iregex=a", "Viewer login__regex=("),
+        *("AuditEntry viewer_id__regex=(", "AuditEntry detail__x=1", "ViewSession stream__exact=%00"),
+        *(
+            "ApiKey name=%00",
+            "ListFile what=%00",
+            "Message viewer__login__startswith=a",
+            "AuditEntry by__password__startswith=a",
+        ),
+        *("Message sent_at__year=2026", "AuditEntry role=%00"),
+    ]
+    allowed = [
+        *("Message sent_at__gte=2026-05-01", "AuditEntry role__exact=owner", "AuditEntry id__exact=" + "9" * 30),
+        *("ViewSession stream__exact=1", "Message pk__in=a,b", "Profile visibility__exact=shown"),
+    ]
+    answers = {}
+    for asked in (*refused, *allowed):
+        name, query = asked.split(" ")
+        answers[asked] = admin_client.get(f"{list_of(name)}?{query}").status_code
+    assert answers == dict.fromkeys(refused, 400) | dict.fromkeys(allowed, 200)
+
+
 def test_without_a_channel_lists_are_empty(admin_client):
     assert len(admin_client.get(list_of("Message")).context["cl"].result_list) == 0
 

@@ -242,6 +242,8 @@ def test_each_deed_is_done_on_the_file_and_taken_back(channel, ann, mod):
     assert browser(make_user("1")).post(address("viewer_hide", ann.pk, channel=channel)).status_code in (302, 403)
     other = make_channel("other")
     assert client.post(address("viewer_hide", ann.pk, channel=other), {"confirmed": "1"}).status_code == 404
+    for odd in ("9" * 5000, "9" * 19, "\u0663", "x", "-1", "\x00"):
+        assert client.post(address("viewer_hide", ann.pk), {"channel": odd}).status_code == 404, odd
 
 
 def test_pages_are_hidden_from_both_lists(channel, ann, bob, mod):
