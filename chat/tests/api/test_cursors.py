@@ -88,10 +88,10 @@ def test_with_other_filters_a_cursor_goes_on_in_the_same_order_and_is_refused_in
                 cursors[tuple(query.items())] = cursor_of(answer)
         order = {query: resource.orders(dict(query)) for query in cursors}
         assert len(set(order.values())) == ORDERS.get(name, min(1, len(order))), name
-        for query, other in product(cursors, cursors):
-            answer = ask(name, {**dict(other), "cursor": cursors[query]})
-            expected = 200 if order[query] == order[other] else 400
-            assert answer.status_code == expected, (name, query, other, answer.json())
+        for one, other in product(cursors, cursors):
+            answer = ask(name, {**dict(other), "cursor": cursors[one]})
+            expected = 200 if order[one] == order[other] else 400
+            assert answer.status_code == expected, (name, one, other, answer.json())
 
 
 def test_a_cursor_of_one_channel_is_none_of_another(client, world):
