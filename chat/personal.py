@@ -204,7 +204,13 @@ TABLES: dict[str, Entry] = {
     ),
     "streams.ApiKey": Entry(
         "keys of the API",
-        {"name": MENTION, "prefix digest": Nothing("random"), "scopes networks": OURS, "made_by": AUTHOR, "mail": LOGIN},
+        {
+            "name": MENTION,
+            "prefix digest": Nothing("random"),
+            "scopes networks": OURS,
+            "made_by": AUTHOR,
+            "mail": LOGIN,
+        },
     ),
     "streams.ApiRequest": Entry("requests with a key", {"method route": OURS}),
     "streams.Change": Entry(
