@@ -31,6 +31,7 @@ def ask(statement: str) -> list[str]:
 
 @pytest.fixture
 def _months() -> Iterator[None]:
+    partitions.drop(partitions.existing())  # those that tests before may have left
     partitions.make(MONTHS)
     yield
     partitions.drop(partitions.existing())
