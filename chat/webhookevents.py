@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_datetime
 from chat.api.events import TRACES, Events, Redemptions
 from chat.api.profiles import Awards, Profiles
 from chat.models import ChatEvent
-from streams.api.resources import Resource, Row
+from streams.api.resources import Row, Synced
 from streams.api.streams import Segments, Streams
 from streams.models import Channel, Delivery, StreamSegment
 from streams.sync import VISIBILITY, Choice, Entry, note_choice
@@ -42,7 +42,7 @@ class RowSource:
 
     resource: str
     events: Sequence[str]
-    api: Resource
+    api: Synced
     one: str
     is_of_erased = False
 

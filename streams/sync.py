@@ -135,7 +135,7 @@ class Changes(NamedTuple):
     """A page of what changed, oldest change first; each row once."""
 
     keys: list[str]
-    """Which rows, as the resource names them. What they are now says the resource: see `Resource.absent`."""
+    """Which rows, as the resource names them. What they are now says the resource: see `Synced.absent`."""
     next: Cursor
     """To come back with: at once unless `is_all`, else later."""
     is_all: bool

@@ -12,14 +12,14 @@ from chat.api.messages import Messages
 from chat.api.profiles import Awards, Leaderboards, Profiles
 from streams import sync
 from streams.api.document import Document, docs
-from streams.api.resources import Resource
+from streams.api.resources import Resource, Synced
 from streams.api.streams import Channels, CountedChannel, Samples, Segments, Streams
 from streams.api.views import ApiView, ListView, Nowhere, OfStreamView, OneView
 from viewers.api import Sessions, Viewers
 from viewers.api.search import Search
 
 
-def changes(resource: Resource, channel: Any, since: sync.Cursor, most: int) -> sync.Changes:
+def changes(resource: Synced, channel: Any, since: sync.Cursor, most: int) -> sync.Changes:
     """What changed of a resource: the log of changes knows of viewers only who is shown, and of messages only when."""
     if resource.name == Messages.name:
         return synced.messages(channel.pk, since, most)
@@ -39,7 +39,7 @@ def _list(resource: Resource, base: type[ListView] = ListView, *, is_of_channel:
     return type(f"{type(resource).__name__}List", (base,), own)
 
 
-def _one(resource: Resource, of: str, *, is_of_channel: bool = True) -> type[OneView]:
+def _one(resource: Synced, of: str, *, is_of_channel: bool = True) -> type[OneView]:
     own = {
         "operation": f"get_{of}",
         "tag": f"{of}s",

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from chat.models import EmoteTotal, ViewerEmote
 from chat.models.emote import Provider, picture
 from streams.api.fields import INT_DIGITS, are_numbers, known_ids
-from streams.api.resources import Filters, Order, Resource, Row
+from streams.api.resources import Filters, OfTable, Order, Row
 from streams.api.rowvalues import are_one_of
 from streams.models import Channel
 from viewers.api import LONGEST_ID, VIEWER, OfViewers
@@ -37,7 +37,7 @@ class EmoteFilters(Filters):
     provider = ChoiceFilter(field_name="emote__provider", choices=Provider.choices)
 
 
-class Emotes(Resource):
+class Emotes(OfTable):
     name = "emotes"
     about = "Emotes that were used in the channel, with their uses of all time: as of the last five minutes."
     serializer = EmoteSerializer
@@ -93,13 +93,12 @@ class UsageFilters(Filters):
     emote = NumberFilter(field_name="emote", min_value=1, max_value=LARGEST, decimal_places=0, help_text=EMOTE)
 
 
-class Usage(OfViewers):
+class Usage(OfViewers, OfTable):
     name = "usage"
     about = "How often each viewer used each emote, of all time, as of the last five minutes. With `emote`: most first."
     serializer = UsageSerializer
     filters = UsageFilters
     order = (Order("viewer_id"), Order("emote_id"))
-    is_named_by_viewer = True
     columns: ClassVar[dict[str, Any]] = {
         "id": Concat("viewer_id", Value(":"), Cast("emote_id", CharField()), output_field=CharField()),
         "viewer": "viewer_id",

@@ -9,10 +9,10 @@ from rest_framework import serializers
 
 from chat.models import ChatEvent, ModerationEvent, Redemption
 from streams.api.fields import are_numbers, known_ids
-from streams.api.resources import Filters, Order, Resource, Row, between
+from streams.api.resources import Filters, OfTable, Order, Row, between
 from streams.models import Channel, Scope
 from viewers import gone
-from viewers.api import LONGEST_ID, VIEWER, OfViewers
+from viewers.api import LONGEST_ID, VIEWER, WithIds
 from viewers.models import Viewer
 from viewers.visibility import people_in, shown_in
 
@@ -68,7 +68,7 @@ class EventFilters(Filters):
     viewer = CharFilter(field_name="viewer", max_length=LONGEST_ID, help_text=VIEWER)
 
 
-class Events(OfViewers):
+class Events(WithIds):
     name = "events"
     about = "Subscriptions, gifts, raids and more, each once, the newest first. Nobody's words are in it."
     serializer = EventSerializer
@@ -136,7 +136,7 @@ class RedemptionFilters(Filters):
     status = ChoiceFilter(field_name="status", choices=Redemption.Status.choices)
 
 
-class Redemptions(OfViewers):
+class Redemptions(WithIds):
     name = "redemptions"
     about = "Channel points that viewers spent, the newest first. Points count unless it was canceled."
     serializer = RedemptionSerializer
@@ -190,7 +190,7 @@ class DeedFilters(Filters):
     kind = ChoiceFilter(field_name="kind", choices=ModerationEvent.Kind.choices)
 
 
-class Deeds(Resource):
+class Deeds(OfTable):
     name = "moderation"
     about = "What moderators did, each deed once, newest first. For keys of the channel with the scope `moderation`."
     serializer = DeedSerializer

@@ -33,7 +33,7 @@ from chat.views.live import COME_BACK_S, doors, feed, listen_for_the_stop
 from streams import sync
 from streams.api import access, keys
 from streams.api.problems import Problem, invalid
-from streams.api.resources import Resource, Row
+from streams.api.resources import Row, Synced
 from streams.api.streams import Streams
 from streams.api.views import ApiView, since_of
 from streams.models import ApiKey, Channel
@@ -45,7 +45,7 @@ from viewers.gone import gone_from
 log = structlog.get_logger(__name__)
 
 NAME = "live"
-TOLD: Mapping[str, tuple[str, Resource]] = {
+TOLD: Mapping[str, tuple[str, Synced]] = {
     "streams": ("stream", Streams()),
     "events": ("event", Events()),
     "redemptions": ("redemption", Redemptions()),

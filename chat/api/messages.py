@@ -10,7 +10,7 @@ from chat import search
 from chat.models import Message
 from streams.api.fields import known_ids
 from streams.api.problems import invalid
-from streams.api.resources import Filters, Order, Page, Place, Resource, Row, between, flag, moment
+from streams.api.resources import Filters, Order, Page, Place, Row, Synced, between, flag, moment
 from streams.models import Channel, Scope, Stream
 from viewers.api import LONGEST_ID, VIEWER
 
@@ -46,7 +46,7 @@ class MessageFilters(Filters):
     removed = flag(about="Only what a moderator removed, or what none did.")
 
 
-class Messages(Resource):
+class Messages(Synced):
     name = "messages"
     about = (
         "Messages, the newest first, those that moderators removed too. For keys of the channel with the scope "
@@ -56,7 +56,6 @@ class Messages(Resource):
     scope = Scope.MESSAGES
     filters = MessageFilters
     order = (Order("sent_at", falls=True), Order("id", falls=True))
-    columns: ClassVar[dict[str, Any]] = {}
     example: ClassVar[Row] = {
         "id": "m1",
         "sent_at": "2026-05-01T12:20:00Z",

@@ -14,7 +14,7 @@ from chat.boards import MEASURES, Board, Mark
 from chat.summaries import page as summaries
 from streams.api.fields import are_numbers, known_ids
 from streams.api.problems import invalid
-from streams.api.resources import Filters, Order, Page, Place, Row, moment
+from streams.api.resources import Filters, OfTable, Order, Page, Place, Row, moment
 from streams.api.rowvalues import are_one_of
 from streams.models import Channel
 from streamstats.lib import periods
@@ -54,10 +54,8 @@ class Profiles(OfViewers):
     about = "The pages of viewers that have words: a text, a summary, or both, as the page shows them."
     serializer = ProfileSerializer
     order = (Order("viewer_id"),)
-    is_named_by_viewer = True
     has_bots = True
     id_field = "viewer"
-    columns: ClassVar[dict[str, Any]] = {}
     example: ClassVar[Row] = {
         "viewer": "1001",
         "text": {
@@ -142,14 +140,13 @@ class AwardFilters(Filters):
     achievement = ChoiceFilter(field_name="achievement", choices=[(each.key, each.name) for each in ACHIEVEMENTS])
 
 
-class Awards(OfViewers):
+class Awards(OfViewers, OfTable):
     name = "awards"
     about = "Achievements that viewers earned, level by level, each with when it was."
     serializer = AwardSerializer
     filters = AwardFilters
     slow_filters = frozenset({"achievement"})
     order = (Order("viewer_id"), Order("achievement"), Order("level"))
-    is_named_by_viewer = True
     columns: ClassVar[dict[str, Any]] = {
         "id": Concat(
             "viewer_id", Value(":"), "achievement", Value(":"), Cast("level", CharField()), output_field=CharField()
@@ -212,9 +209,7 @@ class Leaderboards(OfViewers):
     serializer = LineSerializer
     filters = BoardFilters
     order = (Order("place"),)
-    is_named_by_viewer = True
     id_field = "viewer"
-    columns: ClassVar[dict[str, Any]] = {}
     example: ClassVar[Row] = {"place": 1, "viewer": "1001", "value": 72000}
 
     def orders(self, asked: dict[str, Any]) -> tuple[Order, ...]:

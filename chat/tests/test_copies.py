@@ -22,7 +22,7 @@ from chat.tests.everything import NOON, TODAY
 from chat.tests.lines import privmsg, read
 from chat.tests.tables import channel as the_channel
 from streams import sync
-from streams.api.resources import Absent, Resource, moment
+from streams.api.resources import Absent, Synced, moment
 from streams.models import Channel
 from streamstats.api import changes as changed_in
 from viewers.models import Profile, Viewer
@@ -221,7 +221,7 @@ def wait_for(threads: list[threading.Thread], done: threading.Event) -> None:
 class Copier:
     """Keeps a copy of one resource, as somebody would who only has the API."""
 
-    def __init__(self, site: Site, resource: Resource, look: Callable[[], Copy], most: int) -> None:
+    def __init__(self, site: Site, resource: Synced, look: Callable[[], Copy], most: int) -> None:
         self.resource, self.most, self.look, self._site = resource, most, look, site
         self._cursor = sync.begin()  # before the listing
         self.copy = look()

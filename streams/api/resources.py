@@ -5,6 +5,7 @@ document, and takes no part in writing them. Lists, delta sync, the live feed an
 is shown is decided once.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -102,8 +103,8 @@ class Absent(NamedTuple):
     """Viewers of whom every row goes."""
 
 
-class Resource:
-    """One kind of thing, of one channel at a time."""
+class Resource(ABC):
+    """One kind of thing that there are lists of, of one channel at a time."""
 
     name: ClassVar[str]
     about: ClassVar[str]
@@ -111,58 +112,49 @@ class Resource:
     serializer: ClassVar[type[serializers.Serializer[Any]]]
     example: ClassVar[Row]
     filters: ClassVar[type[Filters]] = NoFilters
-    slow_filters: ClassVar[frozenset[str]] = frozenset()
-    """Filters that no index answers: a page of them looks at LOOKED rows at most."""
     order: ClassVar[tuple[Order, ...]]
-    columns: ClassVar[dict[str, Any]]
-    """What each field is read from: the name of a column, or an expression."""
     scope: ClassVar[Scope | None] = None
     is_of_viewers: ClassVar[bool] = False
-    """Whether rows are of viewers who may not be shown."""
-    syncs: ClassVar[bool] = True
-    """Whether it can be asked what changed."""
-    log_name: ClassVar[str] = ""
-    """What the log of changes calls it, where that is another name."""
-    id_field: ClassVar[str] = "id"
-    is_same_for_all: ClassVar[bool] = True
-    """Whether every instance asks the same, but for the channel and the filters."""
+    """Whether it tells of viewers who may not be shown."""
+    tells_who_is_gone: ClassVar[bool] = False
+    """Whether its lists name viewers of whom every row goes."""
 
-    @property
-    def logged(self) -> str:
-        return self.log_name or self.name
-
-    @property
-    def tells_who_is_gone(self) -> bool:
-        return self.is_of_viewers and self.syncs
-
-    # What subclasses say.
-
-    def rows(self, channel: Channel) -> QuerySet[Any]:
-        """All rows of the channel, shown or not."""
-        raise NotImplementedError
-
-    def shown(self, channel: Channel) -> Q:
-        """Of which rows whoever may read this resource may be told."""
-        return Q()
-
-    def of_keys(self, keys: Iterable[str]) -> Q:
-        """Rows by what the log of changes calls them; what cannot be such a name is no row."""
-        raise NotImplementedError
-
-    def key_of(self, row: Row) -> str:
-        """What the log of changes calls a row."""
-        return str(row[self.id_field])
-
-    def finish(self, channel: Channel, rows: list[Row]) -> list[Row]:
-        """Rows as they are told: times are text by now. At most two queries more, however many rows."""
-        return rows
+    @abstractmethod
+    def page(self, channel: Channel, asked: Filters, after: Place | None, most: int) -> Page:
+        """The next rows after a place, or the first ones."""
 
     def orders(self, asked: dict[str, Any]) -> tuple[Order, ...]:
         """The order that an index has for these filters."""
         return self.order
 
-    def narrow(self, channel: Channel, asked: dict[str, Any]) -> None:
-        """Raise a Problem for filters that cannot be asked for together."""
+    @staticmethod
+    def given(asked: Filters) -> dict[str, Any]:
+        """The filters that were given, with their values."""
+        return {name: value for name, value in asked.form.cleaned_data.items() if value not in EMPTY_VALUES}
+
+
+class Synced(Resource):
+    """What can be asked what changed: each row has a key, by which the log of changes knows it."""
+
+    log_name: ClassVar[str] = ""
+    """What the log of changes calls it, where that is another name."""
+    id_field: ClassVar[str] = "id"
+
+    @property
+    def logged(self) -> str:
+        return self.log_name or self.name
+
+    @abstractmethod
+    def find(self, channel: Any, keys: Sequence[str], asked: Filters | None = None) -> list[Row]:
+        """Those of these rows that are there and may be told, in the order of the keys."""
+
+    def one(self, channel: Channel, key: str) -> Row | None:
+        """One row by its key, for an address of its own."""
+        return next(iter(self.find(channel, [key])), None)
+
+    def key_of(self, row: Row) -> str:
+        """What the log of changes calls a row."""
+        return str(row[self.id_field])
 
     def check_sync(self, asked: Filters) -> None:
         """Raise a Problem for filters that do not narrow what changed."""
@@ -170,6 +162,38 @@ class Resource:
     def absent(self, channel: Any, keys: Sequence[str], written: Written) -> Absent:
         """What is told of rows that changed and are not among those that are told now."""
         return Absent(list(keys), [])
+
+
+class OfTable(Synced):
+    """Rows of a table."""
+
+    slow_filters: ClassVar[frozenset[str]] = frozenset()
+    """Filters that no index answers: a page of them looks at LOOKED rows at most."""
+    columns: ClassVar[dict[str, Any]]
+    """What each field is read from: the name of a column, or an expression."""
+    is_same_for_all: ClassVar[bool] = True
+    """Whether every instance asks the same, but for the channel and the filters."""
+
+    # What subclasses say.
+
+    @abstractmethod
+    def rows(self, channel: Channel) -> QuerySet[Any]:
+        """All rows of the channel, shown or not."""
+
+    def shown(self, channel: Channel) -> Q:
+        """Of which rows whoever may read this resource may be told."""
+        return Q()
+
+    @abstractmethod
+    def of_keys(self, keys: Iterable[str]) -> Q:
+        """Rows by what the log of changes calls them; what cannot be such a name is no row."""
+
+    def finish(self, channel: Channel, rows: list[Row]) -> list[Row]:
+        """Rows as they are told: times are text by now. At most two queries more, however many rows."""
+        return rows
+
+    def narrow(self, channel: Channel, asked: dict[str, Any]) -> None:
+        """Raise a Problem for filters that cannot be asked for together."""
 
     # What everybody asks.
 
@@ -179,14 +203,9 @@ class Resource:
         return asked.filter_queryset(rows) if asked else rows
 
     def find(self, channel: Any, keys: Sequence[str], asked: Filters | None = None) -> list[Row]:
-        """Those of these rows that are there and may be told, in the order of the keys."""
         rows = self.told(channel, asked).filter(self.of_keys(keys)).values(**self._aliases)
         place = {key: number for number, key in enumerate(keys)}
         return sorted(self.write(channel, rows), key=lambda row: place[self.key_of(row)])
-
-    def one(self, channel: Channel, key: str) -> Row | None:
-        """One row by its key, for an address of its own."""
-        return next(iter(self.find(channel, [key])), None)
 
     def write(self, channel: Channel, rows: Any) -> list[Row]:
         """Rows as they are told, from those that were read by `_aliases`."""
@@ -199,13 +218,7 @@ class Resource:
                 row[name] = row[name] and row[name].isoformat()
         return self.finish(channel, found)
 
-    @staticmethod
-    def given(asked: Filters) -> dict[str, Any]:
-        """The filters that were given, with their values."""
-        return {name: value for name, value in asked.form.cleaned_data.items() if value not in EMPTY_VALUES}
-
     def page(self, channel: Channel, asked: Filters, after: Place | None, most: int) -> Page:
-        """The next rows after a place, or the first ones."""
         given = self.given(asked)
         self.narrow(channel, given)
         orders = self.orders(given)

@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from streams.api.problems import CODES, CONTENT_TYPE, answer
-from streams.api.resources import Resource
+from streams.api.resources import Resource, Synced
 
 KEY, SESSION = "key", "session"
 SECURITY_SCHEMES = {
@@ -99,7 +99,7 @@ class ApiSchema(AutoSchema):
     def get_description(self) -> str:  # type: ignore[override]
         if not self.view.is_list:
             return self.resource.about
-        parts = [self.resource.about, PAGING, *([SYNCING] if self.resource.syncs else [])]
+        parts = [self.resource.about, PAGING, *([SYNCING] if isinstance(self.resource, Synced) else [])]
         return "\n\n".join(parts)
 
     def get_auth(self) -> list[dict[str, list[str]]]:
@@ -121,7 +121,7 @@ class ApiSchema(AutoSchema):
                 OpenApiParameter("cursor", str, description="Where a page begins: `next` has it."),
                 *(_filter(name, each) for name, each in resource.filters.base_filters.items()),
             ]
-            if resource.syncs:
+            if isinstance(resource, Synced):
                 about = "What changed since: `since` of the answer before, or a time of the last 30 days."
                 told.append(OpenApiParameter("since", str, description=about))
         return [*told, *_headers()]
@@ -146,14 +146,14 @@ class ApiSchema(AutoSchema):
                     ),
                 },
             )
-            since = EXAMPLE_OF_SINCE if resource.syncs else None
+            since = EXAMPLE_OF_SINCE if isinstance(resource, Synced) else None
             gone: dict[str, list[str]] = {"gone": []} if resource.tells_who_is_gone else {}
             example = {"results": [resource.example], "deleted": [], **gone, "next": None, "since": since}
         else:
             body, example = one, resource.example
         told = OpenApiExample(self.view.operation, value=example, response_only=True)
         statuses = [400, 401, 403, 404, 405, 406, 413, 414, 429, 500, 503]
-        if self.view.is_list and resource.syncs:
+        if self.view.is_list and isinstance(resource, Synced):
             statuses.append(410)
         return {
             200: OpenApiResponse(body, description="OK", examples=[told]),

@@ -9,7 +9,7 @@ from django_filters import CharFilter
 from rest_framework import serializers
 
 from streams.api.fields import are_numbers, known_ids
-from streams.api.resources import Filters, Order, Resource, Row, between, flag
+from streams.api.resources import Filters, OfTable, Order, Row, between, flag
 from streams.models import Channel, Stream, StreamSample, StreamSegment
 
 
@@ -21,7 +21,7 @@ class ChannelSerializer(serializers.Serializer[Any]):
     is_open = serializers.BooleanField(help_text="Whether every viewer has a page; else only who asked for one.")
 
 
-class Channels(Resource):
+class Channels(OfTable):
     name = "channels"
     about = "The channels that are followed here."
     serializer = ChannelSerializer
@@ -107,7 +107,7 @@ class StreamFilters(Filters):
     category_id = CharFilter(field_name="category_id", max_length=32, help_text="Twitch's id of the latest category.")
 
 
-class Streams(Resource):
+class Streams(OfTable):
     name = "streams"
     about = "Broadcasts, the newest first."
     serializer = StreamSerializer
@@ -151,7 +151,7 @@ class SegmentSerializer(serializers.Serializer[Any]):
     category = serializers.CharField(allow_blank=True)
 
 
-class OfStream(Resource):
+class OfStream(OfTable):
     """Rows of one stream of a channel."""
 
     is_same_for_all = False

@@ -21,7 +21,7 @@ from streams import sync
 from streams.api import access, limits
 from streams.api.cursors import Cursor
 from streams.api.problems import Problem, invalid
-from streams.api.resources import Filters, Resource, Row
+from streams.api.resources import Filters, Resource, Row, Synced
 from streams.models import Channel, Scope, Stream
 from streams.pages import API_BYTES, LARGEST_BYTES, LIVE_SECONDS, LONGEST_QUERY, Page, keeper, told
 from streams.pages import key_of as address_of
@@ -155,11 +155,11 @@ class Nowhere(ApiView):
         raise Http404
 
 
-Look = Callable[[Resource, Any, sync.Cursor, int], sync.Changes]
+Look = Callable[[Synced, Any, sync.Cursor, int], sync.Changes]
 """What changed of a resource, of a channel, since then: at most so many rows."""
 
 
-def changes(resource: Resource, channel: Channel | None, since: sync.Cursor, most: int) -> sync.Changes:
+def changes(resource: Synced, channel: Channel | None, since: sync.Cursor, most: int) -> sync.Changes:
     """What changed of what is no viewer's."""
     return sync.changed(channel.pk if channel else None, resource.logged, since, most)
 
@@ -182,16 +182,15 @@ class ListView(ApiView):
 
     def listed(self, request: Request, channel: Any, **kwargs: Any) -> Answer:
         resource = self.of(channel, **kwargs)
+        synced = resource if isinstance(resource, Synced) else None
         known = {"limit", "cursor", "fields", *resource.filters.base_filters}
-        if resource.syncs:
-            known.add("since")
-        _refuse_unknown(request, known)
+        _refuse_unknown(request, known | {"since"} if synced else known)
         asked, fields, most = _asked(resource, request), _fields(resource, request), _limit(request)
         of = [resource.name, channel and channel.pk, *map(str, resource.orders(resource.given(asked)))]
         cursor = Cursor.read(request.GET.get("cursor", ""), of)
-        if resource.syncs and "since" in request.GET:
-            return _changed(request, channel, resource, self.changes, asked, fields, most)
-        begun = cursor.begun if cursor else _begin(channel, resource)
+        if synced and "since" in request.GET:
+            return _changed(request, channel, synced, self.changes, asked, fields, most)
+        begun = cursor.begun if cursor else _begin(channel, synced) if synced else None
         page = resource.page(channel, asked, cursor.place if cursor else None, most)
         following = Cursor(of, page.following, begun) if page.following else None
         return {
@@ -205,6 +204,8 @@ class ListView(ApiView):
 
 class OneView(ApiView):
     """One of a resource, by its id."""
+
+    resource: ClassVar[Synced]
 
     @by_prepared_statements
     def get(self, request: Request, id: str, channel: str = "") -> HttpResponseBase:  # noqa: A002
@@ -232,15 +233,15 @@ class OfStreamView(ListView):
         return type(self.resource)(kwargs["stream"])  # type: ignore[call-arg]
 
 
-def _begin(channel: Channel | None, resource: Resource) -> str | None:
+def _begin(channel: Channel | None, resource: Synced) -> str:
     """The cursor that tells later what changed since now: asked for before the first page is read."""
-    return sync.begin().written(channel.pk if channel else None, resource.logged) if resource.syncs else None
+    return sync.begin().written(channel.pk if channel else None, resource.logged)
 
 
 def _changed(
     request: Request,
     channel: Channel | None,
-    resource: Resource,
+    resource: Synced,
     look: Look,
     asked: Filters,
     fields: list[str],

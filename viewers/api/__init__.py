@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from streams.api.fields import are_numbers, known_ids
 from streams.api.problems import invalid
-from streams.api.resources import Absent, Filters, Order, Resource, Row, between
+from streams.api.resources import Absent, Filters, OfTable, Order, Row, Synced, between
 from streams.models import Channel, PresenceSource
 from streams.sync import Written
 from viewers import gone
@@ -21,34 +21,43 @@ LONGEST_ID = 32
 VIEWER = "Twitch's id of a viewer."
 
 
-class OfViewers(Resource):
-    """Rows of viewers who may not be shown. Of those who are not, nobody is told that there is anything new."""
+class OfViewers(Synced):
+    """What is of viewers who may not be shown. Of those who are not, nobody is told that there is anything new.
+
+    The log calls it by their viewer's id, or by what begins with that and a colon.
+    """
 
     is_of_viewers = True
-    is_named_by_viewer: ClassVar[bool] = False
-    """Whether the log calls its rows by their viewer's id, or by what begins with that and a colon."""
+    tells_who_is_gone = True
     has_bots: ClassVar[bool] = False
     """Whether bots are in it."""
     traces: ClassVar[Sequence[gone.Trace]] = gone.COUNTED
     """What says that somebody was in it before."""
 
+    def absent(self, channel: Channel, keys: Sequence[str], written: Written) -> Absent:
+        deleted, erased = self.went(channel, keys, written) if keys else ([], set())
+        hidden = gone.gone_from(channel, written.chosen, with_bots=self.has_bots, traces=self.traces)
+        return Absent(deleted, sorted(erased | set(hidden)))
+
+    def went(self, channel: Channel, keys: Sequence[str], written: Written) -> tuple[list[str], set[str]]:
+        """Which of these rows are told to be deleted, and which viewers to be gone with all that they had."""
+        of_viewers = {key: key.partition(":")[0] for key in keys}
+        shown = gone.shown_of(channel, known_ids(of_viewers.values()), with_bots=self.has_bots)
+        # What was taken out by us was told before. Which row it was says what they did, maybe after they hid.
+        erased = {of_viewers[key] for key in keys if key in written.sealed} - shown
+        return [key for key in keys if of_viewers[key] in shown], erased
+
+
+class WithIds(OfViewers, OfTable):
+    """Rows of viewers, by ids of their own: by these alone, nobody could tell whose they were."""
+
     def may_be_told(self, channel: Channel) -> Q:
         """Of which rows the viewers are shown, whatever else keeps a row out of the list."""
         return self.shown(channel)
 
-    def absent(self, channel: Channel, keys: Sequence[str], written: Written) -> Absent:
-        erased: set[str] = set()
-        if self.is_named_by_viewer:
-            of_viewers = {key: key.partition(":")[0] for key in keys}
-            shown = gone.shown_of(channel, known_ids(of_viewers.values()), with_bots=self.has_bots) if keys else set()
-            deleted = [key for key in keys if of_viewers[key] in shown]
-            # What was taken out by us was told before. Which row it was says what they did, maybe after they hid.
-            erased = {of_viewers[key] for key in keys if key in written.sealed} - shown
-        else:
-            untold = self._untold(channel, keys, written) if keys else set()
-            deleted = [key for key in keys if key not in untold]
-        hidden = gone.gone_from(channel, written.chosen, with_bots=self.has_bots, traces=self.traces)
-        return Absent(deleted, sorted(erased | set(hidden)))
+    def went(self, channel: Channel, keys: Sequence[str], written: Written) -> tuple[list[str], set[str]]:
+        untold = self._untold(channel, keys, written)
+        return [key for key in keys if key not in untold], set()
 
     def _untold(self, channel: Channel, keys: Sequence[str], written: Written) -> set[str]:
         """Keys of rows whose viewers are not shown: of those that are there, and of those that were deleted."""
@@ -80,12 +89,11 @@ def _folded(measure: str) -> Coalesce:
     return Coalesce(f"folded__{measure}", 0)
 
 
-class Viewers(OfViewers):
+class Viewers(OfViewers, OfTable):
     name = "viewers"
     about = "People who were seen in the channel, with what they did of all time: as of the last five minutes."
     serializer = ViewerSerializer
     order = (Order("viewer_id"),)
-    is_named_by_viewer = True
     columns: ClassVar[dict[str, Any]] = {
         "id": "viewer_id",
         "login": "viewer__login",
@@ -146,7 +154,7 @@ class SessionFilters(Filters):
     stream = CharFilter(field_name="stream", max_length=LONGEST_ID, help_text="Id of a stream.")
 
 
-class Sessions(OfViewers):
+class Sessions(WithIds):
     name = "sessions"
     about = (
         "Visits: [started_at, ended_at) in which somebody was there while a stream was on air. Viewer by viewer, the "

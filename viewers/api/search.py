@@ -1,6 +1,5 @@
 """Finding viewers by any name they ever had."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django_filters import CharFilter
@@ -25,14 +24,14 @@ class SearchFilters(Filters):
 
 
 class Search(Resource):
+    """What was found is no row of its own: nobody can be told that it changed."""
+
     name = "search"
     about = "Viewers of the channel by the beginning of any name they have or had, in the order of these names."
     serializer = FoundSerializer
     filters = SearchFilters
-    syncs = False
     order = (Order("found"), Order("viewer_id"))
     is_of_viewers = True
-    columns: ClassVar[dict[str, Any]] = {}
     example: ClassVar[Row] = {"viewer": "1001", "login": "wren", "display_name": "Wren", "name": "wren"}
 
     def page(self, channel: Channel, asked: Filters, after: Place | None, most: int) -> Page:
@@ -48,6 +47,3 @@ class Search(Resource):
             for row in found[:most]
         ]
         return Page(rows, (found[most - 1].found, found[most - 1].viewer_id) if len(found) > most else None)
-
-    def find(self, channel: Channel, keys: Sequence[str], asked: Filters | None = None) -> list[Row]:
-        raise NotImplementedError("what was found is no row of its own")

@@ -16,11 +16,12 @@ from streams.webhooks.events import NAMES
 from streams.webhooks.telling import begin, tell
 from streamstats.api import RESOURCES, changes
 from viewers import choices
+from viewers.api import OfViewers
 from viewers.models import Award, Profile, Standing, Summary, Viewer, ViewerTotal, ViewSession
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-OF_VIEWERS = [name for name, resource in RESOURCES.items() if resource.tells_who_is_gone]
+OF_VIEWERS = {name: each for name, each in RESOURCES.items() if isinstance(each, OfViewers)}
 MINUTE = timedelta(minutes=1)
 
 
@@ -31,7 +32,7 @@ def world(redis_client: Any) -> World:
 
 def told_by_list(name: str, channel: Channel, cursor: sync.Cursor, most: int) -> list[tuple[str, str]]:
     """What a list tells from a cursor on, page by page, in order."""
-    resource, told = RESOURCES[name], []
+    resource, told = OF_VIEWERS[name], []
     while True:
         page = changes(resource, channel, cursor, most)
         rows = resource.find(channel, page.keys)

@@ -11,6 +11,7 @@ from chat.synced import STORED
 from chat.tests.api.test_resources import PARAMETERS, address
 from chat.tests.api.world import MINUTE, NOON, SHY, STREAM, WREN, bearer, make_rows, make_viewer, make_world, under
 from streams.api import keys, resources
+from streams.api.resources import Synced
 from streams.models import ApiKey, Change, Channel, Stream
 from streamstats.api import RESOURCES
 from viewers.models import Award, Profile, ViewSession
@@ -216,7 +217,7 @@ def test_what_changed_is_told_what_went_is_deleted_and_who_hid_is_gone(client, r
     begun = {
         name: client.get(address(name)).json()["since"]
         for name in RESOURCES
-        if RESOURCES[name].syncs and RESOURCES[name].scope is None
+        if isinstance(RESOURCES[name], Synced) and RESOURCES[name].scope is None
     }
     Stream.objects.filter(pk=STREAM).update(title="Bread, quickly")
     ChatEvent.objects.filter(pk="e1").delete()
