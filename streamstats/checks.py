@@ -34,6 +34,7 @@ SERVICE_SCHEMES = {
 }
 HIGHEST_PORT = 65535
 LONGEST_WEBHOOK_S = 30
+LONGEST_STATEMENT_S = 3600
 
 
 @register()
@@ -196,6 +197,18 @@ def check_webhook_timeout(**kwargs: Any) -> Iterator[CheckMessage]:
             f"WEBHOOK_TIMEOUT_S ({settings.WEBHOOK_TIMEOUT_S:g}) is not a time that a receiver may take.",
             hint=f"Give seconds above 0 and up to {LONGEST_WEBHOOK_S}, or leave it out for 10.",
             id="streamstats.E016",
+        )
+
+
+@register()
+def check_statement_timeout(**kwargs: Any) -> Iterator[CheckMessage]:
+    seconds = settings.STATEMENT_TIMEOUT_S
+    if seconds != 0 and not 1 <= seconds <= LONGEST_STATEMENT_S:
+        yield Error(
+            f"STATEMENT_TIMEOUT_S ({seconds:g}) is not a time that a request may wait for the database.",
+            hint=f"Give seconds from 1 to {LONGEST_STATEMENT_S}, 0 for as long as Postgres itself allows, or leave it"
+            " out for 15.",
+            id="streamstats.E017",
         )
 
 

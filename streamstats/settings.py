@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "streamstats.errors.TookTooLong",
 ]
 
 ROOT_URLCONF = "streamstats.urls"
@@ -103,12 +104,20 @@ DATABASES = {"default": env.db_url_config(DATABASE_URL or LAYOUT.database_url)}
 # Requests that a process answers at once, and most that it has taken in: see streamstats/handler.py.
 WEB_THREADS = 4
 WEB_WAITING = 500
+# How long a request may wait for one answer of the database; 0 is as long as Postgres itself allows. Jobs,
+# commands and the ingest take the time they need.
+STATEMENT_TIMEOUT_S = env.float("STATEMENT_TIMEOUT_S", default=15.0)
 # Threads of requests come and go: `streamstats/asgi.py` switches the pool on, which keeps their connections few and
 # warm. Commands and the ingest hold one connection, and see at once when it breaks.
 if switch("DATABASE_POOL"):
     # Some more than threads of requests, for streams of events ask too.
     pool = {"min_size": 1, "max_size": 2 * WEB_THREADS + 6, "timeout": 10}
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = pool
+    options = DATABASES["default"].setdefault("OPTIONS", {})
+    options["pool"] = pool
+    if STATEMENT_TIMEOUT_S:
+        # Said as a connection is made, it costs no request anything. What DATABASE_URL says comes later, and counts.
+        given = options.get("options", "")
+        options["options"] = f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000:.0f} {given}".rstrip()
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # after a restart of Postgres, the pool is full of dead ones
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

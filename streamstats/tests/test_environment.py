@@ -76,3 +76,24 @@ def test_a_connection_of_the_pool_is_tried_before_it_is_used():
     """A restart of Postgres leaves dead ones in the pool, and each would cost a page."""
     asked = "from streamstats import settings; print(settings.DATABASES['default']['CONN_HEALTH_CHECKS'])"
     assert run("-c", asked, DATABASE_POOL="true").stdout == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("process", "environment", "said"),
+    [
+        ("streamstats.asgi", {}, "-c statement_timeout=15000"),
+        ("streamstats.asgi", {"STATEMENT_TIMEOUT_S": "0"}, "None"),
+        (
+            "streamstats.asgi",
+            {"STATEMENT_TIMEOUT_S": "2.5", "DATABASE_URL": "postgres://127.0.0.1/x?options=-c%20statement_timeout%3D9"},
+            "-c statement_timeout=2500 -c statement_timeout=9",
+        ),
+        ("streamstats.celery", {}, "None"),
+    ],
+)
+def test_only_a_web_process_gives_up_what_the_database_takes_long_for(process, environment, said):
+    asked = (
+        f"import os; os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'streamstats.settings'); import {process};"
+        "from django.conf import settings; print(settings.DATABASES['default'].get('OPTIONS', {}).get('options'))"
+    )
+    assert run("-c", asked, SECRET_KEY="tests", **environment).stdout == f"{said}\n"

@@ -10,8 +10,11 @@ from asgiref.testing import ApplicationCommunicator
 from django.db import connection
 from django.http import HttpResponse
 from django.urls import path
+from structlog.testing import capture_logs
 
 from chat.tests.patience import until
+from streams.api.views import ApiView
+from streamstats import urls
 from streamstats.handler import FewThreadsHandler
 
 SCOPE = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")], "query_string": b""}
@@ -34,10 +37,27 @@ async def wait_a_moment(_request):
     return HttpResponse(b"awaited")
 
 
+def ask_for_long(_request):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(20)")
+    return HttpResponse(b"at last")
+
+
+def ask_what_cannot_be(_request):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_class WHERE pg_terminate_backend(pg_backend_pid())")
+    return HttpResponse(b"never")
+
+
 def wait_to_be_let_go(_request):
     seen.append("waits")
     assert let_go.wait(10)
     return HttpResponse(b"late")
+
+
+class Asks(ApiView):
+    def get(self, request):
+        return ask_for_long(request)
 
 
 let_go = threading.Event()
@@ -47,6 +67,10 @@ urlpatterns = [
     path("database/", use_database),
     path("awaits/", wait_a_moment),
     path("slow/", wait_to_be_let_go),
+    path("asks/", ask_for_long),
+    path("breaks/", ask_what_cannot_be),
+    path("api/v1/asks/", Asks.as_view()),
+    *urls.urlpatterns,
     path("complete/twitch/", wait_to_be_let_go),
 ]
 
@@ -59,12 +83,17 @@ def few_pages(settings):
 
 
 async def get(handler, address="/"):
+    status, _, body = await get_with_headers(handler, address)
+    return status, body
+
+
+async def get_with_headers(handler, address):
     page = ApplicationCommunicator(handler, {**SCOPE, "path": address})
     await page.send_input({"type": "http.request", "body": b""})
     began = await page.receive_output(5)
     body = await page.receive_output(5)
     await page.wait(5)
-    return began["status"], body["body"]
+    return began["status"], dict(began["headers"]), body["body"]
 
 
 async def get_many(handler, count):
@@ -119,6 +148,35 @@ def test_a_view_that_awaits_is_awaited():
 def test_a_request_leaves_no_connection_behind():
     asyncio.run(get(FewThreadsHandler(), "/database/"))
     assert seen[0].closed
+
+
+@pytest.fixture
+def short_patience(monkeypatch):
+    """As settings.py has it for a web process, in less time."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c statement_timeout=50")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_database_takes_too_long_for_is_given_up_and_told(short_patience):
+    with capture_logs() as lines:
+        status, headers, body = asyncio.run(get_with_headers(FewThreadsHandler(), "/asks/"))
+    assert (status, headers[b"Retry-After"], headers[b"Cache-Control"]) == (503, b"30", b"no-store")
+    assert b"That took too long" in body
+    assert [(line["event"], line["path"]) for line in lines] == [("request.took_too_long", "/asks/")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_programs_are_told_of_it_with_a_code(short_patience, redis_client):
+    status, headers, body = asyncio.run(get_with_headers(FewThreadsHandler(), "/api/v1/asks/"))
+    assert (status, headers[b"Retry-After"]) == (503, b"30")
+    assert headers[b"Content-Type"] == b"application/problem+json"
+    assert headers[b"RateLimit-Limit"]
+    assert json.loads(body)["code"] == "took_too_long"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_went_away_is_no_matter_of_patience(short_patience):
+    assert asyncio.run(get(FewThreadsHandler(), "/breaks/"))[0] == 500
 
 
 def test_what_is_no_page_is_refused():

@@ -234,6 +234,21 @@ def test_sending_webhooks_anywhere_is_warned_of_unless_one_is_trying_it_out(sett
 
 
 @pytest.mark.parametrize(
+    ("seconds", "found"),
+    [
+        (15.0, []),
+        (0, []),
+        (0.0001, ["streamstats.E017"]),
+        (-1, ["streamstats.E017"]),
+        (float("inf"), ["streamstats.E017"]),
+    ],
+)
+def test_a_request_waits_for_the_database_for_a_time_that_can_be(settings, seconds, found):
+    settings.STATEMENT_TIMEOUT_S = seconds
+    assert ids(checks.check_statement_timeout()) == found
+
+
+@pytest.mark.parametrize(
     ("seconds", "found"), [(10.0, []), (0.5, []), (0, ["streamstats.E016"]), (31, ["streamstats.E016"])]
 )
 def test_a_receiver_has_some_time_and_not_for_ever(settings, seconds, found):
