@@ -38,7 +38,7 @@ from chat.models import (
     Reward,
     ViewerEmote,
 )
-from streams.admin import OneChannelFilter, OneStreamFilter
+from streams.filters import OneChannelFilter, OneStreamFilter
 from streams.scopedadmin import FactAdmin, SiteFactAdmin
 from viewers.admin import SearchByName
 from viewers.models import Viewer

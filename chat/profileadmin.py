@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from chat.pagedeeds import PageDeeds
-from streams.admin import OneChannelFilter
+from streams.filters import OneChannelFilter
 from viewers.admin import SearchByName
 from viewers.models import Profile
 

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from chat import purge, tasks
-from streams.admin import AnyChannelFilter
+from streams.filters import AnyChannelFilter
 from streams.models import Channel
 from streams.reach import Role
 from streams.scopedadmin import ScopedAdmin

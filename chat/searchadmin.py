@@ -17,7 +17,7 @@ from django.utils.http import urlencode
 from chat import search
 from chat.models import Message
 from chat.viewerfile import finding
-from streams.admin import OneChannelFilter
+from streams.filters import OneChannelFilter
 from streams.models import Channel, Stream
 from streamstats.lib.methods import read_only
 from viewers.admin import SearchByName

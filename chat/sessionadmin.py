@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from chat.models import Message
 from streams import audit
-from streams.admin import OneChannelFilter
+from streams.filters import OneChannelFilter
 from streams.models import PresenceSource
 from streams.reach import Role
 from streamstats.lib.admin import once

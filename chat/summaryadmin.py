@@ -12,7 +12,7 @@ from django.urls import path
 
 from chat.summaries import ledger, versions
 from chat.templatetags.summaries import rests_on
-from streams.admin import OneChannelFilter
+from streams.filters import OneChannelFilter
 from streams.pages import NotNow
 from streams.reach import Role
 from streams.scopedadmin import FactAdmin, ScopedInline

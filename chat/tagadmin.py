@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from chat.tagnames import Taken, rename
 from chat.viewerfile.deeds import NotDone
 from chat.viewerfile.tags import LONGEST
-from streams.admin import OneChannelFilter
+from streams.filters import OneChannelFilter
 from streams.reach import Role
 from streams.scopedadmin import ScopedAdmin
 from viewers.models import Tag

@@ -1,15 +1,13 @@
 """Channels can be followed and set up here; what was observed of them can be looked at."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
 from django.db import transaction
-from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet
+from django.db.models import Count, Max, Min, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +19,7 @@ from redis.exceptions import RedisError
 import streams.keyadmin
 import streams.webhookadmin  # noqa: F401  # they register their pages
 from streams import pages
+from streams.filters import OneChannelFilter, OneStreamFilter
 from streams.grantadmin import connection_of
 from streams.logins import login_of
 from streams.models import (
@@ -44,80 +43,6 @@ from streamstats.lib.admin import once
 from streamstats.lib.durations import spoken
 
 COUNTS = ("messages", "emotes", "bits", "subs", "gifts")
-
-
-class OneChannelFilter(admin.SimpleListFilter):
-    """Always one channel, of those within reach: the indexes of large tables begin with it, and "all" would read them
-    whole.
-    """
-
-    title = "channel"
-    parameter_name = "channel"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        within = model_admin.channels_within(request).lately_heard_first()
-        return [(str(channel.pk), str(channel)) for channel in within]
-
-    def has_output(self) -> bool:
-        return bool(self.lookup_choices)
-
-    def chosen(self) -> str:
-        """The channel asked for, else the one last heard of."""
-        choices = [key for key, _ in self.lookup_choices]
-        asked = self.value()
-        return asked if asked in choices else next(iter(choices), "")
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(**{self.parameter_name: self.chosen()}) if self.chosen() else queryset.none()
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        for key, title in self.lookup_choices:
-            query = changelist.get_query_string({self.parameter_name: key}, ["p"])
-            yield {"selected": key == self.chosen(), "query_string": query, "display": title}
-
-
-class AnyChannelFilter(OneChannelFilter):
-    """All channels within reach, or one: for tables that have an index for both."""
-
-    def chosen(self) -> str:
-        choices = [key for key, _ in self.lookup_choices]
-        asked = self.value() or ""
-        return asked if asked in choices else ""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(**{self.parameter_name: self.chosen()}) if self.chosen() else queryset
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        query = changelist.get_query_string(remove=[self.parameter_name, "p"])
-        yield {"selected": not self.chosen(), "query_string": query, "display": "All"}
-        yield from super().choices(changelist)
-
-
-class OneStreamFilter(OneChannelFilter):
-    """Always one stream, for tables whose indexes begin with it. To choose from: the latest of a channel."""
-
-    title = "stream"
-    parameter_name = "stream"
-    offered = 20
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        within = model_admin.channels_within(request)
-        asked = self._asked(self.value() or "", within)
-        streams = Stream.objects.recent(asked.channel if asked else self._lately(within)).select_related("channel")
-        offered = list(streams[: self.offered])
-        if asked and asked not in offered:
-            offered.append(asked)
-        return [(stream.pk, str(stream)) for stream in offered]
-
-    def _asked(self, stream_id: str, within: QuerySet[Channel]) -> Stream | None:
-        """The stream of an address, which may be made up, or of a channel out of reach."""
-        streams = Stream.objects.filter(channel__in=within).select_related("channel")
-        return streams.filter(pk=stream_id).first() if stream_id.isprintable() and stream_id else None
-
-    def _lately(self, within: Any) -> Any:
-        """The channel last heard of among those with streams."""
-        with_streams = Exists(Stream.objects.filter(channel=OuterRef("pk")))
-        return within.filter(with_streams).lately_heard_first()[:1]
 
 
 class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time

@@ -1,13 +1,11 @@
 """Keys of the API in the administration: made, shown once, changed, rotated and taken back by a channel's owner."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -22,6 +20,7 @@ from unfold.widgets import (
 )
 
 from streams.api import keys
+from streams.filters import OneKeyFilter
 from streams.models import ApiKey, ApiRequest, Scope
 from streams.reach import Role, reach_of
 from streams.scopedadmin import FactAdmin, ScopedAdmin
@@ -211,33 +210,6 @@ class ApiKeyAdmin(ScopedAdmin):
         context = {**self.admin_site.each_context(request), "title": title, "opts": self.opts, "key": key}
         context |= {"words": words, "deed": deed, "form": form}
         return TemplateResponse(request, "admin/streams/apikey/sure.html", context)
-
-
-class OneKeyFilter(admin.SimpleListFilter):
-    """Always one key: the index of requests begins with it."""
-
-    title = "key"
-    parameter_name = "key"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        within = reach_of(request.user).limit(ApiKey.objects.order_by("-used_at"), owned=True)
-        return [(str(key.pk), str(key)) for key in within[:100]]
-
-    def has_output(self) -> bool:
-        return bool(self.lookup_choices)
-
-    def chosen(self) -> str:
-        choices = [key for key, _ in self.lookup_choices]
-        asked = self.value() or ""
-        return asked if asked in choices else next(iter(choices), "")
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(key=self.chosen()) if self.chosen() else queryset.none()
-
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        for key, title in self.lookup_choices:
-            query = changelist.get_query_string({self.parameter_name: key}, ["p"])
-            yield {"selected": key == self.chosen(), "query_string": query, "display": title}
 
 
 @admin.register(ApiRequest)

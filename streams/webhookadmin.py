@@ -2,13 +2,12 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -19,8 +18,9 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from streams.filters import OneWebhookFilter
 from streams.models import Channel, Delivery, Webhook
-from streams.reach import Role, reach_of
+from streams.reach import Role
 from streams.scopedadmin import FactAdmin, ScopedAdmin
 from streams.webhooks import guard, signing, telling
 from streams.webhooks.events import EVENTS
@@ -225,38 +225,6 @@ class WebhookAdmin(ScopedAdmin):
             webhook.is_on = False
             webhook.save(update_fields=["is_on"])
         self.note_deed(request, "on" if is_on else "off", webhook, {"before": before, "after": {"is_on": is_on}})
-
-
-class OneWebhookFilter(admin.SimpleListFilter):
-    """Always one webhook: the index of deliveries begins with it."""
-
-    title = "webhook"
-    parameter_name = "webhook"
-    offered = 100
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        within = reach_of(request.user).limit(Webhook.objects.order_by("-pk"), owned=True)
-        known = [(str(webhook.pk), str(webhook)) for webhook in within[: self.offered]]
-        asked = self.value() or ""
-        if asked.isascii() and asked.isdecimal() and len(asked) < 10 and asked not in dict(known):
-            known += [(str(webhook.pk), str(webhook)) for webhook in within.filter(pk=int(asked))]
-        return known
-
-    def has_output(self) -> bool:
-        return bool(self.lookup_choices)
-
-    def chosen(self) -> str:
-        choices = [key for key, _ in self.lookup_choices]
-        asked = self.value() or ""
-        return asked if asked in choices else next(iter(choices), "")
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(webhook=self.chosen()) if self.chosen() else queryset.none()
-
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        for key, title in self.lookup_choices:
-            query = changelist.get_query_string({self.parameter_name: key}, ["p"])
-            yield {"selected": key == self.chosen(), "query_string": query, "display": title}
 
 
 @admin.register(Delivery)

@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from streams.admin import COUNTS, OneChannelFilter, OneStreamFilter
+from streams.admin import COUNTS
+from streams.filters import OneChannelFilter, OneStreamFilter
 from streams.reach import Role
 from streams.scopedadmin import FactAdmin, SiteFactAdmin
 from viewers.models import (

@@ -8,7 +8,7 @@ from django.db.models import Case, CharField, F, OuterRef, QuerySet, Subquery, V
 from django.http import HttpRequest
 from social_django.models import UserSocialAuth
 
-from streams.admin import AnyChannelFilter
+from streams.filters import AnyChannelFilter
 from streams.models import AuditEntry
 from streams.reach import PROVIDER
 from viewers.admin import SearchByName

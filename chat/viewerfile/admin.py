@@ -22,7 +22,7 @@ from chat.searchadmin import marks_of, search_address
 from chat.viewerfile import contents, finding, links, notes, tags
 from chat.viewerfile.deeds import File, NotDone
 from chat.viewerfile.forms import LinkForm, NoteForm, TagForm, VersionForm
-from streams.admin import OneChannelFilter
+from streams.filters import OneChannelFilter
 from streams.reach import Reach, Role, reach_of
 from streamstats.lib.admin import FixedOrder
 from viewers import bots

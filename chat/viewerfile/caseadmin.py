@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 
-from streams.admin import OneChannelFilter
+from streams.filters import OneChannelFilter
 from viewers.admin import SearchByName
 from viewers.models import AccountLink, Note, NoteVersion, Tagging
 

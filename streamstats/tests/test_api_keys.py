@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 
 from chat.tests.api.world import bearer, make_world, under
 from chat.tests.everything import make_user
+from streams import filters
 from streams.api import keys, limits, quota, requestlog
 from streams.models import ApiKey, ApiRequest, AuditEntry, Change, ChannelModerator
 from streams.tests.cast import make_channel
@@ -342,6 +343,25 @@ def test_an_owner_makes_another_key_in_the_place_of_one(client, owner, world):
     assert old.replaced_by == new
     assert old.expires_at is not None
     assert timedelta(days=2) < old.expires_at - timezone.now() <= timedelta(days=3)
+
+
+def test_the_requests_are_of_the_key_that_was_used_last_or_of_the_one_of_the_address(client, owner, world, monkeypatch):
+    monkeypatch.setattr(filters.OneKeyFilter, "offered", 1)
+    older, _never, latest = (made(world, name=name).key for name in ("older", "never", "latest"))
+    for key, day in ((older, 1), (latest, 2)):
+        ApiKey.objects.filter(pk=key.pk).update(used_at=datetime(2026, 5, day, tzinfo=UTC))
+        ApiRequest.objects.create(
+            key=key, at=timezone.now(), method="GET", route=key.name, status=200, took_ms=1, size=1
+        )
+    client.force_login(owner)
+    page = reverse("admin:streams_apirequest_changelist")
+
+    def told(asked):
+        return [row.route for row in client.get(page, asked).context["cl"].result_list]
+
+    assert told({}) == ["latest"]
+    assert told({"key": older.pk}) == ["older"]
+    assert told({"key": "9" * 30}) == ["latest"]
 
 
 def test_a_moderator_sees_no_keys(client, world):
