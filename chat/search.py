@@ -5,11 +5,13 @@ words is quick for those that few have, but gives all hits of a month at once. H
 first messages read, and what either way would cost decides, month by month. Times without an index (see
 chat/wordindex.py) are read back. Who waits is answered in time: with what was found so far, and where to go on.
 
-None of its statements is ever prepared: a plan for any time cannot use an index of words, which ends at a midnight.
+None of its statements that look for words is ever prepared: a plan for any time cannot use an index of words, which
+ends at a midnight.
 """
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -29,7 +31,11 @@ READ_AT_ONCE = 10_000
 READING_US, FETCHING_US = 6, 4
 """About what it takes to read a message back and look for words in it, and to fetch one that an index named."""
 LONGEST_WORDS = 200
+SIZES = (51, 201)
+"""Messages that are listed together: with each number of its own, there would be as many statements to plan."""
 
+COLUMNS = [field.attname for field in Message._meta.concrete_fields]  # noqa: SLF001 (public, whatever its name)
+ALL = ", ".join(COLUMNS)
 BEGINNING = datetime.combine(partitions.TWITCH_BEGAN, datetime.min.time(), UTC)
 END = datetime(9999, 1, 1, tzinfo=UTC)
 MOMENT, NOTHING = timedelta(microseconds=1), timedelta()
@@ -42,13 +48,13 @@ IN_SPAN = """channel_id = %(channel)s AND sent_at >= %(since)s AND sent_at < %(u
 BY_AUTHORS = "viewer_id = ANY(%(authors)s)"
 # The next messages: by their times, or of each author by an index of their own, in whose order they are asked for. With
 # authors as one more condition, Postgres reads everybody's by time until it has found enough of theirs.
-OF_ANYBODY = "SELECT sent_at, id, text FROM {table} WHERE {conditions} {newest} LIMIT %(at_once)s"
-OF_AUTHORS = """SELECT said.* FROM unnest(%(authors)s::text[]) author, LATERAL (
-    SELECT sent_at, id, text FROM {table} WHERE {conditions}
+OF_ANYBODY = f"SELECT {ALL} FROM {{table}} WHERE {{conditions}} {NEWEST} LIMIT {{most}}"
+OF_AUTHORS = f"""SELECT said.* FROM unnest(%(authors)s::text[]) author, LATERAL (
+    SELECT {ALL} FROM {{table}} WHERE {{conditions}}
         AND (viewer_id, sent_at) >= (author COLLATE "C", %(since)s)
         AND (viewer_id, sent_at) <= (author COLLATE "C", %(before_at)s)
-    ORDER BY viewer_id DESC, sent_at DESC, id DESC LIMIT %(at_once)s
-) said {newest} LIMIT %(at_once)s"""
+    ORDER BY viewer_id DESC, sent_at DESC, id DESC LIMIT {{most}}
+) said {NEWEST} LIMIT {{most}}"""
 
 
 class Query(NamedTuple):
@@ -70,10 +76,10 @@ class Query(NamedTuple):
         """What indexes on times and removed messages can tell, as SQL."""
         return IN_SPAN + {None: "", True: " AND removed_at IS NOT NULL", False: " AND removed_at IS NULL"}[self.removed]
 
-    def newest_in(self, table: str) -> str:
+    def newest_in(self, table: str, most: int) -> str:
         """The next messages of a span, as SQL, whatever they say."""
         among = OF_ANYBODY if self.author_ids is None else OF_AUTHORS
-        return among.format(table=table, conditions=self.conditions, newest=NEWEST)
+        return among.format(table=table, conditions=self.conditions, most=most)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -93,7 +99,7 @@ class Place(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Messages with their viewers, the newest first; where to go on, None where there is nothing older to look at."""
+    """Messages, the newest first; where to go on, None where there is nothing older to look at."""
 
     rows: list[Message]
     after: Place | None
@@ -109,7 +115,6 @@ class Span(NamedTuple):
     rows: int = 0
 
 
-@planned_each_time()
 def find(
     channel_id: int,
     query: Query,
@@ -120,18 +125,19 @@ def find(
     clock: Callable[[], float] = time.monotonic,
 ) -> Found:
     """Messages of a channel; about `patience_s` after it began, no other part is begun."""
-    if query.words and not _says_something(query.asked):
-        return Found([], None, BEGINNING)
-    search = _Search(channel_id, query, before, most + 1)
-    until = clock() + patience_s
-    while search.span and len(search.places) <= most:
-        search.look(search.span)
-        if clock() >= until:
-            break
-    shown = search.places[:most]
-    more = shown[-1] if len(search.places) > most else None
+    with planned_each_time() if query.words else nullcontext():
+        if query.words and not _says_something(query.asked):
+            return Found([], None, BEGINNING)
+        search = _Search(channel_id, query, before, most + 1)
+        until = clock() + patience_s
+        while search.span and len(search.found) <= most:
+            search.look(search.span)
+            if clock() >= until:
+                break
+    shown = search.found[:most]
+    more = _place_of(shown[-1]) if len(search.found) > most else None
     after = more or (search.before if search.span else None)
-    return Found(_load(channel_id, shown), after, after.sent_at if after else query.span[0])
+    return Found(shown, after, after.sent_at if after else query.span[0])
 
 
 @planned_each_time()
@@ -154,12 +160,8 @@ def _says_something(words: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _load(channel_id: int, places: list[Place]) -> list[Message]:
-    if not places:
-        return []
-    ids, times = [place.id for place in places], (places[-1].sent_at, places[0].sent_at)
-    rows = Message.objects.filter(channel=channel_id, id__in=ids, sent_at__range=times)
-    return list(rows.select_related("viewer").order_by("-sent_at", "-pk"))
+def _place_of(message: Message) -> Place:
+    return Place(message.sent_at, message.id)
 
 
 class _Search:
@@ -167,7 +169,7 @@ class _Search:
 
     def __init__(self, channel_id: int, query: Query, before: Place | None, wanted: int) -> None:
         self.query = query
-        self.places: list[Place] = []
+        self.found: list[Message] = []
         self.before = before or Place(query.span[1], "")
         self._wanted = wanted
         self._read = self._hits = 0
@@ -203,48 +205,44 @@ class _Search:
 
     def _is_rare_in(self, span: Span) -> bool:
         frequency = (self._hits + 0.5) / (self._read + 1)
-        reading = (self._wanted - len(self.places)) / frequency * READING_US
+        reading = (self._wanted - len(self.found)) / frequency * READING_US
         return frequency * span.rows * FETCHING_US < reading
 
     def _list(self, span: Span) -> bool:
         """The next messages, whatever they say. An index has them in order."""
-        wanted = self._wanted - len(self.places)
-        self._ask(f"SELECT sent_at, id FROM ({self.query.newest_in(span.table)}) read", span, at_once=wanted)
+        wanted = self._wanted - len(self.found)
+        size = next((size for size in SIZES if size >= wanted), wanted)
+        self.found += self._messages(self.query.newest_in(span.table, size), span)[:wanted]
         return True
 
     def _look_up(self, span: Span) -> bool:
         """All hits of a span by its index, then sorted: Postgres may not try to read them in order."""
-        hits = f"SELECT sent_at, id FROM {span.table} WHERE {self.query.conditions} AND {MATCHES}"
-        self._ask(f"WITH hit AS MATERIALIZED ({hits}) SELECT sent_at, id FROM hit {NEWEST} LIMIT %(wanted)s", span)
+        hits = f"SELECT {ALL} FROM {span.table} WHERE {self.query.conditions} AND {MATCHES}"
+        statement = f"WITH hit AS MATERIALIZED ({hits}) SELECT {ALL} FROM hit {NEWEST} LIMIT %(wanted)s"
+        self.found += self._messages(statement, span)
         return True
 
     def _read_back(self, span: Span) -> bool:
         """The hits among the next messages; whether these were the last of the span."""
         at_once = READ_AT_ONCE if self._read >= PROBED else PROBED
-        newest = self.query.newest_in(span.table)
-        hits = self._ask(
-            f"SELECT sent_at, id FROM ({newest}) read WHERE {MATCHES} LIMIT %(wanted)s", span, at_once=at_once
-        )
-        if len(self.places) >= self._wanted:
+        newest = self.query.newest_in(span.table, at_once)
+        hits = self._messages(f"SELECT {ALL} FROM ({newest}) read WHERE {MATCHES} LIMIT %(wanted)s", span)
+        self.found += hits
+        if len(self.found) >= self._wanted:
             return False
-        last = self._rows(
-            f"SELECT sent_at, id FROM ({newest}) read OFFSET %(skipped)s", span, at_once=at_once, skipped=at_once - 1
-        )
+        last = self._rows(f"SELECT sent_at, id FROM ({newest}) read OFFSET {at_once - 1}", span)
         self._read += at_once
-        self._hits += hits
+        self._hits += len(hits)
         if last:
-            [self.before] = last
+            self.before = Place(*last[0])
         return not last
 
-    def _ask(self, statement: str, span: Span, **others: Any) -> int:
-        rows = self._rows(statement, span, **others)
-        self.places += rows
-        return len(rows)
+    def _messages(self, statement: str, span: Span) -> list[Message]:
+        return [Message.from_db(connection.alias, COLUMNS, row) for row in self._rows(statement, span)]
 
-    def _rows(self, statement: str, span: Span, **others: Any) -> list[Place]:
+    def _rows(self, statement: str, span: Span) -> list[tuple[Any, ...]]:
         at, message_id = self.before
         place = {"since": span.since, "until": span.until, "before_at": at, "before_id": message_id}
-        values = self._values | place | {"wanted": self._wanted - len(self.places)} | others
         with connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            return [Place(*row) for row in cursor.fetchall()]
+            cursor.execute(statement, self._values | place | {"wanted": self._wanted - len(self.found)})
+            return list(cursor.fetchall())

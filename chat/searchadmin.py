@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -108,6 +108,7 @@ class MessageAdmin(SearchByName):
             return self._render(request, "search.html", title="Messages", **context)
         query = _query(given, streams, authors)
         found = search.find(channel.pk, query, _place(request.GET.get("before", "")), AT_ONCE)
+        prefetch_related_objects(found.rows, "viewer")
         context |= {"found": found, "about": _rounded(search.about(channel.pk, query))}
         context |= {"is_later_page": "before" in request.GET, "marks": marks_of(given["words"])}
         if found.after:

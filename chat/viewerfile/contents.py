@@ -7,7 +7,7 @@ from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, Subquery, Value
+from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, Subquery, Value, prefetch_related_objects
 from django.db.models.functions import Coalesce, NullIf
 from social_django.models import UserSocialAuth
 
@@ -158,12 +158,14 @@ def read(file: File, total: ViewerTotal, reach: Reach, words: str = "") -> Conte
     accounts = _accounts(channel, people, total)
     revisions = _revisions(channel, viewer)
     profile = revisions[0]
+    messages = search.find(channel.pk, search.Query(words, author_ids=ids), None, MESSAGES)
+    prefetch_related_objects(messages.rows, "viewer")
     contents = Contents(
         file=file,
         accounts=accounts,
         links=linked,
         sessions=Some.of(_sessions(channel, ids)[: SESSIONS + 1], SESSIONS),
-        messages=search.find(channel.pk, search.Query(words, author_ids=ids), None, MESSAGES),
+        messages=messages,
         deeds=Some.of(deeds_about(channel, accounts)[: DEEDS + 1], DEEDS),
         notes=list(_notes(channel, ids)),
         tags=_tags(channel, viewer),
