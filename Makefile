@@ -10,6 +10,8 @@ RUNS := $(VENV)/installed-to-run
 WORKERS := --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 CHROMIUMS := chromium chromium-browser google-chrome google-chrome-stable
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Some images forbid Python to keep what it compiled; then every program that a test starts compiles all of it anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test coverage check bench contract openapi requirements clean chromium
