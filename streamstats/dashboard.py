@@ -27,12 +27,10 @@ from streams.models import (
     Webhook,
 )
 from streams.reach import Reach
-from viewers.models import Claim, Summary, Viewer, ViewerDay, ViewerTotal, WikiRevision
+from viewers.models import Claim, Summary, Viewer, ViewerTotal, WikiRevision
 
 CHANNELS = 8
 ROWS = 8
-CAME_LAST = 500
-"""Viewers of a channel among whom newcomers are looked for."""
 OF_CLAIM, NAME = "summary__", "channel__display_name"
 LATELY = timedelta(days=1)
 NOT_CONNECTED = "Not connected: only chat is known, and its moderators cannot come in."
@@ -104,23 +102,15 @@ def _channels(reach: Reach, now: datetime) -> QuerySet[Any]:
 
 
 def _newcomers(keys: list[int], now: datetime) -> QuerySet[Any]:
-    """Who of those that came last today was never there before, the last of them first.
-
-    A channel may have a hundred thousand viewers a day: not each of them is looked up. Whoever comes gets a row of the
-    day, so the newest rows are those who came last. In the order of a sum, or Postgres would read back through the days
-    of all channels for one that nobody came to.
-    """
-    of_day = ViewerDay.objects.filter(day=now.date())
-    last = [of_day.filter(channel=key).order_by(-(F("pk") + 0)).values("pk")[:CAME_LAST] for key in keys]
-    if not last:
-        return of_day.none()
-    came_last = last[0].union(*last[1:], all=True) if len(last) > 1 else last[0]
-    totals = ViewerTotal.objects.filter(channel=OuterRef("channel"), viewer=OuterRef("viewer"))
-    people = ViewerDay.objects.filter(pk__in=came_last, viewer__is_bot=False)
-    first = people.annotate(first_seen_at=Subquery(totals.values("first_seen_at")[:1]))
+    """Who came for the first time today, the last of them first: of each channel only the newest are looked at."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    newest = first.filter(first_seen_at__gte=midnight).select_related("viewer", "channel")
-    return newest.order_by("-first_seen_at", "viewer")[:ROWS]
+    here = ViewerTotal.objects.people().filter(first_seen_at__gte=midnight)
+    newest = [here.filter(channel=key).order_by("-first_seen_at").values("pk")[:ROWS] for key in keys]
+    if not newest:
+        return here.none()
+    of_all = newest[0].union(*newest[1:], all=True) if len(newest) > 1 else newest[0]
+    found = ViewerTotal.objects.filter(pk__in=of_all).select_related("viewer", "channel")
+    return found.order_by("-first_seen_at", "viewer")[:ROWS]
 
 
 def _of_each(keys: list[int], rows: Callable[[int], QuerySet[Any]]) -> list[QuerySet[Any]]:

@@ -219,6 +219,8 @@ class ViewerTotal(ViewerCounts):
         indexes: ClassVar = [
             # The viewer list of a channel, most messages first, page after page.
             models.Index(fields=["channel", "-messages", "viewer"], name="viewertotal_most_messages"),
+            # Who came to a channel for the first time lately, for the first page of the administration.
+            models.Index(fields=["channel", "-first_seen_at"], name="viewertotal_newest"),
         ]
 
     def __str__(self) -> str:
