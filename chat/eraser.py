@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from chat import copied, export, listfiles, personal
+from chat import copied, export, listfiles, packedfiles, personal
 from chat import erasestatements as statements
 from chat.cleaning import Person, Work, clean_messages, clean_table, delete_dead
 from chat.ingest.queue import STREAM
@@ -193,7 +193,7 @@ class Eraser(Leaver):
     def _delete_exports(self) -> None:
         """With their files. One that is being written ends itself when it finds its row gone."""
         with self._batch() as (_, removed):
-            removed["viewers.Export"] += export.discard(Export.objects.filter(viewer=self.viewer_id))
+            removed["viewers.Export"] += packedfiles.discard(Export.objects.filter(viewer=self.viewer_id))
 
     # Writers and lines that are on their way
 

@@ -17,7 +17,7 @@ from django.utils.http import content_disposition_header
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from chat import export, listfiles, search, tasks
+from chat import listfiles, packedfiles, search, tasks
 from streams.models import Channel
 from streams.reach import Role
 from streams.scopedadmin import ScopedAdmin
@@ -124,7 +124,7 @@ class ListFileAdmin(ScopedAdmin):
             given = form.cleaned_data
             try:
                 made = listfiles.ask(request.user, given["channel"], given["what"], form.query(), given["format"])  # type: ignore[arg-type]
-            except listfiles.TooSoon as problem:
+            except packedfiles.TooSoon as problem:
                 form.add_error(None, str(problem))
             else:
                 self._begin(request, made)
@@ -152,7 +152,7 @@ class ListFileAdmin(ScopedAdmin):
         found = self.get_queryset(request).select_related("channel").filter(pk=file_id).first()
         if found is None or not listfiles.may_fetch(found, request.user):  # type: ignore[arg-type]
             raise Http404(NOT_THERE)
-        place = export.place(found.file)
+        place = packedfiles.place(found.file)
         if not place.is_file():
             raise Http404(NOT_THERE)
         name = f"{found.channel}-{found.what}-{found.asked_at:%Y-%m-%d}.{found.format}"
@@ -162,10 +162,10 @@ class ListFileAdmin(ScopedAdmin):
         return response
 
     def delete_model(self, request: HttpRequest, obj: ListFile) -> None:
-        listfiles.discard(ListFile.objects.filter(pk=obj.pk))
+        packedfiles.discard(ListFile.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ListFile]) -> None:
-        listfiles.discard(queryset)
+        packedfiles.discard(queryset)
 
     def _begin(self, request: HttpRequest, made: ListFile) -> None:
         try:

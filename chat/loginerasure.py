@@ -14,7 +14,7 @@ from django.db.models import Q
 from social_django.models import UserSocialAuth
 
 from chat import erasestatements as statements
-from chat import listfiles
+from chat import packedfiles
 from chat.mentions import Mentions
 from streams import grants
 from streams.models import ApiKey, TwitchGrant, Webhook
@@ -43,7 +43,7 @@ def leave_login(viewer_id: str, mentions: Mentions, batch: Batch) -> None:
             links = UserSocialAuth.objects.filter(user=user, provider=PROVIDER, uid=viewer_id)
             removed["social_django.UserSocialAuth"] += links.delete()[0]
             if not user.has_usable_password():
-                removed["viewers.ListFile"] += listfiles.discard(ListFile.objects.filter(asked_by=user))
+                removed["viewers.ListFile"] += packedfiles.discard(ListFile.objects.filter(asked_by=user))
                 user.delete()
                 removed["auth.User"] += 1
     _end_sessions(batch, mentions)

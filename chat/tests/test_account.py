@@ -10,7 +10,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from chat import export, tasks
+from chat import packedfiles, tasks
 from chat.tests.everything import make_somebody, make_user
 from streams import pages
 from streams.models import Channel
@@ -487,7 +487,7 @@ def test_what_is_fetched_is_the_file(as_ann):
     async def whole():
         return b"".join([piece async for piece in answer.streaming_content])
 
-    assert asyncio.run(whole()) == export.place(exported.file).read_bytes()
+    assert asyncio.run(whole()) == packedfiles.place(exported.file).read_bytes()
 
 
 def test_while_it_is_made_the_page_says_how_far_it_is_and_looks_again(as_ann, ann):
@@ -542,7 +542,7 @@ def test_an_export_that_is_not_there_is_not_found(as_ann, number):
 def test_a_file_that_is_gone_is_not_found(as_ann):
     as_ann.post("/account/export/")
     exported = Export.objects.get()
-    export.place(exported.file).unlink()
+    packedfiles.place(exported.file).unlink()
     assert as_ann.get(f"/account/export/{exported.pk}/").status_code == 404
 
 

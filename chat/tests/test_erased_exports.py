@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from redis import Redis
 
-from chat import erasure, export
+from chat import erasure, export, exportparts, packedfiles
 from chat.tests.everything import make_user
 from chat.tests.wholesite import LOGIN, PERSON, WholeSite, found_anywhere
 from viewers import choices
@@ -35,17 +35,17 @@ def viewer(login: str) -> Viewer:
 
 def asked(login: str) -> Export:
     """An export that waits for its turn."""
-    export.discard(Export.objects.filter(viewer__login=login))
+    packedfiles.discard(Export.objects.filter(viewer__login=login))
     return export.ask(viewer(login), datetime.now(UTC))
 
 
 def text_of(wanted: Export) -> str:
     wanted.refresh_from_db()
-    return gzip.decompress(export.place(wanted.file).read_bytes()).decode()
+    return gzip.decompress(packedfiles.place(wanted.file).read_bytes()).decode()
 
 
 def files() -> list[Path]:
-    return list(export.place(export.FOLDER).iterdir())
+    return list(packedfiles.place(export.FOLDER).iterdir())
 
 
 def is_cleaned(words: str) -> bool:
@@ -82,17 +82,17 @@ def test_one_that_is_written_meanwhile_begins_again(site, redis_client, monkeypa
     written: list[Any] = []
 
     def erasing(*arguments: Any) -> int:
-        if len(written) == len(export.PARTS) - 1:
+        if len(written) == len(exportparts.PARTS) - 1:
             erased(site)
         written.append(arguments)
         return whole(*arguments)
 
     monkeypatch.setattr(export, "_write_rows", erasing)
     export.make(wanted.pk)
-    assert len(written) == 2 * len(export.PARTS)
+    assert len(written) == 2 * len(exportparts.PARTS)
     assert "subgift" in text_of(wanted)
     assert found_anywhere(redis_client) == []
-    assert files() == [export.place(wanted.file)]
+    assert files() == [packedfiles.place(wanted.file)]
 
 
 def test_one_that_is_asked_for_meanwhile_and_written_before_the_texts_are_clean_is_withdrawn(site, redis_client):
@@ -187,5 +187,5 @@ def test_its_owner_is_told_why_and_another_is_made_at_once(site):
 def test_one_that_is_just_being_withdrawn_cannot_be_fetched(site):
     Export.objects.update(withdrawn_at=datetime.now(UTC))
     exported, client = Export.objects.get(viewer=site.bob), as_bob(site)
-    assert export.place(exported.file).exists()
+    assert packedfiles.place(exported.file).exists()
     assert client.get(f"/account/export/{exported.pk}/").status_code == 404

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import ForeignKey
 
-from chat import export, personal
+from chat import export, exportparts, packedfiles, personal
 from chat.models import Message, ModerationEvent
 from chat.tasks import export_account, export_unfinished, forget_exports
 from chat.tests.everything import NOON, make_message, make_somebody
@@ -60,7 +60,7 @@ def made(viewer):
 
 
 def text_of(exported):
-    return gzip.decompress(export.place(exported.file).read_bytes()).decode()
+    return gzip.decompress(packedfiles.place(exported.file).read_bytes()).decode()
 
 
 def parts_of(viewer):
@@ -81,13 +81,13 @@ def test_every_table_about_a_viewer_is_in_it_or_left_out_for_a_reason():
     }
     whose = (personal.OWN, personal.KEPT_WITHOUT, personal.LOGIN)
     registered = {label for label, entry in personal.TABLES.items() if any(map(entry.fields, whose))}
-    written = {part.label for part in export.PARTS}
-    assert with_viewers | registered <= written | export.LEFT_OUT.keys()
-    assert not written & export.LEFT_OUT.keys()
+    written = {part.label for part in exportparts.PARTS}
+    assert with_viewers | registered <= written | exportparts.LEFT_OUT.keys()
+    assert not written & exportparts.LEFT_OUT.keys()
 
 
 def test_what_is_left_out_of_a_table_is_there_to_be_left_out():
-    for part in export.PARTS:
+    for part in exportparts.PARTS:
         assert set(part.without.split()) <= {field.name for field in part.model._meta.concrete_fields}, part.name
 
 
@@ -95,7 +95,7 @@ def test_every_part_says_what_it_is(ann):
     found = json.loads(text_of(made(ann)))
     assert found["about"]["twitch_id"] == ann.pk
     assert all(part["about"] for part in found["parts"].values())
-    assert list(found["parts"]) == [part.name for part in export.PARTS]
+    assert list(found["parts"]) == [part.name for part in exportparts.PARTS]
 
 
 def test_every_part_has_what_there_is(ann):
@@ -226,18 +226,18 @@ def write_much(channel, viewer, number):
 
 def test_rows_wait_in_the_database_until_they_are_written(channel, ann):
     """Whoever has a thousand times as many needs no more memory here."""
-    write_much(channel, ann, 3 * export.AT_ONCE)
-    messages = next(part for part in export.PARTS if part.name == "messages")
-    rows = messages.rows(export._subject(ann.pk))
+    write_much(channel, ann, 3 * packedfiles.AT_ONCE)
+    messages = next(part for part in exportparts.PARTS if part.name == "messages")
+    rows = messages.rows(exportparts.subject_of(ann.pk))
     next(rows)
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement FROM pg_cursors WHERE statement LIKE '%%chat_message%%'")
         assert len(cursor.fetchall()) == 1
-    assert len(list(rows)) == 3 * export.AT_ONCE
+    assert len(list(rows)) == 3 * packedfiles.AT_ONCE
 
 
 def test_memory_does_not_grow_with_what_was_written(channel, ann, monkeypatch):
-    monkeypatch.setattr(export, "AT_ONCE", 100)
+    monkeypatch.setattr(packedfiles, "AT_ONCE", 100)
 
     def peak():
         Export.objects.all().delete()
@@ -261,20 +261,20 @@ def test_the_page_is_told_how_far_it_is(channel, ann, monkeypatch):
     monkeypatch.setattr(export, "NOTED_EVERY", 10)
     write_much(channel, ann, 100)
     told = []
-    note = export._note
+    note = packedfiles.note
 
     def noted(one, **fields):
         told.append(fields)
         note(one, **fields)
 
-    monkeypatch.setattr(export, "_note", noted)
+    monkeypatch.setattr(packedfiles, "note", noted)
     made(ann)
     rows = [fields["rows"] for fields in told if "rows" in fields]
     assert rows == sorted(rows)
     assert len(rows) > 10
     assert [f["parts_done"] for f in told if "parts_done" in f] == [
-        *range(1, len(export.PARTS) + 1),
-        len(export.PARTS),
+        *range(1, len(exportparts.PARTS) + 1),
+        len(exportparts.PARTS),
     ]
 
 
@@ -283,20 +283,20 @@ def test_the_page_is_told_how_far_it_is(channel, ann, monkeypatch):
 
 def test_one_is_made_at_a_time(ann):
     asked(ann)
-    with pytest.raises(export.TooSoon, match="being made already"):
+    with pytest.raises(packedfiles.TooSoon, match="being made already"):
         asked(ann)
 
 
 def test_two_who_ask_at_once_get_one(ann, monkeypatch):
     monkeypatch.setattr(export, "_last", lambda viewer: None)
     asked(ann)
-    with pytest.raises(export.TooSoon, match="being made already"):
+    with pytest.raises(packedfiles.TooSoon, match="being made already"):
         asked(ann)
 
 
 def test_another_is_made_after_an_hour(ann):
     made(ann)
-    with pytest.raises(export.TooSoon, match="less than an hour old"):
+    with pytest.raises(packedfiles.TooSoon, match="less than an hour old"):
         asked(ann)
     Export.objects.update(finished_at=datetime.now(UTC) - timedelta(hours=1, seconds=1))
     assert asked(ann)
@@ -307,7 +307,7 @@ def test_a_new_one_replaces_the_one_before(ann):
     Export.objects.update(finished_at=datetime.now(UTC) - timedelta(days=1))
     second = made(ann)
     assert list(Export.objects.all()) == [second]
-    assert not export.place(first.file).exists()
+    assert not packedfiles.place(first.file).exists()
 
 
 # Making.
@@ -317,13 +317,13 @@ def test_a_job_makes_it_and_names_nobody_in_its_log(ann):
     wanted = asked(ann)
     export_account.delay(wanted.pk)
     wanted.refresh_from_db()
-    assert (wanted.state, wanted.parts_done, wanted.parts) == ("done", len(export.PARTS), len(export.PARTS))
-    assert wanted.size == export.place(wanted.file).stat().st_size
+    assert (wanted.state, wanted.parts_done, wanted.parts) == ("done", len(exportparts.PARTS), len(exportparts.PARTS))
+    assert wanted.size == packedfiles.place(wanted.file).stat().st_size
     assert ann.login not in JobRun.objects.get().detail
 
 
 def test_a_file_can_be_read_by_nobody_else_on_the_machine(ann, media):
-    path = export.place(made(ann).file)
+    path = packedfiles.place(made(ann).file)
     assert (path.stat().st_mode & 0o077, path.parent.stat().st_mode & 0o077) == (0, 0)
     assert path.parent == media / "exports"
 
@@ -345,10 +345,10 @@ def test_what_goes_wrong_leaves_no_file_and_is_tried_again(ann, media, monkeypat
 def test_one_that_is_done_is_not_made_again(ann):
     first = made(ann)
     assert export.make(first.pk) == "not wanted any more"
-    assert export.place(first.file).exists()
+    assert packedfiles.place(first.file).exists()
 
 
-@pytest.mark.parametrize("moment", ["_about", "_subject"])
+@pytest.mark.parametrize("moment", ["_about", "subject_of"])
 def test_whoever_is_erased_meanwhile_leaves_no_file(ann, media, monkeypatch, moment):
     wanted = asked(ann)
     whole = getattr(export, moment)
@@ -368,7 +368,7 @@ def test_whoever_is_erased_meanwhile_leaves_no_file(ann, media, monkeypatch, mom
 
 def test_a_file_is_deleted_after_a_week(ann):
     exported = made(ann)
-    path = export.place(exported.file)
+    path = packedfiles.place(exported.file)
     assert exported.expires_at - exported.finished_at == timedelta(days=7)
     export.forget(exported.expires_at - timedelta(seconds=1))
     assert path.exists()
@@ -384,7 +384,7 @@ def test_one_that_never_came_to_anything_is_forgotten_after_a_week(ann):
 
 
 def test_a_file_that_nothing_names_is_deleted_when_it_is_old(ann, media):
-    kept = export.place(made(ann).file)
+    kept = packedfiles.place(made(ann).file)
     left, being_written = media / "exports/left.json.gz", media / "exports/new.json.gz"
     for path in (left, being_written):
         path.touch()

@@ -16,7 +16,7 @@ from django.db import connection
 from redis import Redis
 from social_django.models import Association, Code, Nonce, Partial, UserSocialAuth
 
-from chat import export, streamnumbers
+from chat import export, packedfiles, streamnumbers
 from chat.ingest.batch import Line
 from chat.ingest.store import Store
 from chat.models import Badge, Cheermote, DeadLetter, EmoteSet, EmoteTotal, EmoteYear, Replay, Reward, ViewerEmote
@@ -401,7 +401,7 @@ def exported(viewer: Viewer) -> Path:
     wanted = export.ask(viewer, datetime.now(UTC))
     export.make(wanted.pk)
     wanted.refresh_from_db()
-    return export.place(wanted.file)
+    return packedfiles.place(wanted.file)
 
 
 def session(**values: Any) -> str:

@@ -26,7 +26,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from chat import export, tasks
+from chat import export, packedfiles, tasks
 from streams.jobs import Job
 from streams.limits import HOUR_S, Limit
 from streams.logins import LOGIN
@@ -365,7 +365,7 @@ def export_page(request: HttpRequest) -> HttpResponse:
             return EXPORTING.refuse(request)
         try:
             _begin(tasks.export_account, export.ask(viewer, datetime.now(UTC)).pk)
-        except export.TooSoon as refusal:
+        except packedfiles.TooSoon as refusal:
             messages.error(request, str(refusal))
         return redirect("chat:account_export")
     newest = _newest_export(viewer)
@@ -384,7 +384,7 @@ def export_file(request: HttpRequest, export_id: int) -> HttpResponseBase:
     viewer = viewer_of(request.user)
     ready = Export.objects.filter(state=Progress.DONE, withdrawn_at=None)
     found = ready.filter(pk=export_id, viewer=viewer).first() if viewer else None
-    path = export.place(found.file) if found else None
+    path = packedfiles.place(found.file) if found else None
     if viewer is None or found is None or path is None or not path.is_file():
         raise Http404("There is no such export. It may be older than a week, or withdrawn: ask for another one.")
     response = StreamingHttpResponse(_read(path), content_type="application/gzip")

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from chat.export import KEPT_FOR
+from chat.packedfiles import KEPT_FOR
 from streams.changekeeping import KEPT_FOR as CHANGES_KEPT_FOR
 from streams.jobs import KEPT_FOR as RUNS_KEPT_FOR
 from streams.models import Channel

@@ -15,9 +15,9 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from chat import erasure, listfiles, search, searchadmin
-from chat.export import place
+from chat import erasure, listfiles, packedfiles, search, searchadmin
 from chat.models import Message, ModerationEvent
+from chat.packedfiles import place
 from chat.tests.everything import make_user
 from chat.tests.wholesite import LOGIN, PERSON, WholeSite
 from streams.models import AuditEntry, Channel, ChannelModerator
@@ -169,16 +169,16 @@ def test_what_is_searched_for_becomes_that_file(channel, moderator, client, monk
 
 
 def test_every_page_of_a_search_is_in_it(channel, moderator, monkeypatch):
-    monkeypatch.setattr(listfiles, "AT_ONCE", 1)
+    monkeypatch.setattr(packedfiles, "AT_ONCE", 1)
     assert made(moderator, channel, "messages").rows == 3
 
 
 def test_one_at_a_time_and_some_a_day(channel, moderator, monkeypatch):
     listfiles.ask(moderator, channel, "viewers", {}, "csv")
-    with pytest.raises(listfiles.TooSoon, match="being made"):
+    with pytest.raises(packedfiles.TooSoon, match="being made"):
         listfiles.ask(moderator, channel, "viewers", {}, "csv")
     monkeypatch.setattr(listfiles, "MOST_A_DAY", 1)
-    with pytest.raises(listfiles.TooSoon, match="tomorrow"):
+    with pytest.raises(packedfiles.TooSoon, match="tomorrow"):
         listfiles.ask(moderator, channel, "viewers", {}, "csv")
     assert list(AuditEntry.objects.values_list("action", "by", "detail__list")) == [
         ("listfile.ask", moderator.pk, "viewers")
@@ -189,8 +189,8 @@ def test_who_deletes_a_file_may_not_ask_for_one_more_that_day(channel, moderator
     monkeypatch.setattr(listfiles, "MOST_A_DAY", 3)
     for _ in range(3):
         made(moderator, channel, "viewers")
-        listfiles.discard(ListFile.objects.all())
-    with pytest.raises(listfiles.TooSoon, match="tomorrow"):
+        packedfiles.discard(ListFile.objects.all())
+    with pytest.raises(packedfiles.TooSoon, match="tomorrow"):
         listfiles.ask(moderator, channel, "viewers", {}, "csv")
     listfiles.ask(moderator_of(channel, "33"), channel, "viewers", {}, "csv")
 
