@@ -3,10 +3,12 @@
 import gzip
 import json
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from threading import RLock
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -22,6 +24,7 @@ from chat.ingest.store import Store
 from chat.models import Badge, Cheermote, DeadLetter, EmoteSet, EmoteTotal, EmoteYear, Replay, Reward, ViewerEmote
 from chat.tests.factories import EmoteFactory, EntryFactory
 from chat.tests.frames import rfc3339, told, who
+from chat.tests.kept import Kept
 from chat.tests.lines import DAY, MINUTE, NOON, clearchat, clearmsg, gap, gift_bomb, privmsg, read, tag, usernotice
 from chat.tests.tables import channel
 from streams import sync
@@ -50,6 +53,7 @@ from viewers.models import (
     ChoiceClock,
     Claim,
     Consent,
+    Export,
     ListFile,
     ModelCall,
     Note,
@@ -177,9 +181,32 @@ def frames() -> list[bytes]:
 
 
 class WholeSite:
-    """Everything the tests look at, built once for each test."""
+    """Everything the tests look at. It is built for the first test that asks, and laid out again for all others."""
+
+    _kept: ClassVar[tuple[Kept, dict[str, Any]] | None] = None
 
     def __init__(self) -> None:
+        if self._kept and self._kept[0].fits():
+            self._lay_out(*self._kept)
+            return
+        may_be_kept = Kept.is_possible()
+        self._build()
+        if may_be_kept:
+            WholeSite._kept = (Kept(), self._copied(self.__dict__))
+
+    def _lay_out(self, kept: Kept, parts: dict[str, Any]) -> None:
+        kept.lay_out()
+        self.__dict__ = self._copied(parts)
+        files = Export.objects.values_list("viewer__login", "file")
+        self.exports = {login: packedfiles.place(file) for login, file in files}
+
+    @staticmethod
+    def _copied(parts: dict[str, Any]) -> dict[str, Any]:
+        """The parts of a site that know nothing of what becomes of others."""
+        lock = parts["store"]._preparing
+        return deepcopy(parts, {id(lock): RLock()})
+
+    def _build(self) -> None:
         for name in ("Emote", "Other"):
             EntryFactory.create(name=name)
         self.store = Store()
