@@ -5,7 +5,6 @@ after a kill at any moment the rest is erased as if nothing had happened.
 """
 
 from chat.anonymous import ANONYMOUS_ID, COLUMNS, UNANSWERED
-from streams.locks import COUNTS
 
 # Messages
 
@@ -196,10 +195,6 @@ WHERE stream.channel_id = %(channel)s AND stream.id > %(after)s AND (
     )
 )
 ORDER BY stream.id LIMIT %(most)s
-"""
-# Whoever counts one of them now (chat/streamnumbers.py) has read the viewer already, and is waited for.
-WAIT_FOR_COUNTS = f"""
-SELECT pg_advisory_xact_lock({COUNTS}, hashtext(stream)) FROM unnest(%(streams)s::text[]) stream ORDER BY stream
 """
 LEAVE_VISITS = "DELETE FROM viewers_viewsession WHERE stream_id = ANY(%(streams)s) AND viewer_id = %(viewer)s"
 LEAVE_CORRECTIONS = """

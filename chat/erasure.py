@@ -11,8 +11,8 @@ passes of the job there is a pause: however many ask, the database spends most o
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -26,7 +26,7 @@ from chat.eraser import Eraser, Show, StillOnItsWay, clean_texts, tables_of_othe
 from chat.leaving import MENTION, names_of, rows_in
 from chat.loginerasure import logins_of
 from chat.mentions import Mentions
-from streams.locks import ERASURES
+from streams.locks import ERASURES, GoesOn, alone
 from streams.models import Channel
 from viewers.models import Erasure, Progress
 
@@ -36,10 +36,6 @@ MOST_TOGETHER = 50
 """In one pass: each of them makes finding a little slower."""
 PAUSE = timedelta(minutes=10)
 """Between two passes."""
-
-
-class GoesOn(Exception):
-    """Somebody else is erasing this account just now."""
 
 
 class SomeFailed(Exception):
@@ -55,7 +51,7 @@ def erase(erasure: Erasure, show: Show = _show_nobody) -> bool:
 
     Raises GoesOn where somebody else is at it.
     """
-    with _alone(erasure):
+    with alone(ERASURES, erasure.pk):  # two would do no harm, but count what they removed twice
         erasure.refresh_from_db()
         if erasure.state == Progress.DONE:
             return True
@@ -126,7 +122,7 @@ def _begun(erasure: Erasure, show: Show, channels: Sequence[Channel]) -> Eraser:
 def _left(erasure: Erasure, channels: Sequence[Channel], held: ExitStack, outcomes: Counter[str]) -> Eraser | None:
     """Who has nothing of their own here any more, held by us; None where that could not be."""
     try:
-        held.enter_context(_alone(erasure))
+        held.enter_context(alone(ERASURES, erasure.pk))
         erasure.refresh_from_db()
         if erasure.state == Progress.DONE:
             return None
@@ -172,18 +168,3 @@ def _note_failure(erasure: Erasure, error: Exception) -> None:
     log.error("erasure.failed", erasure=erasure.pk, step=erasure.step, error=type(error).__name__)
     connection.close_if_unusable_or_obsolete()
     Erasure.objects.filter(pk=erasure.pk).exclude(state=Progress.DONE).update(state=Progress.FAILED)
-
-
-@contextmanager
-def _alone(erasure: Erasure) -> Iterator[None]:
-    """Two who erase the same account would do no harm, but count what they removed twice."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s::int)", [ERASURES, erasure.pk])
-        if not cursor.fetchone()[0]:
-            raise GoesOn
-    try:
-        yield
-    finally:
-        if connection.connection is not None and not connection.connection.closed:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s::int)", [ERASURES, erasure.pk])

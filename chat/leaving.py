@@ -16,7 +16,7 @@ from chat import erasestatements as statements
 from chat import folds, personal
 from chat.anonymous import COLUMNS, anonymous_keys
 from chat.mentions import Mentions
-from streams.locks import lock_channels
+from streams.locks import lock_channels, lock_counts
 from streams.models import Channel, TwitchGrant
 from viewers.models import Viewer, ViewerName
 
@@ -109,7 +109,8 @@ class Leaver:
                 if not values["streams"]:
                     return
                 after = values["streams"][-1]
-                cursor.execute(statements.WAIT_FOR_COUNTS, values)  # before the lock of the channel, as who counts does
+                # Whoever counts one of them now (chat/streamnumbers.py) has read the viewer already, and is waited for.
+                lock_counts(cursor, channel, values["streams"])
                 lock_channels(cursor, [channel])
                 cursor.execute(statements.LEAVE_CORRECTIONS, values)
                 removed["viewers.SessionCorrection"] += cursor.rowcount

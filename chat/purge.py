@@ -21,11 +21,10 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Q, QuerySet
 
 from chat import copied, folds, listfiles, personal
-from chat import erasestatements as statements
 from chat.leaving import MENTION, Leaver, names_of, path_to_channel, plain_tables
 from chat.mentions import Mentions
 from streams import audit, pages
-from streams.locks import PURGES, lock_channels
+from streams.locks import PURGES, alone, lock_all_counts, lock_channels
 from streams.models import Channel, Stream
 from streams.reach import reach_of
 from viewers import summaries
@@ -35,12 +34,9 @@ log = structlog.get_logger(__name__)
 
 TOGETHER, MESSAGES_TOGETHER = 25, 2000
 """So many viewers go in one transaction, or fewer who wrote more: the ingest waits for it."""
-STREAMS_TOGETHER = 500
-"""Or fewer who came to more: each stream is a lock, and Postgres has room for some thousands of everybody's."""
 COUNT_HOLDS = timedelta(days=1)
 """Who confirms has seen whom it meets; by then it may be others."""
 KEPT_FOR = timedelta(days=90)
-STREAMS_OF_ONE = 1_000_000
 NAMED = 20
 """Of whom it would meet, so many are shown to whoever confirms."""
 
@@ -65,10 +61,6 @@ WITH_STEPS = (
 
 class Refused(Exception):
     """A purge that is not made or confirmed; the text says why."""
-
-
-class GoesOn(Exception):
-    """Somebody else carries out this purge just now."""
 
 
 Show = Callable[[int, int], None]
@@ -265,7 +257,7 @@ UNDECIDED = Q(visibility=Profile.Visibility.AS_CHANNEL, locked_at=None, is_bot=F
 
 def carry_out(purge_id: int, show: Show = _show_nobody) -> str:
     """Count it, or purge where it was confirmed, from where it stopped; say what was done. Raises GoesOn."""
-    with _alone(purge_id):
+    with alone(PURGES, purge_id):  # two would do no harm, but wait for each other all the time
         purge = Purge.objects.select_related("channel").filter(pk=purge_id, finished_at=None).first()
         if purge is None or (purge.counted_at is not None and purge.confirmed_at is None):
             return "nothing to do"
@@ -331,7 +323,7 @@ def _purge_some(purge: Purge, group: Sequence[str]) -> str:
     channel = purge.channel_id
     removed: Counter[str] = Counter()
     with transaction.atomic(), connection.cursor() as cursor:
-        group = _wait_for_counts(cursor, channel, group)  # before the lock of the channel, as who counts does
+        lock_all_counts(cursor, channel)  # before the lock of the channel, as who counts does
         lock_channels(cursor, [channel])
         folds.hold(cursor, [channel])
         known = met_by(purge).filter(viewer__in=group).order_by("viewer").values_list("viewer_id", flat=True)
@@ -348,22 +340,6 @@ def _purge_some(purge: Purge, group: Sequence[str]) -> str:
         purge.save(update_fields=["viewers_done", "removed"])
         pages.forget_once_committed([purge.channel.login])
     return group[-1]
-
-
-def _wait_for_counts(cursor: CursorWrapper, channel: int, group: Sequence[str]) -> Sequence[str]:
-    """Lock the streams of the first of these, as many of them as there is room for, and return who that is."""
-    streams: set[str] = set()
-    together = 0
-    for viewer_id in group:
-        values: dict[str, Any] = {"channel": channel, "viewer": viewer_id, "after": "", "most": STREAMS_OF_ONE}
-        cursor.execute(statements.STREAMS, values)
-        theirs = {stream for (stream,) in cursor.fetchall()}
-        if together and len(streams | theirs) > STREAMS_TOGETHER:
-            break
-        streams |= theirs
-        together += 1
-    cursor.execute(statements.WAIT_FOR_COUNTS, {"streams": list(streams)})
-    return group[:together]
 
 
 class _Leaving(Leaver):
@@ -398,18 +374,3 @@ class _Leaving(Leaver):
     def _leave_page(self, channel: int) -> None:
         page = Profile.objects.filter(channel=channel, viewer=self.viewer_id)
         self._removed.update(page.filter(UNDECIDED).delete()[1])
-
-
-@contextmanager
-def _alone(purge_id: int) -> Iterator[None]:
-    """Two who purge by the same rule would do no harm, but wait for each other all the time."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s::int)", [PURGES, purge_id])
-        if not cursor.fetchone()[0]:
-            raise GoesOn
-    try:
-        yield
-    finally:
-        if connection.connection is not None and not connection.connection.closed:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s::int)", [PURGES, purge_id])

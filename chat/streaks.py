@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
-from chat.streamnumbers import LOCK_COUNT
-from streams.locks import lock_channels
+from streams.locks import lock_channels, lock_counts
 from streams.marks import MARK_DAYS
 from streams.models import Channel, Stream
 from viewers.models import Viewer, ViewerStream
@@ -111,7 +110,7 @@ def _count(channel: Channel, stop: _Stop, before: str, following: str | None) ->
     """
     values: dict[str, Any] = {"stream": stop.pk, "before": before, "is_known": stop.is_known}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK_COUNT, values)
+        lock_counts(cursor, channel.pk, [stop.pk])
         lock_channels(cursor, [channel.pk])
         cursor.execute(COUNT_STREAKS, values)
         is_changed: bool = cursor.rowcount > 0

@@ -19,11 +19,8 @@ from django.db.models import F, Q
 
 from chat.numbers import BY_EMOTE, BY_VIEWER
 from streams.broadcasts import OFF_AIR
-from streams.locks import COUNTS, lock_channels
+from streams.locks import lock_channels, lock_counts
 from streams.models import Channel, Stream
-
-# Two who count one stream at once would write over each other what they read at different times.
-LOCK_COUNT = f"SELECT pg_advisory_xact_lock({COUNTS}, hashtext(%(stream)s))"
 
 READ_STREAM = """
 SELECT stream.started_at, coalesce(stream.ended_at, 'infinity')::text, stream.twitch_ids,
@@ -152,7 +149,8 @@ def count(stream: Stream, *, dry_run: bool = False) -> Counter[str]:
     changed: Counter[str] = Counter()
     values: dict[str, Any] = {"stream": stream.pk, "channel": stream.channel_id}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK_COUNT, values)
+        # Two who count one stream at once would write over each other what they read at different times.
+        lock_counts(cursor, stream.channel_id, [stream.pk])
         before = _read(cursor, values)
         if before is None:
             return changed

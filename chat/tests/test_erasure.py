@@ -45,7 +45,7 @@ from chat.tests.wholesite import (
 )
 from chat.tests.writers import in_thread, waiting
 from streams import sync
-from streams.locks import LOCK_CHANNELS
+from streams.locks import LOCK_CHANNELS, GoesOn
 from streams.models import Channel, ChannelDay, Delivery, JobRun, Stream, StreamSegment, TwitchGrant
 from viewers import choices, wiki
 from viewers.models import (
@@ -650,7 +650,7 @@ def test_two_who_erase_the_same_account_take_turns(site):
     asked = choices.ask_to_erase(site.person)
 
     def again(*_told: object) -> None:
-        with pytest.raises(erasure.GoesOn):
+        with pytest.raises(GoesOn):
             in_thread(erasure.erase, asked).result(timeout=20)
         raise PowerCutError
 

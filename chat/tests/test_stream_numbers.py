@@ -11,11 +11,11 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from chat.models import EmoteStream
-from chat.streamnumbers import LOCK_COUNT, count, count_due, due
+from chat.streamnumbers import count, count_due, due
 from chat.tasks import count_streams
 from chat.tests.crowd import make_emote, make_message
 from streams.broadcasts import Live, changed, observe, went_offline, went_online
-from streams.locks import lock_channels
+from streams.locks import CHANNELS, lock_channels, lock_counts
 from streams.models import Channel, Stream, StreamSample
 from streams.tests.cast import make_channel
 from viewers.models import Viewer, ViewerStream, ViewerTotal, ViewSession
@@ -271,7 +271,7 @@ def test_writers_are_not_kept_waiting_while_it_reads(stream):
     with CaptureQueriesContext(connection) as captured:
         count(stream)
     asked = [query["sql"] for query in captured]
-    [locked] = [n for n, sql in enumerate(asked) if "unnest" in sql and "pg_advisory_xact_lock" in sql]
+    [locked] = [n for n, sql in enumerate(asked) if f"pg_advisory_xact_lock({CHANNELS}," in sql]
     assert max(n for n, sql in enumerate(asked) if "chat_message" in sql or "viewers_viewsession" in sql) < locked
 
 
@@ -279,7 +279,7 @@ def test_writers_are_not_kept_waiting_while_it_reads(stream):
 def test_two_who_count_one_stream_take_turns(stream):
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(LOCK_COUNT, {"stream": stream.pk})
+            lock_counts(cursor, stream.channel_id, [stream.pk])
             second = pool.submit(counting, stream)
             while not is_kept_waiting(cursor):
                 assert not second.done()

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from chat import erasure, receipts
-from chat.erasure import GoesOn
+from streams.locks import GoesOn
 from viewers import choices
 from viewers.choices import NotNow
 from viewers.models import Erasure, Viewer

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from chat import purge
+from streams.locks import GoesOn
 from streams.models import Channel
 from viewers.models import Purge
 
@@ -59,7 +60,7 @@ class Command(BaseCommand):
             bar = progress.add_task("purging", total=None)
             try:
                 done = purge.carry_out(asked.pk, lambda done, about: progress.update(bar, completed=done, total=about))
-            except purge.GoesOn:
+            except GoesOn:
                 raise CommandError("A job carries this purge out just now.", returncode=WAITING) from None
         asked.refresh_from_db()
         self._tell(asked.removed)

@@ -24,7 +24,8 @@ from chat.tests.tables import counters
 from chat.tests.test_erasure import RIGHT, PowerCutError, recounted
 from chat.tests.wholesite import EVENING, PERSON, WholeSite
 from streams import sync
-from streams.models import AuditEntry, Change, ChannelDay, ChannelTotal
+from streams.locks import COUNTS, COUNTS_OF_CHANNEL
+from streams.models import AuditEntry, Change, ChannelDay, ChannelTotal, Stream
 from streams.tests.cast import make_channel
 from streamstats.api import changes
 from viewers.models import Profile, Progress, Purge, Viewer, ViewerName, ViewerStream, ViewerTotal, ViewSession
@@ -279,30 +280,28 @@ def test_one_that_failed_goes_on(crowd, monkeypatch):
     assert ChannelTotal.objects.filter(channel=crowd).count() <= 1
 
 
-def test_who_came_to_many_streams_goes_in_a_transaction_of_their_own(crowd, monkeypatch):
-    """Each stream is a lock, and there is no room for those of many regulars at once."""
-    monkeypatch.setattr(purge, "STREAMS_TOGETHER", 3)
-    at = datetime(2024, 5, 1, tzinfo=UTC)
-    came = {"old": ["a", "b"], "brief": ["b", "c"], "quiet": ["d", "e", "f", "g"]}
-    for login, streams in came.items():
-        viewer = Viewer.objects.get(login=login)
-        for name in streams:
-            stream, _ = crowd.streams.get_or_create(id=name, started_at=at, ended_at=at)
-            ViewerStream.objects.create(channel=crowd, viewer=viewer, stream=stream)
-    groups: list[list[str]] = []
-    wait = purge._wait_for_counts
+def test_many_streams_are_few_locks(crowd, monkeypatch):
+    """Postgres has room for some thousand locks of everybody's, and a regular comes to as many streams."""
+    at, viewer = datetime(2024, 5, 1, tzinfo=UTC), Viewer.objects.get(login="quiet")
+    streams = [Stream(id=f"s{number}", channel=crowd, started_at=at, ended_at=at) for number in range(300)]
+    Stream.objects.bulk_create(streams)
+    ViewerStream.objects.bulk_create([ViewerStream(channel=crowd, viewer=viewer, stream=each) for each in streams])
+    held: list[int] = []
+    leave = purge._Leaving.leave
 
-    def waited(*args: Any) -> Any:
-        groups.append(list(wait(*args)))
-        return groups[-1]
+    def left(self: Any, channel: int) -> Any:
+        removed = leave(self, channel)
+        self._cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s", [COUNTS])
+        held.append(self._cursor.fetchone()[0])
+        return removed
 
-    monkeypatch.setattr(purge, "_wait_for_counts", waited)
+    monkeypatch.setattr(purge._Leaving, "leave", left)
     made = purge.ask(crowd, None, fewer_messages=1000)
     purge.count(made)
     purge.confirm(made, None, "crowd", datetime.now(UTC))
     assert purge.carry_out(made.pk) == "3 viewers purged"
-    assert sorted(map(len, groups)) == [1, 2]
-    assert not ViewerTotal.objects.filter(channel=crowd).exists()
+    assert held == [COUNTS_OF_CHANNEL] * 3
+    assert not ViewerStream.objects.filter(channel=crowd).exists()
 
 
 def test_the_command_tells_first_and_purges_when_it_is_sure(crowd):
