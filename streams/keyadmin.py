@@ -23,7 +23,7 @@ from streams.api import keys
 from streams.filters import OneKeyFilter
 from streams.models import ApiKey, ApiRequest, Scope
 from streams.reach import Role, reach_of
-from streams.scopedadmin import FactAdmin, ScopedAdmin
+from streams.scopedadmin import FactAdmin, ScopedAdmin, Sure
 
 MOST_NETWORKS = 20
 OVERLAP_DAYS = 7
@@ -185,7 +185,7 @@ class ApiKeyAdmin(ScopedAdmin):
             messages.success(request, f"The key {key} is taken back: it no longer works anywhere.")
             return HttpResponseRedirect(reverse("admin:streams_apikey_change", args=[key.pk]))
         words = "It ends at once, wherever it is used, and cannot be given back."
-        return self._asked(request, key, "Take this key back?", words, "Take it back")
+        return self.are_you_sure(request, key, _sure(key, "Take this key back?", words, "Take it back"))
 
     def rotate_view(self, request: HttpRequest, key_id: int) -> HttpResponse:
         return require_http_methods(["GET", "HEAD", "POST"])(self._rotate)(request, key_id)
@@ -202,14 +202,11 @@ class ApiKeyAdmin(ScopedAdmin):
                 return HttpResponseRedirect(reverse("admin:streams_apikey_change", args=[key.pk]))
             return self._made(request, made.key, made.secret)
         words = "The new one may do the same, from the same networks. It is shown once, on the next page."
-        return self._asked(request, key, "Make another key in its place?", words, "Make it", form)
+        return self.are_you_sure(request, key, _sure(key, "Make another key in its place?", words, "Make it"), form)
 
-    def _asked(
-        self, request: HttpRequest, key: ApiKey, title: str, words: str, deed: str, form: Any = None
-    ) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "title": title, "opts": self.opts, "key": key}
-        context |= {"words": words, "deed": deed, "form": form}
-        return TemplateResponse(request, "admin/streams/apikey/sure.html", context)
+
+def _sure(key: ApiKey, title: str, words: str, deed: str) -> Sure:
+    return Sure(title, str(key), f"Of {key.channel}. {words}", deed)
 
 
 @admin.register(ApiRequest)

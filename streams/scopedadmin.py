@@ -5,10 +5,12 @@ must look after that channel to see them, and to change them; lists, pages, choi
 actions all begin with that. Whatever is written is in the audit log.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from unfold.admin import TabularInline
 
 from streams.audit import note
@@ -29,6 +31,15 @@ class Told(list[Any]):
     def __init__(self, message: list[Any], detail: dict[str, Any]) -> None:
         super().__init__(message)
         self.detail = detail
+
+
+class Sure(NamedTuple):
+    """What somebody is asked before a deed: the question, about what, what it means, and the word on the button."""
+
+    title: str
+    thing: str
+    words: str
+    deed: str
 
 
 class ScopedAdmin(LargeTableAdmin):
@@ -117,6 +128,14 @@ class ScopedAdmin(LargeTableAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self.may(request, self.deleted_by, obj)
+
+    # Pages of one's own making.
+
+    def are_you_sure(self, request: HttpRequest, obj: Model, sure: Sure, form: Any = None) -> HttpResponse:
+        """The page that asks before a deed; it posts to its own address."""
+        back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
+        context = {**self.admin_site.each_context(request), **sure._asdict(), "opts": self.opts}
+        return TemplateResponse(request, "admin/streams/sure.html", {**context, "form": form, "back": back})
 
     # What was done.
 

@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from streams.filters import OneWebhookFilter
 from streams.models import Channel, Delivery, Webhook
 from streams.reach import Role
-from streams.scopedadmin import FactAdmin, ScopedAdmin
+from streams.scopedadmin import FactAdmin, ScopedAdmin, Sure
 from streams.webhooks import guard, signing, telling
 from streams.webhooks.events import EVENTS
 
@@ -175,8 +175,7 @@ class WebhookAdmin(ScopedAdmin):
 
     def _asked(self, request: HttpRequest, webhook: Webhook, words: tuple[str, str, str]) -> HttpResponse:
         title, told, deed = words
-        context = {**self.admin_site.each_context(request), "title": title, "opts": self.opts, "webhook": webhook}
-        return TemplateResponse(request, "admin/streams/webhook/sure.html", {**context, "words": told, "deed": deed})
+        return self.are_you_sure(request, webhook, Sure(title, webhook.url, f"Of {webhook.channel}. {told}", deed))
 
     def _done(self, request: HttpRequest, webhook: Webhook, words: str) -> HttpResponse:
         messages.success(request, words)
@@ -287,8 +286,8 @@ class DeliveryAdmin(FactAdmin):
         if delivery is None:
             raise Http404("There is no such delivery.")
         if request.method != "POST":
-            context = {**self.admin_site.each_context(request), "title": "Send it again?", "opts": self.opts}
-            return TemplateResponse(request, "admin/streams/delivery/sure.html", {**context, "delivery": delivery})
+            words = f"To {delivery.webhook}. It goes under the id that it had, and tells what can be told now."
+            return self.are_you_sure(request, delivery, Sure("Send it again?", delivery.event, words, "Send it"))
         with transaction.atomic():
             telling.tell_again(delivery, timezone.now())
             self.note_deed(request, "resend", delivery, {"event_id": delivery.event_id})
