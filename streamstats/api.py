@@ -79,12 +79,12 @@ OPERATIONS: list[tuple[str, type[ApiView]]] = [
     (f"{OF_CHANNEL}streams/<slug:stream>/samples/", _list(Samples(), OfStreamView)),
     (f"{OF_CHANNEL}viewers/<slug:id>/", _one(Viewers(), "viewer")),
     (f"{OF_CHANNEL}profiles/<slug:id>/", _one(Profiles(), "profile")),
+    (f"{OF_CHANNEL}live/", Live),
 ]
 
 app_name = "api"
 urlpatterns: list[Any] = [
     *(path(f"v1/{route}", view.as_view(), name=view.operation) for route, view in OPERATIONS),
-    path(f"v1/{OF_CHANNEL}live/", Live.as_view(), name=Live.operation),
     path("v1/openapi.json", Document.as_view(), {"written": "json"}, name="openapi_json"),
     path("v1/openapi.yaml", Document.as_view(), {"written": "yaml"}, name="openapi_yaml"),
     path("docs/", docs, name="docs"),

@@ -11,6 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
+from streams import sync
 from streams.api.problems import CODES, CONTENT_TYPE, answer
 from streams.api.resources import Resource, Synced
 
@@ -45,14 +46,26 @@ WHEN = {
     403: "The key has not the scope for it, or is of another channel.",
     404: "There is no such thing, or it is not shown.",
     405: "Everything is read with GET.",
-    406: "There are only answers in JSON.",
+    406: "`Accept` does not allow what this is written in.",
     410: "What changed since then is not known any more: fetch the whole list again.",
     413: "The request has a body, and a large one.",
     414: "The address is longer than 4,096 letters.",
     429: "Too many requests. `Retry-After` says in how many seconds there may be more.",
     500: "A mistake of ours.",
-    503: "Too much is asked for at once. `Retry-After` says when to come back.",
+    503: "Too much is asked for at once, or it took too long to find. `Retry-After` says when to come back.",
 }
+ANYWHERE = (400, 401, 403, 404, 405, 406, 413, 414, 429, 500, 503)
+"""What any operation may answer with."""
+EXAMPLES: dict[int, dict[str, Any]] = {
+    400: {"detail": "limit: Take a number from 1 to 200.", "errors": {"limit": ["Take a number from 1 to 200."]}},
+    401: {"detail": "No key is like this one. Look whether all of it was copied."},
+    403: {"detail": "This key has no scope `read`.", "code": "scope_missing"},
+    404: {"detail": "No channel with this Twitch id is followed here."},
+    406: {"detail": "Could not satisfy the request Accept header."},
+    410: {"detail": sync.TOO_OLD, "code": "sync_anew"},
+    429: {"detail": "Without a key one may ask 120 times in a minute. Try again in 24 s, or get a key."},
+}
+"""One problem of each kind, where it has words of its own."""
 PAGING = "Go on with `next` until it is null: a page may be shorter than asked for, even empty."
 SYNCING = (
     "Keep `since` of the last page, and come back with `?since=` to be told what changed: rows as they are now, the "
@@ -109,12 +122,13 @@ class ApiSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         resource = self.resource
-        named = [name for name in PATHS if f"{{{name}}}" in self.path]
-        told = [OpenApiParameter(name, str, OpenApiParameter.PATH, description=PATHS[name]) for name in named]
-        fields = ", ".join(resource.serializer().fields)
-        told.append(
-            OpenApiParameter("fields", str, description=f"Only these fields, with commas between: some of {fields}.")
-        )
+        told = self._of_path()
+        fields = {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string", "enum": list(resource.serializer().fields)},
+        }
+        told.append(OpenApiParameter("fields", fields, description="Only these, with commas between.", explode=False))
         if self.view.is_list:
             told += [
                 OpenApiParameter("limit", _whole_number(self.view.most), description="Rows of a page, at most."),
@@ -124,7 +138,11 @@ class ApiSchema(AutoSchema):
             if isinstance(resource, Synced):
                 about = "What changed since: `since` of the answer before, or a time of the last 30 days."
                 told.append(OpenApiParameter("since", str, description=about))
-        return [*told, *_headers()]
+        return [*told, *_headers(), *_etag()]
+
+    def _of_path(self) -> list[OpenApiParameter]:
+        named = [name for name in PATHS if f"{{{name}}}" in self.path]
+        return [OpenApiParameter(name, str, OpenApiParameter.PATH, description=PATHS[name]) for name in named]
 
     def get_response_serializers(self) -> Any:
         resource = self.resource
@@ -152,14 +170,45 @@ class ApiSchema(AutoSchema):
         else:
             body, example = one, resource.example
         told = OpenApiExample(self.view.operation, value=example, response_only=True)
-        statuses = [400, 401, 403, 404, 405, 406, 413, 414, 429, 500, 503]
-        if self.view.is_list and isinstance(resource, Synced):
-            statuses.append(410)
         return {
             200: OpenApiResponse(body, description="OK", examples=[told]),
             304: OpenApiResponse(description="Nothing changed since the answer with this ETag."),
-            **{(status, CONTENT_TYPE): _problem(status) for status in sorted(statuses)},
+            **_problems(syncs=self.view.is_list and isinstance(resource, Synced)),
         }
+
+
+class EventsSchema(ApiSchema):
+    """Of a stream of server-sent events. Asks the view: `about` says what they are, `events` what each of them tells,
+    `example` has one of each.
+
+    What OpenAPI 3.1 can say of a stream is that it is text; so `x-events` has the schemas of what is in it.
+    """
+
+    def get_summary(self) -> str:
+        return str(self.view.about.split(". ")[0])
+
+    def get_description(self) -> str:  # type: ignore[override]
+        return str(self.view.about)
+
+    def get_override_parameters(self) -> list[Any]:
+        since = "Where to go on: the last id that was told, or a time of the last 30 days. Left out, from now on."
+        last = "As `since`, and counts more: browsers send it when they come again."
+        return [
+            *self._of_path(),
+            OpenApiParameter("since", str, description=since),
+            OpenApiParameter("Last-Event-ID", str, OpenApiParameter.HEADER, description=last),
+            *_headers(),
+        ]
+
+    def get_response_serializers(self) -> Any:
+        about = "Server-sent events, each with an empty line behind it. There is no end."
+        told = OpenApiExample(self.view.operation, value=self.view.example, response_only=True)
+        stream = OpenApiResponse({"type": "string", "description": about}, description="OK", examples=[told])
+        return {(200, "text/event-stream"): stream, **_problems(syncs=True)}
+
+    def get_extensions(self) -> dict[str, Any]:
+        told = self.view.events.items()
+        return {"x-events": {name: self.resolve_serializer(each, "response").ref for name, each in told}}
 
 
 EXAMPLE_OF_SINCE = "vXn0tB9Zq1r7mY2kWzEsImQ5NzE2YiIsNzUzMSwiIiwiIixudWxsXQ"
@@ -170,22 +219,31 @@ def _gone() -> dict[str, serializers.ListField]:
     return {"gone": serializers.ListField(child=serializers.CharField(), help_text=about)}
 
 
+def _problems(*, syncs: bool) -> dict[tuple[int, str], OpenApiResponse]:
+    statuses = sorted([*ANYWHERE, *([410] if syncs else [])])
+    return {(status, CONTENT_TYPE): _problem(status) for status in statuses}
+
+
 def _problem(status: int) -> OpenApiResponse:
-    value = json.loads(answer(status, WHEN[status]).content)
+    value = json.loads(answer(status, **EXAMPLES.get(status, {})).content)
     example = OpenApiExample(f"problem {status}", value=value, response_only=True, media_type=CONTENT_TYPE)
     return OpenApiResponse(ProblemSerializer, description=WHEN[status], examples=[example])
 
 
 def _headers() -> list[OpenApiParameter]:
-    def header(name: str, about: str, kind: Any, statuses: list[int]) -> OpenApiParameter:
-        return OpenApiParameter(name, kind, OpenApiParameter.HEADER, description=about, response=statuses)
-
-    counted = [200, 304, 400, 403, 404, 429]
+    counted = [200, 304, 400, 401, 403, 404, 405, 406, 410, 429]
     return [
-        *(header(name, about, int, counted) for name, about in LIMITS.items()),
-        *(header(name, about, str, [200, 304]) for name, about in ETAG.items()),
-        header("Retry-After", "In how many seconds there may be more.", int, [429, 503]),
+        *(_header(name, about, int, counted) for name, about in LIMITS.items()),
+        _header("Retry-After", "In how many seconds there may be more.", int, [429, 503]),
     ]
+
+
+def _etag() -> list[OpenApiParameter]:
+    return [_header(name, about, str, [200, 304]) for name, about in ETAG.items()]
+
+
+def _header(name: str, about: str, kind: Any, statuses: list[int]) -> OpenApiParameter:
+    return OpenApiParameter(name, kind, OpenApiParameter.HEADER, description=about, response=statuses)
 
 
 def _whole_number(most: int) -> dict[str, Any]:

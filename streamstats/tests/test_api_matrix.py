@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from chat.tests.api.world import CHANNEL, STREAM, WREN, bearer, make_world
+from chat.tests.api.world import CHANNEL, STREAM, WREN, bearer, make_world, one_connection
 from chat.tests.everything import make_user
 from streams.api import keys
 from streams.models import ApiKey, ChannelModerator
@@ -101,12 +101,21 @@ def address_of(route, operation):
     return reverse(f"api:{operation}", kwargs=named)
 
 
+def head(client, *request, **more):
+    """An answer of which only the head is read, for a stream of events has no end."""
+    answer = client.get(*request, **more)
+    if answer.streaming:
+        with one_connection():
+            answer.close()
+    return answer
+
+
 def test_everybody_is_answered_exactly_as_they_may_be(everybody):
     told, wanted = {}, {}
     for route, view in OPERATIONS:
         address = address_of(route, view.operation)
         for name, (client, headers) in everybody.items():
-            answer = client.get(address, ASKED.get(view.operation), headers=headers)
+            answer = head(client, address, ASKED.get(view.operation), headers=headers)
             told[view.operation, name] = answer.status_code
             wanted[view.operation, name] = MATRIX[view.scope][name]
     assert told == wanted
@@ -115,6 +124,22 @@ def test_everybody_is_answered_exactly_as_they_may_be(everybody):
 
 def test_the_matrix_has_everybody(everybody):
     assert all(row.keys() == everybody.keys() for row in MATRIX.values())
+
+
+def test_whoever_may_not_listen_is_told_so_before_the_stream_begins(everybody):
+    address = reverse("api:live", kwargs={"channel": CHANNEL})
+    kinds = {}
+    for name, (client, headers) in everybody.items():
+        answer = head(client, address, headers={**headers, "Accept": "text/event-stream"})
+        kinds[name] = answer["Content-Type"]
+    may = {name for name, status in MATRIX[None].items() if status == 200}
+    assert kinds == {name: "text/event-stream" if name in may else "application/problem+json" for name in everybody}
+
+
+def test_nobody_listens_to_a_channel_that_is_not_here(everybody):
+    address = reverse("api:live", kwargs={"channel": "nobody"})
+    told = {name: client.get(address, headers=headers).status_code for name, (client, headers) in everybody.items()}
+    assert told == {name: REFUSED.get(name, 404) for name in everybody}
 
 
 def test_nobody_writes(everybody):

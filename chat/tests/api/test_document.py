@@ -10,6 +10,7 @@ from django.core.management import call_command
 
 from streams.api.document import as_yaml
 from streams.api.schema import document
+from streamstats.api import OPERATIONS
 
 COMMITTED = Path(settings.BASE_DIR) / "docs" / "openapi.yaml"
 
@@ -34,7 +35,20 @@ def test_it_is_served(client, redis_client, written, read):
 def test_it_says_of_every_operation_what_can_go_wrong():
     for path in document()["paths"].values():
         told = path["get"]["responses"].keys()
-        assert {"200", "304", "400", "401", "403", "404", "405", "406", "413", "414", "429", "500", "503"} <= told
+        assert {"200", "400", "401", "403", "404", "405", "406", "413", "414", "429", "500", "503"} <= told
+
+
+def test_every_operation_is_in_it():
+    assert [path["get"]["operationId"] for path in document()["paths"].values()] == [
+        view.operation for _, view in OPERATIONS
+    ]
+
+
+def test_all_but_a_stream_may_not_have_changed():
+    told = {
+        path["get"]["operationId"] for path in document()["paths"].values() if "304" not in path["get"]["responses"]
+    }
+    assert told == {"live"}
 
 
 def test_its_page_runs_nothing_that_is_not_ours(client):

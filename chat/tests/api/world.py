@@ -1,7 +1,12 @@
 """A channel of which the API tells what its document gives as examples, and somebody who is not to be seen."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
+
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 
 from chat.models import ChatEvent, Emote, EmoteTotal, Message, ModerationEvent, Redemption, Reward, ViewerEmote
 from streams.models import Channel, ChannelTotal, Stream, StreamSample, StreamSegment
@@ -117,6 +122,18 @@ def make_rows(channel: Channel, stream: Stream, viewer: Viewer, emote: Emote, re
         **of_viewer, number=1, state="shown", begun_at=NOON, made_at=NOON + HOUR, made_by="digest"
     )
     Claim.objects.create(summary=summary, position=1, part="portrait", text="Asks a lot about bread.")
+
+
+@contextmanager
+def one_connection() -> Iterator[None]:
+    """A server closes its connections after each request, and with ours the world would be gone."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    try:
+        yield
+    finally:
+        for signal in (request_started, request_finished):
+            signal.connect(close_old_connections)
 
 
 def under(channel: str = CHANNEL) -> str:
