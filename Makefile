@@ -53,8 +53,9 @@ check: $(INSTALLED) ## look for mistakes without running anything: style, types,
 bench: $(INSTALLED) ## measure how fast it is (see bench/README.md)
 	@exec $(BIN)/python -m bench $(ARGS)
 
-contract: $(INSTALLED) ## hold the API against its own document, with 500 requests of each operation; takes long
-	@API_EXAMPLES=$${API_EXAMPLES:-500} exec $(BIN)/python -m pytest -q streamstats/tests/test_api_contract.py $(ARGS)
+contract: $(INSTALLED) ## hold the API against its own document, 500 requests of each operation; URL=... KEY=... of a running site
+	@API_EXAMPLES=$${API_EXAMPLES:-500} API_URL="$$URL" API_KEY="$$KEY" \
+		exec $(BIN)/python -m pytest -q streamstats/tests/test_api_contract.py $(ARGS)
 
 openapi: $(INSTALLED) ## write docs/openapi.yaml anew
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
