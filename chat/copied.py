@@ -1,29 +1,47 @@
 """What others may have copied of who is erased, or purged: told that it is gone, by a log that does not say who it was.
 
-Anybody may read the API, so anybody may have a copy, and whoever has one is to delete it, too. For that the log of
-changes has to name what went for as long as somebody may come back with a cursor. It does so in entries that only we
-can read (streams/sealed.py), until they are forgotten like all others: see docs/decisions/erasure.md.
+Anybody may read the API, so anybody may have a copy, and whoever has one is to delete it, too. Of what is a viewer's
+that is told as when they hide: as the viewer, who is gone, and nothing of single rows. It is told where they were last
+shown, so that who knew already hears nothing of it. All else that went, such as messages, is named by its key.
+
+For that the log of changes has to name them for as long as somebody may come back with a cursor. It does so in entries
+that only we can read (streams/sealed.py), until they are forgotten like all others: see docs/decisions/erasure.md.
 """
 
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from secrets import token_hex
+from typing import NamedTuple
 
 from django.db.backends.utils import CursorWrapper
 
+from chat.api.events import TRACES
 from chat.mentions import Mentions
+from chat.models import ChatEvent
+from streams.models import Channel, Delivery
 from streams.sealed import seal
+from streams.sync import VISIBILITY, Choice, Departure
+from streams.webhooks.events import GONE
+from viewers.gone import ends_of, met_of
 
 KEYS_AT_ONCE = 200
 """Keys in one sealed entry."""
+NAMED_BY_VIEWER = ("viewers", "usage", "awards", "profiles", VISIBILITY)
+"""Resources of the log whose keys begin with a viewer's id."""
+OF_VIEWERS = (*NAMED_BY_VIEWER, "sessions", "redemptions", "events")
+"""Those of which nothing is told of who is not shown, but that they are gone."""
+GIVEN = "events"
+"""Rows of others that name a viewer."""
 
 Row = tuple[int | None, str, str]
 """Channel, resource and key."""
 
-# What this transaction wrote into the log. Which minutes have new messages says nothing of anybody.
+# What this transaction wrote into the log that may say what somebody did. Which minutes have new messages does not.
 TAKE_WRITTEN = """
-DELETE FROM streams_change WHERE xid = pg_current_xact_id()::text::bigint AND sealed = '' AND resource <> 'stored'
+DELETE FROM streams_change
+WHERE xid = pg_current_xact_id()::text::bigint AND sealed = '' AND resource <> ALL(%s) AND resource <> 'stored'
 RETURNING channel_id, resource, key
 """
 # What was written of the same rows before: they are gone now, which is all there is to be told.
@@ -32,19 +50,42 @@ DELETE FROM streams_change earlier USING unnest(%s::text[]) AS gone (key)
 WHERE earlier.channel_id IS NOT DISTINCT FROM %s AND earlier.resource = %s AND earlier.key = gone.key
     AND earlier.sealed = ''
 """
-# Entries that name viewers. Who owns a channel is listed by it: that is no viewer.
-TAKE_NAMED = """
+TAKEN_EARLIER = ("messages", "moderation")
+# What this transaction wrote of these rows of others, which say nothing else than before to anybody.
+FORGET_WRITTEN = """
 DELETE FROM streams_change
-WHERE sealed = '' AND resource <> 'channels' AND (%(channel)s::bigint IS NULL OR channel_id = %(channel)s)
-    AND (split_part(key, ':', 1) = ANY(%(viewers)s) OR whose = ANY(%(viewers)s))
-RETURNING channel_id, resource, key
+WHERE xid = pg_current_xact_id()::text::bigint AND sealed = '' AND resource = %s AND key = ANY(%s)
+"""
+FORGET_NAMED = """
+DELETE FROM streams_change
+WHERE sealed = '' AND (%(channel)s::bigint IS NULL OR channel_id = %(channel)s)
+    AND (resource = ANY(%(named)s) AND split_part(key, ':', 1) = ANY(%(viewers)s) OR whose = ANY(%(viewers)s))
+"""
+# The last that is known of whether these viewers are shown: in a channel, and everywhere.
+LAST_CHOICES = """
+SELECT DISTINCT ON (key, channel_id) key, channel_id IS NOT NULL, xid, at FROM streams_change
+WHERE (channel_id = %s OR channel_id IS NULL) AND resource = %s AND key = ANY(%s) AND sealed = ''
+ORDER BY key, channel_id, xid DESC
 """
 ADD_SEALED = """
 INSERT INTO streams_change (channel_id, resource, key, sealed)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])
 """
+ADD_DEPARTURE = """
+INSERT INTO streams_change (xid, at, channel_id, resource, key, sealed)
+VALUES (coalesce(%s, pg_current_xact_id()::text::bigint), coalesce(%s, now()), %s, %s, %s, %s)
+"""
+# Whoever makes deliveries has read what is said in the clear still.
+HOLD_WEBHOOKS = """
+SELECT FROM streams_webhook WHERE %(channel)s::bigint IS NULL OR channel_id = %(channel)s
+ORDER BY id FOR NO KEY UPDATE
+"""
 
 # Of deliveries that tell who is gone, that alone stays, sealed, until it was told.
+SEAL_DELIVERIES = """
+UPDATE streams_delivery SET sealed = %(sealed)s, viewer_id = '', key = '', body = NULL, answer = '', problem = ''
+WHERE event = %(gone)s AND key = %(viewer)s AND sealed = '' AND state = %(waiting)s
+"""
 _NAMES_THEM = "(viewer_id = %(viewer)s OR body::text ~* %(anywhere)s OR answer ~* %(anywhere)s OR key = %(viewer)s)"
 DELETE_DELIVERIES = f"DELETE FROM streams_delivery WHERE sealed = '' AND {_NAMES_THEM}"
 EMPTY_DELIVERIES = f"""
@@ -53,20 +94,97 @@ WHERE sealed <> '' AND {_NAMES_THEM}
 """
 
 
+class Stand(NamedTuple):
+    """Where the log has something, and when that was written."""
+
+    xid: int
+    at: datetime
+
+
+def seal_departures(cursor: CursorWrapper, channel: Channel, viewers: Sequence[str]) -> None:
+    """Have it told that these viewers are gone from a channel. Call it while everything of theirs is there.
+
+    Where they are shown until now, it is told now. Of who hid it is told where that stands in the log; and of who did
+    so longer ago than the log is kept, or was never shown there, nothing is.
+    """
+    shown = met_of(channel, viewers, TRACES)
+    stands = _last_choices(cursor, channel.pk, [viewer for viewer in viewers if viewer not in shown])
+    ends = {
+        is_here: ends_of(
+            channel,
+            {
+                viewer: Choice(here=stand.at) if is_here else Choice(everywhere=stand.at)
+                for (viewer, of_channel), stand in stands.items()
+                if of_channel is is_here
+            },
+            with_bots=True,
+            traces=TRACES,
+        )
+        for is_here in (True, False)
+    }
+    gifts = _gifts_to(channel, viewers)
+    for viewer in viewers:
+        if viewer in shown:
+            _depart(cursor, channel.pk, None, viewer, [event for event, _ in gifts[viewer]])
+            continue
+        told = [(stands[viewer, is_here], each[viewer]) for is_here, each in ends.items() if viewer in each]
+        if told:
+            stand, end = max(told)
+            given = [event for event, at in gifts[viewer] if at < end.at]
+            _depart(cursor, channel.pk, stand, viewer if end.was_seen else "", given)
+
+
+def _last_choices(cursor: CursorWrapper, channel: int, viewers: Sequence[str]) -> dict[tuple[str, bool], Stand]:
+    """By viewer, and whether it is for this channel alone."""
+    cursor.execute(LAST_CHOICES, [channel, VISIBILITY, list(viewers)])
+    return {(viewer, is_here): Stand(xid, at) for viewer, is_here, xid, at in cursor.fetchall()}
+
+
+def _gifts_to(channel: Channel, viewers: Sequence[str]) -> dict[str, list[tuple[str, datetime]]]:
+    """Events of others that name a viewer, and when they were."""
+    gifts: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+    given = ChatEvent.objects.filter(channel=channel, recipient_id__in=viewers)
+    for viewer, event, at in given.order_by("pk").values_list("recipient_id", "pk", "occurred_at"):
+        gifts[viewer].append((event, at))
+    return gifts
+
+
+def _depart(cursor: CursorWrapper, channel: int, stand: Stand | None, viewer: str, given: list[str]) -> None:
+    for number, part in enumerate(_parts(given) if given else [[]]):
+        departure = Departure("" if number else viewer, {GIVEN: part} if part else {})
+        if departure.viewer or part:
+            xid, at = stand or (None, None)
+            cursor.execute(ADD_DEPARTURE, [xid, at, channel, VISIBILITY, _key(), departure.sealed()])
+
+
 def seal_written(cursor: CursorWrapper) -> None:
-    """Seal what this transaction wrote into the log of changes, and forget what was written of the same before."""
-    cursor.execute(TAKE_WRITTEN)
+    """Seal what this transaction wrote into the log of changes, and forget what was written of the same before.
+
+    Not of what is a viewer's: that tells nobody anything, and is forgotten with all that names them.
+    """
+    cursor.execute(TAKE_WRITTEN, [list(OF_VIEWERS)])
     _seal(cursor, cursor.fetchall())
 
 
-def seal_named(cursor: CursorWrapper, viewers: Sequence[str], channel: int | None = None) -> None:
-    """Seal every entry that has one of these viewers' ids in it: of everywhere, or of one channel."""
-    cursor.execute(TAKE_NAMED, {"viewers": list(viewers), "channel": channel})
-    _seal(cursor, cursor.fetchall())
+def forget_given(cursor: CursorWrapper, events: Sequence[str]) -> None:
+    """Tell nobody of gifts that this transaction gave to nobody: they named whoever hid no more."""
+    cursor.execute(FORGET_WRITTEN, [GIVEN, list(events)])
+
+
+def forget_named(cursor: CursorWrapper, viewers: Sequence[str], channel: int | None = None) -> None:
+    """Forget every entry that has one of these viewers' ids in it: of everywhere, or of one channel."""
+    cursor.execute(FORGET_NAMED, {"viewers": list(viewers), "channel": channel, "named": list(NAMED_BY_VIEWER)})
+
+
+def hold_webhooks(cursor: CursorWrapper, channel: int | None = None) -> None:
+    """Wait for who makes deliveries from what the log says in the clear; until this transaction ends, nobody does."""
+    cursor.execute(HOLD_WEBHOOKS, {"channel": channel})
 
 
 def forget_deliveries(cursor: CursorWrapper, viewer_id: str, mentions: Mentions) -> int:
-    """Delete what webhooks were told of somebody; how many deliveries that were."""
+    """Delete what webhooks were told of somebody; how many deliveries that were. That they are gone is told still."""
+    waiting = {"gone": GONE, "waiting": Delivery.State.WAITING, "sealed": seal(viewer_id)}
+    cursor.execute(SEAL_DELIVERIES, waiting | {"viewer": viewer_id})
     cursor.execute(EMPTY_DELIVERIES, values := {"viewer": viewer_id, "anywhere": mentions.anywhere})
     cursor.execute(DELETE_DELIVERIES, values)
     return int(cursor.rowcount)
@@ -78,11 +196,17 @@ def _seal(cursor: CursorWrapper, taken: Iterable[Row]) -> None:
         keys[channel, resource].add(key)
     rows = []
     for (channel, resource), some in keys.items():
-        cursor.execute(TAKE_EARLIER, [sorted(some), channel, resource])
-        rows += [(channel, resource, f"~{token_hex(16)}", seal(json.dumps(part))) for part in _parts(sorted(some))]
+        if resource in TAKEN_EARLIER:
+            cursor.execute(TAKE_EARLIER, [sorted(some), channel, resource])
+        rows += [(channel, resource, _key(), seal(json.dumps(part))) for part in _parts(sorted(some))]
     if rows:
         cursor.execute(ADD_SEALED, [list(column) for column in zip(*rows, strict=True)])
 
 
 def _parts(keys: list[str]) -> Iterator[list[str]]:
     return (keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE))
+
+
+def _key() -> str:
+    """Behind all that was written in the same transaction."""
+    return f"~{token_hex(16)}"

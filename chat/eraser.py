@@ -34,6 +34,7 @@ KEPT = "kept "
 
 WORDS = {
     "login": "your login",
+    "told": "telling programs of others that you are gone",
     "writers": "waiting for what was being written",
     "exports": "your exports",
     "messages": "your messages",
@@ -130,6 +131,7 @@ class Eraser(Leaver):
     def _first(self) -> Deeds:
         return [
             (Step("login"), self._leave_login),
+            *((Step("told", channel.pk), partial(self._have_it_told, channel)) for channel in self.channels),
             *self._in_each_channel("writers", self._wait_for_writers),
             (Step("exports"), self._delete_exports),
             *self._own_steps,
@@ -182,6 +184,12 @@ class Eraser(Leaver):
         """First, so that nobody goes on writing as them."""
         leave_login(self.viewer_id, self.mentions, self._batch)
         end_grant(self.viewer_id, self._batch)
+
+    def _have_it_told(self, channel: Channel) -> None:
+        """Before anything goes: afterwards nobody could say where they were shown."""
+        with self._batch([channel.pk]) as (cursor, _):
+            copied.seal_departures(cursor, channel, [self.viewer_id])
+            copied.hold_webhooks(cursor, channel.pk)
 
     def _delete_rows(self, channel: int) -> None:
         """Tags that name them go whole: cleaned, two of them could become the same."""
@@ -245,7 +253,8 @@ class Eraser(Leaver):
             # Not by the ORM, which would look for rows to go with it in every table, without an index.
             cursor.execute(statements.DELETE_VIEWER, self._values(0))
             removed["viewers.Viewer"] += cursor.rowcount
-            copied.seal_named(cursor, [self.viewer_id])
+            copied.forget_named(cursor, [self.viewer_id])
+            copied.hold_webhooks(cursor)
             removed["streams.Delivery"] += copied.forget_deliveries(cursor, self.viewer_id, self.mentions)
             removed.update(self._kept)
             done = {"steps_done": self.erasure.steps, "state": Progress.DONE, "finished_at": datetime.now(UTC)}

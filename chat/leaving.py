@@ -12,8 +12,8 @@ from typing import Any
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model, QuerySet
 
+from chat import copied, folds, personal
 from chat import erasestatements as statements
-from chat import folds, personal
 from chat.anonymous import COLUMNS, anonymous_keys
 from chat.mentions import Mentions
 from streams.locks import lock_channels, lock_counts
@@ -85,6 +85,7 @@ class Leaver:
                     return
                 cursor.execute(statements.GIVE_TO_NOBODY, [list(column) for column in zip(*rows, strict=True)])
                 removed[f"{MENTION}chat.ChatEvent"] += cursor.rowcount
+                copied.forget_given(cursor, [event for event, *_ in rows])
 
     def _given_to_nobody(self, event: str, told: Any, system_text: str, text: str) -> tuple[str, str, str, str]:
         params = json.loads(told) if isinstance(told, str) else told

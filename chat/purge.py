@@ -329,11 +329,13 @@ def _purge_some(purge: Purge, group: Sequence[str]) -> str:
         known = met_by(purge).filter(viewer__in=group).order_by("viewer").values_list("viewer_id", flat=True)
         still = list(known)
         list(Viewer.objects.select_for_update(no_key=True).filter(pk__in=still).order_by("pk").values_list("pk"))
+        copied.seal_departures(cursor, purge.channel, still)
         for viewer_id in still:
             removed += _Leaving(viewer_id, cursor).leave(channel)
         # Whoever copied it is told so; who it was nobody can read there.
         copied.seal_written(cursor)
-        copied.seal_named(cursor, still, channel)
+        copied.forget_named(cursor, still, channel)
+        copied.hold_webhooks(cursor, channel)
         was = Purge.objects.select_for_update().get(pk=purge.pk)
         purge.viewers_done = was.viewers_done + len(still)
         purge.removed = dict(sorted((Counter(was.removed) + removed).items()))

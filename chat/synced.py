@@ -11,19 +11,20 @@ from functools import partial
 from typing import Any
 
 from django.db import connection
-from django.db.models import DateTimeField, Exists, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Least
+from django.db.models import Exists, QuerySet
 
 from chat.models import ChatEvent, Redemption, ViewerEmote
 from streams import sync
 from streams.models import Channel
+from streams.sync import Choice
+from viewers.gone import ends_of
 from viewers.models import Award, Profile, Standing, Summary, Viewer, ViewSession
 from viewers.visibility import people_in, shown_in
 
 STORED = "stored"
 """An entry of messages that were stored: its key is the minute, counted from 1970."""
 
-Keys = Callable[[Channel, str, datetime, str, int], list[str]]
+Keys = Callable[[Channel, str, Choice, str, int], list[str]]
 
 THINNED_AFTER = timedelta(minutes=30)
 """Of older entries only the newest of each minute may be left: it stands for all of that minute's messages then. They
@@ -46,36 +47,37 @@ def messages(channel_id: int, since: sync.Cursor, most: int) -> sync.Changes:
 def _by_key(rows: QuerySet[Any], first: str | int) -> Keys:
     """Of rows that have a key of their own, of which each is later than `first`."""
 
-    def keys(channel: Channel, viewer: str, _at: datetime, after: str, most: int) -> list[str]:
+    def keys(channel: Channel, viewer: str, _choice: Choice, after: str, most: int) -> list[str]:
         theirs = rows.filter(people_in(channel), channel=channel, viewer=viewer, pk__gt=after or first).order_by("pk")
         return [str(key) for key in theirs.values_list("pk", flat=True)[:most]]
 
     return keys
 
 
-def _events(channel: Channel, viewer: str, at: datetime, after: str, most: int) -> list[str]:
+def _events(channel: Channel, viewer: str, choice: Choice, after: str, most: int) -> list[str]:
     """What they did, and what was given to them: both name them.
 
     What was given to somebody who is hidden stays with who gave it, and names them no more. What was given after they
-    hid never did, and is not told anew: that would say to whom it was.
+    hid, or where they were not shown, never did, and is not told anew: that would say to whom it was.
     """
     of_channel = ChatEvent.objects.filter(channel=channel, pk__gt=after)
     theirs = of_channel.filter(people_in(channel), viewer=viewer)
-    themselves = Viewer.objects.filter(pk=viewer)
-    hid_at = Least(Value(at, DateTimeField()), Subquery(themselves.values("hidden_at")))
-    are_named = Q(Exists(themselves.filter(shown_in(channel, "pk"))))
-    given = of_channel.filter(are_named | Q(occurred_at__lt=hid_at), recipient_id=viewer).exclude(recipient_id="")
+    given = of_channel.filter(recipient_id=viewer).exclude(recipient_id="")
+    if end := ends_of(channel, {viewer: choice}, with_bots=True, traces=()).get(viewer):
+        given = given.filter(occurred_at__lt=end.at)
+    else:
+        given = given.filter(Exists(Viewer.objects.filter(shown_in(channel, "pk"), pk=viewer)))
     found = [rows.order_by("pk").values_list("pk", flat=True)[:most] for rows in (theirs, given)]
     return sorted({key for keys in found for key in keys})[:most]
 
 
-def _usage(channel: Channel, viewer: str, _at: datetime, after: str, most: int) -> list[str]:
+def _usage(channel: Channel, viewer: str, _choice: Choice, after: str, most: int) -> list[str]:
     last = int(after.partition(":")[2] or 0)
     theirs = ViewerEmote.objects.filter(people_in(channel), channel=channel, viewer=viewer, emote__gt=last)
     return [f"{viewer}:{emote}" for emote in theirs.order_by("emote").values_list("emote", flat=True)[:most]]
 
 
-def _awards(channel: Channel, viewer: str, _at: datetime, after: str, most: int) -> list[str]:
+def _awards(channel: Channel, viewer: str, _choice: Choice, after: str, most: int) -> list[str]:
     theirs = Award.objects.filter(people_in(channel), channel=channel, viewer=viewer)
     earned = theirs.values_list("achievement", "level")
     keys = sorted(f"{viewer}:{achievement}:{level}" for achievement, level in earned)
@@ -85,7 +87,7 @@ def _awards(channel: Channel, viewer: str, _at: datetime, after: str, most: int)
 def _themselves(*tables: QuerySet[Any]) -> Keys:
     """The one row that a viewer has, under their own id, where there is anything of them in one of these."""
 
-    def keys(channel: Channel, viewer: str, _at: datetime, after: str, most: int) -> list[str]:
+    def keys(channel: Channel, viewer: str, _choice: Choice, after: str, most: int) -> list[str]:
         theirs = (rows.filter(shown_in(channel), channel=channel, viewer=viewer) for rows in tables)
         return [viewer] if not after and any(rows.exists() for rows in theirs) else []
 

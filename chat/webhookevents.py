@@ -15,7 +15,7 @@ from streams.api.streams import Segments, Streams
 from streams.models import Channel, Delivery, StreamSegment
 from streams.sync import VISIBILITY, Choice, Entry, note_choice
 from streams.webhooks.events import GONE, KNOWN, Found, disguised
-from viewers.gone import gone_from
+from viewers.gone import gone_from, met_of
 from viewers.models import Profile, Summary, Viewer
 from viewers.visibility import shown_in
 
@@ -44,7 +44,6 @@ class RowSource:
     events: Sequence[str]
     api: Synced
     one: str
-    is_of_erased = False
 
     def told(self, channel: Channel, event: str, key: str) -> Mapping[str, Any] | None:
         row = self.api.one(channel, key)
@@ -156,7 +155,6 @@ class OfPages:
     """The log says that a page has other words. Whether it is the text or the summary say the words' own times."""
 
     resource = "profiles"
-    is_of_erased = False
     events: Sequence[str] = ("profile.changed", "summary.published")
     api = Profiles()
 
@@ -193,12 +191,14 @@ class OfPages:
         return {"viewer": key, "text": row["text"] if row else None}
 
 
-class OfWhoIsHidden:
-    """Whoever was told of them must delete that, and so has to be told which viewer it is."""
+class OfWhoIsGone:
+    """Whoever was told of them must delete that, and so has to be told which viewer it is.
+
+    Of who was erased the log keeps that sealed, and so does the delivery. It is the event that it was when they hid.
+    """
 
     resource = VISIBILITY
     events: Sequence[str] = (GONE,)
-    is_of_erased = False
 
     def found(self, channel: Channel, entries: Sequence[Entry]) -> Iterable[Found]:
         latest = {entry.place.key: entry for entry in entries if not entry.sealed}
@@ -206,30 +206,18 @@ class OfWhoIsHidden:
         for entry in latest.values():
             note_choice(chosen, entry)
         for key in gone_from(channel, chosen, with_bots=True, traces=TRACES):
-            event_id = f"{GONE}.{latest[key].place.xid}.{disguised(key)}"
-            yield Found(GONE, event_id, key, latest[key].at, latest[key], key)
+            yield Found(GONE, self._id(latest[key], key), key, latest[key].at, latest[key], key)
+        for entry in entries:
+            if (departure := entry.departure) and departure.viewer:
+                event_id = self._id(entry, departure.viewer)
+                yield Found(GONE, event_id, departure.viewer, entry.at, entry, is_secret=True)
 
     def told(self, channel: Channel, event: str, key: str) -> Mapping[str, Any] | None:
-        is_gone = key and not Viewer.objects.filter(shown_in(channel, "pk"), pk=key).exists()
-        return {"viewer": key} if is_gone else None
+        return {"viewer": key} if key and key not in met_of(channel, [key], TRACES) else None
 
-
-class OfWhoIsErased(OfWhoIsHidden):
-    """The log keeps whose rows in a channel were erased sealed: only whoever may have a copy is told who it was.
-
-    An erasure has many transactions, and each says so: of one day they are one event.
-    """
-
-    resource = "viewers"
-    is_of_erased = True
-
-    def found(self, channel: Channel, entries: Sequence[Entry]) -> Iterable[Found]:
-        erased = {key: entry for entry in entries if entry.sealed for key in entry.keys}
-        shown = set(Viewer.objects.filter(shown_in(channel, "pk"), pk__in=erased).values_list("pk", flat=True))
-        for key, entry in erased.items():
-            if key not in shown:
-                event_id = f"{GONE}.{entry.at:%Y%m%d}.{disguised(key)}"
-                yield Found(GONE, event_id, key, entry.at, entry, is_secret=True)
+    @staticmethod
+    def _id(entry: Entry, viewer: str) -> str:
+        return f"{GONE}.{entry.place.xid}.{disguised(viewer)}"
 
 
 def _time(text: str) -> datetime:
@@ -247,7 +235,6 @@ for _source in (
     OfRedemptions(),
     OfAwards(),
     OfPages(),
-    OfWhoIsErased(),
-    OfWhoIsHidden(),
+    OfWhoIsGone(),
 ):
     KNOWN.enter(_source)

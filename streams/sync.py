@@ -8,12 +8,14 @@ commits later has a number at or above that, and is there when the reader comes 
 The log says only that a row changed. What it is now says the row, so an entry that is told twice, or late, does no
 harm. Rows of a viewer who is not shown are told to nobody, not even as deleted: that there is something new of somebody
 who hid is theirs to know. That they are shown no more is told as the viewer, and whoever has a copy deletes all of it.
+Of somebody who was erased the same is told, where they stood in the log, by an entry that only we can read.
 
     cursor = begin()                                   # before the first page of a full listing is read
     ...                                                # the listing, which may take long
-    changes = changed(channel.pk, "sessions", cursor, 200, of_viewer)   # again with changes.next until is_all
-    rows = resource.find(channel, changes.keys)
-    absent = resource.absent(channel, [key for key in changes.keys if key not in rows], changes.written)
+    with at_one_moment():
+        changes = changed(channel.pk, "sessions", cursor, 200, of_viewer)   # again with changes.next until is_all
+        rows = resource.find(channel, changes.keys)
+        absent = resource.absent(channel, [key for key in changes.keys if key not in rows], changes.written)
 
 See docs/decisions/sync.md. Nothing is told of transactions that are still open, so a test that looks at its own writes
 needs real commits (`django_db(transaction=True)`).
@@ -22,18 +24,19 @@ needs real commits (`django_db(transaction=True)`).
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from django.db import connection
+from django.db import connection, transaction
 from django.utils.crypto import salted_hmac
 
 from streams.models import ChangeMark
-from streams.sealed import unseal
+from streams.sealed import seal, unseal
 
 VERSION = 2
 PADDED_TO = 64
@@ -114,10 +117,30 @@ class Cursor(NamedTuple):
 class Choice(NamedTuple):
     """What the log says of whether a viewer is shown; that itself is for the viewer's own row to say."""
 
-    at: datetime
-    """When it was written last."""
-    is_here: bool
-    """Whether it is about this channel alone."""
+    here: datetime | None = None
+    """When it was written last that something was chosen for this channel alone."""
+    everywhere: datetime | None = None
+    """And for every channel."""
+
+
+class Departure(NamedTuple):
+    """That somebody is shown no more, and cannot be asked for any more: they were erased, or purged from the channel.
+
+    It stands in the log where they were last shown, so that nobody is told of it who knew already.
+    """
+
+    viewer: str
+    """Whoever has rows of theirs deletes them. Empty where nobody can have any."""
+    rows: Mapping[str, Sequence[str]]
+    """By resources: rows of others that named them."""
+
+    def sealed(self) -> str:
+        return seal(json.dumps(self))
+
+    @classmethod
+    def unsealed(cls, text: str) -> Self:
+        """Of nobody where the key to it is lost: better untold than an erasure that cannot be kept."""
+        return cls(*json.loads(found)) if (found := unseal(text)) else cls("", {})
 
 
 class Written(NamedTuple):
@@ -127,8 +150,8 @@ class Written(NamedTuple):
     """Viewers who are shown since, or no longer are."""
     whose: Mapping[str, str]
     """The viewers of rows whose keys do not say it."""
-    sealed: frozenset[str]
-    """Those of the keys that are of somebody whose rows were taken out by us."""
+    gone: frozenset[str] = frozenset()
+    """Viewers of whom everything went that had been told of them."""
 
 
 class Changes(NamedTuple):
@@ -142,8 +165,8 @@ class Changes(NamedTuple):
     written: Written
 
 
-OfViewer = Callable[[str, datetime, str, int], list[str]]
-"""(viewer, at, after, most): the keys of a channel's rows in a resource that say something else because this viewer
+OfViewer = Callable[[str, Choice, str, int], list[str]]
+"""(viewer, choice, after, most): the keys of a channel's rows in a resource that say something else because this viewer
 is shown since then, or is no more; in one order, from behind `after` ("" for the first) on."""
 
 
@@ -162,8 +185,13 @@ class Entry(NamedTuple):
 
     @property
     def keys(self) -> list[str]:
-        """Which rows it names, in order. More than one only where they were somebody's who was erased."""
+        """Which rows it names, in order. More than one only where they were taken out with somebody who was erased."""
         return _unsealed(self.sealed) if self.sealed else [self.place.key]
+
+    @property
+    def departure(self) -> Departure | None:
+        """What it says of somebody whom it does not name in the clear."""
+        return Departure.unsealed(self.sealed) if self.sealed and self.resource == VISIBILITY else None
 
 
 class Row(NamedTuple):
@@ -264,6 +292,20 @@ def mark() -> None:
         cursor.execute(MARK)
 
 
+@contextmanager
+def at_one_moment() -> Iterator[None]:
+    """Read the log, and the rows that it names, as they were at one moment. Else somebody could be erased in between,
+    and neither would say so. Whoever is in a transaction already sees to that.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield
+
+
 def changed(
     channel_id: int | None,
     resource: str,
@@ -287,13 +329,13 @@ def changed(
     # Up to one in each stretch stands where it was left.
     enough = (min(most, ENTRIES_AT_ONCE) if many else most) + len(arms) + 1
     entries = _entries(arms, start, now.xmin, enough)
-    page = Page(start, most, of_viewer)
+    page = Page(resource, start, most, of_viewer)
     for name, look in many.items():
         page.rows |= look([entry for entry in entries if entry.resource == name], start, most + 1)
     if is_all := page.take(entries) and len(entries) < enough:
         page.place = Place(now.xmin)
     cursor = Cursor(page.place, now.database)
-    return Changes(list(page.keys), cursor, is_all, Written(page.chosen, page.whose, frozenset(page.sealed)))
+    return Changes(list(page.keys), cursor, is_all, Written(page.chosen, page.whose, frozenset(page.gone)))
 
 
 def log_of(channel_id: int, resources: Sequence[str], start: Place, most: int) -> Log:
@@ -325,13 +367,14 @@ def _position(entry: Entry) -> tuple[int, str, str]:
 class Page:
     """A page of changes while it is filled: `take` goes on from where the last one ended."""
 
-    def __init__(self, start: Place, most: int, of_viewer: OfViewer | None) -> None:
+    def __init__(self, resource: str, start: Place, most: int, of_viewer: OfViewer | None) -> None:
         self.keys: dict[str, None] = {}
         self.chosen: dict[str, Choice] = {}
         self.whose: dict[str, str] = {}
-        self.sealed: set[str] = set()
+        self.gone: set[str] = set()
         self.rows: dict[Place, list[Row]] = {}
         self.place = start
+        self._resource = resource
         self._most = most
         self._of_viewer = of_viewer
         self._expanded = 0
@@ -352,9 +395,7 @@ class Page:
             return False
         told = [row.key for row in rows[:room]]
         self.keys |= dict.fromkeys(told)
-        if entry.sealed:
-            self.sealed.update(told)
-        elif entry.whose:
+        if entry.whose:
             self.whose |= dict.fromkeys(told, entry.whose)
         are_all = len(rows) <= room
         self.place = entry.place._replace(after=None if are_all else rows[room - 1].after)
@@ -366,20 +407,29 @@ class Page:
             return self.rows[entry.place]
         if entry.resource != VISIBILITY:
             return [Row(key, key) for key in entry.keys if key > after]
-        if entry.sealed:
-            return []  # of somebody who was erased: they have no rows any more, and each that they had says so itself
+        if departure := entry.departure:
+            self.gone |= {departure.viewer} - {""}
+            return [Row(key, key) for key in sorted(departure.rows.get(self._resource, ())) if key > after]
         if self._of_viewer is None or self._expanded == EXPANDED_AT_ONCE:
             return None
         self._expanded += 1
         note_choice(self.chosen, entry)
-        return [Row(key, key) for key in self._of_viewer(entry.place.key, entry.at, after, room + 1)]
+        return [Row(key, key) for key in self._of_viewer(entry.place.key, _choice(entry), after, room + 1)]
 
 
 def note_choice(chosen: dict[str, Choice], entry: Entry) -> None:
     """Add what an entry says of who is shown to what is known of it."""
-    key, is_here = entry.place.key, not entry.place.arm.endswith(EVERYWHERE)
-    known = chosen.get(key, Choice(entry.at, is_here))
-    chosen[key] = Choice(max(known.at, entry.at), known.is_here or is_here)
+    key, new = entry.place.key, _choice(entry)
+    known = chosen.get(key, new)
+    chosen[key] = Choice(_later(known.here, new.here), _later(known.everywhere, new.everywhere))
+
+
+def _choice(entry: Entry) -> Choice:
+    return Choice(everywhere=entry.at) if entry.place.arm.endswith(EVERYWHERE) else Choice(here=entry.at)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, (one, other)), default=None)
 
 
 def _unsealed(sealed: str) -> list[str]:

@@ -9,10 +9,12 @@ Rows are told as the API has them when they are read. Who hid meanwhile is told 
 """
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http import HTTPStatus
+from itertools import zip_longest
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
@@ -22,8 +24,8 @@ from django.utils import timezone
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from chat.api.events import TRACES
-from chat.api.liveevents import ABOUT, EVENTS, TOLD, beginning, example, written
+from chat.api.events import TRACES, Events, Redemptions
+from chat.api.profiles import Awards
 from chat.doors import Doors, Full
 from chat.livefeed import HEARTBEAT_SECONDS, PAUSE_SECONDS, RETRY_SECONDS, LiveEmote, LiveFeed
 from chat.livefeed import Page as Listener
@@ -32,18 +34,29 @@ from chat.views.live import COME_BACK_S, doors, feed, listen_for_the_stop
 from streams import sync
 from streams.api import access, keys
 from streams.api.problems import Problem, invalid
-from streams.api.resources import Row
-from streams.api.schema import EXAMPLE_OF_SINCE, EventsSchema
+from streams.api.resources import Row, Synced
+from streams.api.streams import Streams
 from streams.api.views import ApiView, since_of
 from streams.models import ApiKey, Channel
-from streams.sync import Choice, Cursor, Entry, Place, Written
+from streams.sync import Choice, Cursor, Entry, Log, Place, Written
 from streams.visitors import visitor_of
+from viewers.api import Viewers
 from viewers.gone import gone_from
 
 log = structlog.get_logger(__name__)
 
 NAME = "live"
+TOLD: Mapping[str, tuple[str, Synced]] = {
+    "streams": ("stream", Streams()),
+    "events": ("event", Events()),
+    "redemptions": ("redemption", Redemptions()),
+    "awards": ("achievement", Awards()),
+    sync.VISIBILITY: ("viewer", Viewers()),
+}
+"""What the log has, as what it is told, and what the API has of it. Of whoever is shown again, or no longer."""
 FOLLOWED = (*TOLD, sync.ANEW)
+DEPARTED = "departed"
+"""Of somebody whom the log does not name in the clear: they are gone, and may have come back since."""
 NUMBERS = ("at", "total", "today", "minute", "emotes")
 MOST = 100
 """Entries that are read together."""
@@ -58,6 +71,8 @@ TOO_MANY = {
 
 Words = tuple[str, Row]
 """The name of an event, and what it tells."""
+Standing = tuple[tuple[str, str], Place]
+"""A resource of the log and a key, and where they stand."""
 
 T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]
@@ -82,31 +97,55 @@ class Stretch(NamedTuple):
 # Reading, in a thread
 
 
-def read(channel: Channel, database: str, start: Place) -> Stretch:
+def read(listened: Channel, database: str, start: Place) -> Stretch:
     """The next events of a channel. Few queries, however many they are."""
-    found = sync.log_of(channel.pk, FOLLOWED, start, MOST)
-    named = _last_of_each(found.entries, start)
-    words: dict[tuple[str, str], Words] = {}
-    for resource in TOLD:
-        if keys := [key for name, key in named if name == resource]:
-            words |= _told(channel, resource, keys, found.entries)
+    with sync.at_one_moment():
+        # Feeds are open for hours, and the channel may show others by now than when this one began.
+        channel = Channel.objects.get(pk=listened.pk)
+        found = sync.log_of(channel.pk, FOLLOWED, start, MOST)
+        named = _last_of_each(found.entries, start)
+        words: dict[tuple[str, str], Words] = {}
+        for resource in TOLD:
+            if keys := [key for name, key in named if name == resource]:
+                words |= _told(channel, resource, keys, found.entries)
     words |= {(name, key): ("anew", {"resource": key or None}) for name, key in named if name == sync.ANEW}
+    words |= {(name, key): ("gone", {"viewer": key}) for name, key in named if name == DEPARTED}
     events = [
-        Told(place, written(*words[of], Cursor(place, database).written(channel.pk, NAME)))
-        for of, place in named.items()
-        if of in words
+        Told(place, _event(*words[of], Cursor(place, database).written(channel.pk, NAME)))
+        for of, place in _behind([(of, place) for of, place in named.items() if of in words], found)
     ]
-    # Whoever was told something stands behind it, as all others who were: so they go on together.
-    last = found.entries[-1].place if found.entries else start
-    return Stretch(events, last, found.is_all)
+    return Stretch(events, _end_of(found, start), found.is_all)
+
+
+def _behind(told: list[Standing], found: Log) -> list[Standing]:
+    """Whoever was told the last of a transaction stands behind all of it: who is erased later has an entry put there,
+    which is for those alone who were not told that they hid.
+    """
+    unread = None if found.is_all or not found.entries else found.entries[-1].place.xid
+    following = [place.xid for _, place in told[1:]]
+    return [
+        (of, place if place.xid in (then, unread) else Place(place.xid + 1))
+        for (of, place), then in zip_longest(told, following)
+    ]
+
+
+def _end_of(found: Log, start: Place) -> Place:
+    """Where who has read so far goes on: together with all others who have."""
+    if not found.entries:
+        return start
+    last = found.entries[-1].place
+    return Place(last.xid + 1) if found.is_all else last
 
 
 def _last_of_each(entries: list[Entry], start: Place) -> dict[tuple[str, str], Place]:
     """Each row once, where it is named last, in the order of the log."""
     last: dict[tuple[str, str], Place] = {}
     for entry in entries:
-        if entry.sealed and entry.resource == sync.VISIBILITY:
-            continue  # of somebody who was erased: each row that they had says so itself
+        if departure := entry.departure:
+            if departure.viewer:
+                last.pop((DEPARTED, departure.viewer), None)
+                last[DEPARTED, departure.viewer] = entry.place
+            continue
         is_resumed = entry.place[:3] == start[:3]
         keys = [key for key in entry.keys if not is_resumed or key > (start.after or "")]
         for key in keys:
@@ -127,10 +166,7 @@ def _told(
         return told | {(resource, key): ("gone", {"viewer": key}) for key in gone if key not in rows}
     # One by one, each where it stands in the log: viewers who are gone have entries of their own.
     absent = asked.absent(channel, [key for key in keys if key not in rows], _written(entries, resource))
-    deleted: dict[tuple[str, str], Words] = {
-        (resource, key): ("deleted", {"resource": asked.name, "id": key}) for key in absent.deleted
-    }
-    return told | deleted | _gone(resource, keys, absent.gone)
+    return told | {(resource, key): ("deleted", {"resource": asked.name, "id": key}) for key in absent.deleted}
 
 
 def _choices(entries: Sequence[Entry]) -> dict[str, Choice]:
@@ -143,15 +179,13 @@ def _choices(entries: Sequence[Entry]) -> dict[str, Choice]:
 
 def _written(entries: Sequence[Entry], resource: str) -> Written:
     """What the log says of rows of a resource, beside that they changed."""
-    of_resource = [entry for entry in entries if entry.resource == resource]
-    sealed = frozenset(key for entry in of_resource if entry.sealed for key in entry.keys)
-    return Written({}, {entry.place.key: entry.whose for entry in of_resource if entry.whose}, sealed)
+    return Written({}, {each.place.key: each.whose for each in entries if each.resource == resource and each.whose})
 
 
-def _gone(resource: str, keys: Sequence[str], viewers: Sequence[str]) -> dict[tuple[str, str], Words]:
-    """Of whom rows were taken out by us: told where the last of them stands."""
-    last = {key.partition(":")[0]: key for key in keys}
-    return {(resource, last[viewer]): ("gone", {"viewer": viewer}) for viewer in viewers}
+def _event(name: str, data: Mapping[str, Any], cursor: str = "") -> bytes:
+    lines = [f"id: {cursor}"] if cursor else []
+    lines += [f"event: {name}", f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}"]
+    return ("\n".join(lines) + "\n\n").encode()
 
 
 def _numbers(state: Mapping[str, Any]) -> Row:
@@ -189,26 +223,37 @@ class Watch:
         self._database = database
         self._place = place
         self._shared: dict[Place, Stretch] = {}
+        self._forgotten = 0
+        """How often what is shared was thrown away."""
         self._lock = asyncio.Lock()
 
     async def stretch(self, start: Place) -> Stretch:
         async with self._lock:
             if start in self._shared:
                 return self._shared[start]
-            found = await in_thread(read, self.channel, self._database, start)
+            while True:
+                before = self._forgotten
+                found = await in_thread(read, self.channel, self._database, start)
+                if before == self._forgotten:  # else somebody chose meanwhile, and this may not know of it
+                    break
             if found.next != start:
                 self._shared[start] = found
                 while len(self._shared) > SHARED:
                     del self._shared[next(iter(self._shared))]
             return found
 
+    def forget(self) -> None:
+        """Throw away what was read: somebody chose, or the channel shows others, and it may name who is not shown."""
+        self._shared.clear()
+        self._forgotten += 1
+
     async def run(self, pause: Pause) -> None:
         try:
             with self._live.opened({self.channel.pk: {}}) as told:
                 while True:
                     await _woken(told, LOOK_EVERY_S)
-                    if told.outdated:  # somebody chose: what was read before may name them
-                        self._shared.clear()
+                    if told.outdated:
+                        self.forget()
                     told.changed, told.outdated = set(), set()
                     await self._look()
                     await pause(PAUSE_SECONDS)
@@ -223,6 +268,8 @@ class Watch:
             log.warning("live.log_not_read", channel=self.channel.pk, error=str(error))
             return
         self._place = found.next
+        if any(entry.resource == sync.ANEW for entry in found.entries):
+            self.forget()
         if found.entries:
             self._wake()
 
@@ -280,7 +327,7 @@ async def follow(
     """Server-sent events from a place in the log on, until the reader leaves or may not go on."""
     place = start.place
     with live.opened({channel.pk: emotes or {}}) as listener, watches.joined(channel, start, listener) as watch:
-        yield beginning(start.written(channel.pk, NAME), RETRY_SECONDS)
+        yield f"retry: {RETRY_SECONDS * 1000:.0f}\nid: {start.written(channel.pk, NAME)}\n\n".encode()
         while key is None or await in_thread(_may_go_on, key):
             stretch = await watch.stretch(place)
             for event in stretch.events:
@@ -294,7 +341,7 @@ async def follow(
             if not is_woken:
                 yield b": nothing new\n\n"
             elif listener.changed:
-                yield written("numbers", _numbers(live.state_of(channel.pk)))
+                yield _event("numbers", _numbers(live.state_of(channel.pk)))
             listener.changed, listener.outdated = set(), set()
             await pause(PAUSE_SECONDS)
 
@@ -316,23 +363,22 @@ watches = Watches(feed)
 
 
 class EventStream(BaseRenderer):
-    """What `Accept` has to allow. It renders nothing: the view answers with a stream, and problems are answers too."""
+    """Only says that there is one: the view writes it itself."""
 
     media_type = "text/event-stream"
     format = "sse"
 
+    def render(self, data: Any, *_args: Any, **_kwargs: Any) -> bytes:
+        raise NotImplementedError("a stream of events is written by its view")
+
 
 class Live(ApiView):
-    """What happens in a channel, as it happens."""
+    """What happens in a channel, as it happens. Not in the document, which knows of no streams: see docs/api.md."""
 
-    http_method_names = ["get"]  # noqa: RUF012 - asked with HEAD, it would hold a place and send nothing, for ever
-    schema = EventsSchema()
+    schema = None
     operation = "live"
     tag = "live"
     renderer_classes = (EventStream,)
-    about = ABOUT
-    events = EVENTS
-    example = example(EXAMPLE_OF_SINCE, RETRY_SECONDS)
 
     def get(self, request: Request, channel: str) -> HttpResponseBase:
         found, key, plain = self.channel(request, channel), access.key_of(request), request._request  # noqa: SLF001

@@ -22,7 +22,7 @@ from chat import erasure, streamnumbers, synced
 from chat.eraser import Eraser, clean_texts
 from chat.erasestatements import MENTIONING
 from chat.ingest.queue import STREAM
-from chat.models import ChatEvent, ChatMinute, Message, ModerationEvent, Redemption, ViewerEmote
+from chat.models import ChatEvent, ChatMinute, Message, ModerationEvent, Redemption
 from chat.tasks import erase_accounts
 from chat.tests.frames import rfc3339
 from chat.tests.lines import clearmsg, gift_bomb, moment, number_of, privmsg, tag
@@ -47,7 +47,9 @@ from chat.tests.writers import in_thread, waiting
 from streams import sync
 from streams.locks import LOCK_CHANNELS, GoesOn
 from streams.models import Channel, ChannelDay, Delivery, JobRun, Stream, StreamSegment, TwitchGrant
+from streamstats.api import RESOURCES, changes
 from viewers import choices, wiki
+from viewers.api import OfViewers
 from viewers.models import (
     Erasure,
     Profile,
@@ -58,7 +60,6 @@ from viewers.models import (
     ViewerDay,
     ViewerStream,
     ViewerTotal,
-    ViewSession,
     WikiRevision,
 )
 from viewers.visibility import shown_in
@@ -309,23 +310,17 @@ def test_what_was_removed_is_counted_once(site):
 
 
 def test_whoever_copied_them_is_told_what_is_gone_and_nobody_else_can_read_who_it_was(site, redis_client):
-    here, before = site.example.pk, sync.begin()
-    theirs = {
-        "viewers": {PERSON},
-        "redemptions": {"spent-1"},
-        "sessions": {str(key) for key in ViewSession.objects.filter(viewer=PERSON).values_list("pk", flat=True)},
-        "usage": {
-            f"{PERSON}:{key}" for key in ViewerEmote.objects.filter(viewer=PERSON).values_list("emote", flat=True)
-        },
-    }
-    messages = set(Message.objects.filter(viewer=PERSON, channel=here).values_list("pk", flat=True))
+    before = sync.begin()
+    messages = set(Message.objects.filter(viewer=PERSON, channel=site.example).values_list("pk", flat=True))
     erased(site)
     assert found_anywhere(redis_client, [*NEEDLES, *messages, "spent-1"]) == []
-    for resource, keys in theirs.items():
-        told = sync.changed(here, resource, before, 1000, synced.of_viewer(resource, here))
-        assert keys <= set(told.keys), resource
-        assert told.is_all
-    told = synced.messages(here, before, 1000)
+    for resource in RESOURCES.values():
+        if isinstance(resource, OfViewers):
+            told = changes(resource, site.example, before, 1000)
+            whose = {told.written.whose.get(key) or key.partition(":")[0] for key in told.keys}
+            assert PERSON not in whose, resource.name
+            assert (told.written.gone, told.is_all) == (frozenset({PERSON}), True), resource.name
+    told = synced.messages(site.example.pk, before, 1000)
     assert messages <= set(told.keys)
     assert not Message.objects.filter(pk__in=messages).exists()
 

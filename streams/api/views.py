@@ -256,14 +256,15 @@ def _changed(
     channel_id = channel.pk if channel else None
     try:
         since = since_of(request.GET["since"], channel_id, resource.logged)
-        changes = look(resource, channel, since, most)
+        with sync.at_one_moment():
+            changes = look(resource, channel, since, most)
+            rows = resource.find(channel, changes.keys, asked)
+            told = {resource.key_of(row) for row in rows}
+            absent = resource.absent(channel, [key for key in changes.keys if key not in told], changes.written)
     except sync.Invalid as error:
         raise Problem(400, str(error), "invalid_cursor") from error
     except sync.SyncAnew as error:
         raise Problem(410, str(error), "sync_anew") from error
-    rows = resource.find(channel, changes.keys, asked)
-    told = {resource.key_of(row) for row in rows}
-    absent = resource.absent(channel, [key for key in changes.keys if key not in told], changes.written)
     cursor = changes.next.written(channel_id, resource.logged)
     return {
         "results": _only(rows, fields),

@@ -217,7 +217,7 @@ def test_a_viewer_who_is_shown_again_brings_all_of_their_rows_page_by_page():
     log("ann", resource="visibility")
     rows = [f"row{n}" for n in range(5)]
 
-    def of_viewer(viewer: str, _at: datetime, after: str, most: int) -> list[str]:
+    def of_viewer(viewer: str, _choice: Choice, after: str, most: int) -> list[str]:
         assert viewer == "ann"
         return [row for row in rows if row > after][:most]
 
@@ -250,5 +250,6 @@ def test_it_is_told_whose_deleted_rows_were_and_who_chose_something():
     log("cid", resource="visibility")
     written = sync.changed(channel.pk, "things", cursor, 100, lambda *_: []).written
     assert written.whose == {"row1": "ann"}
-    of_bea, of_cid = (Change.objects.filter(key=key).latest("at").at for key in ("bea", "cid"))
-    assert written.chosen == {"bea": Choice(of_bea, is_here=True), "cid": Choice(of_cid, is_here=False)}
+    of_bea = Change.objects.filter(key="bea").order_by("at").values_list("at", flat=True)
+    of_cid = Change.objects.get(key="cid").at
+    assert written.chosen == {"bea": Choice(*of_bea), "cid": Choice(everywhere=of_cid)}

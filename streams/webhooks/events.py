@@ -69,8 +69,6 @@ class Source(Protocol):
 
     resource: str
     events: Sequence[str]
-    is_of_erased: bool
-    """Whether it looks only at entries that are sealed, as those of somebody who was erased are."""
 
     def found(self, channel: Channel, entries: Sequence[Entry]) -> Iterable[Found]:
         """Which events these entries of the log are. Set-based: there may be thousands."""
@@ -125,7 +123,6 @@ class Quota:
     """The log says which key, on which day, and how much of that day's requests it used: "3:2026-11-21:90"."""
 
     resource = "quota"
-    is_of_erased = False
     events: Sequence[str] = (QUOTA,)
 
     def found(self, channel: Channel, entries: Sequence[Entry]) -> Iterable[Found]:
@@ -142,7 +139,6 @@ class Trial:
     """Asked for by an owner who wants to see one arrive: in no log."""
 
     resource = ""
-    is_of_erased = False
     events: Sequence[str] = (TEST,)
 
     def found(self, channel: Channel, entries: Sequence[Entry]) -> Iterable[Found]:

@@ -26,7 +26,7 @@ KEPT_FOR = timedelta(days=14)
 MADE_AT_ONCE = 1000
 FORGOTTEN_AT_ONCE = 5000
 
-# Channels with a webhook that was not told of something yet, whatever it is. Keys of sealed entries begin with a tilde.
+# Channels with a webhook that was not told of something yet, whatever it is.
 CHANNELS_WITH_NEWS = """
 SELECT DISTINCT webhook.channel_id FROM streams_webhook webhook
 WHERE webhook.is_on AND webhook.disabled_at IS NULL AND (
@@ -38,16 +38,8 @@ WHERE webhook.is_on AND webhook.disabled_at IS NULL AND (
         SELECT FROM streams_change change
         WHERE change.channel_id IS NULL AND change.resource = ANY(%(resources)s)
             AND change.xid >= webhook.told_until AND change.xid < %(horizon)s
-    ) OR EXISTS (
-        SELECT FROM streams_change change
-        WHERE change.channel_id = webhook.channel_id AND change.resource = ANY(%(of_erased)s)
-            AND change.xid >= webhook.told_until AND change.xid < %(horizon)s AND change.key >= '~'
     )
 )
-"""
-OF_ERASED = """
-SELECT xid, key, resource, at, sealed FROM streams_change
-WHERE channel_id = %s AND resource = ANY(%s) AND xid >= %s AND xid < %s AND key >= '~' AND sealed <> ''
 """
 
 
@@ -62,9 +54,9 @@ def tell(now: datetime) -> int:
     """
     until = sync.begin().place.xid
     Webhook.objects.filter(told_until__gt=until).update(told_until=until)  # of another database: this one was restored
-    resources, of_erased = _resources(NAMES)
+    resources = _resources(NAMES)
     with connection.cursor() as cursor:
-        cursor.execute(CHANNELS_WITH_NEWS, {"resources": resources, "of_erased": of_erased, "horizon": until})
+        cursor.execute(CHANNELS_WITH_NEWS, {"resources": resources, "horizon": until})
         channels = [channel for (channel,) in cursor.fetchall()]
     made = 0
     wrong: dict[int, Exception] = {}
@@ -135,10 +127,9 @@ def _tell_of(channel_id: int, horizon: int, now: datetime) -> int:
     ]
     if not webhooks:
         return 0
-    resources, of_erased = _resources(frozenset(name for webhook in webhooks for name in webhook.events))
+    resources = _resources(frozenset(name for webhook in webhooks for name in webhook.events))
     since = min(webhook.told_until for webhook in webhooks)
     entries, until = _entries(channel_id, resources, since) if resources else ([], horizon)
-    entries += _of_erased(channel_id, of_erased, since, until) if of_erased else []
     found = _found(Channel.objects.get(pk=channel_id), entries)
     deliveries = [
         _delivery(webhook, each, now) for webhook in webhooks for each in found if _is_told(webhook, each, now)
@@ -148,21 +139,10 @@ def _tell_of(channel_id: int, horizon: int, now: datetime) -> int:
     return len(deliveries)
 
 
-def _resources(events: Set[str]) -> tuple[list[str], list[str]]:
-    """What is looked at in the log for these; and that of which only sealed entries are."""
-    known = [source for source in KNOWN.by_resource.values() if source.resource]
-    sources = [source for source in known if not events.isdisjoint(source.events)]
-    return (
-        [source.resource for source in sources if not source.is_of_erased],
-        [source.resource for source in sources if source.is_of_erased],
-    )
-
-
-def _of_erased(channel_id: int, resources: Sequence[str], since: int, until: int) -> list[Entry]:
-    """Sealed entries of resources that have too many others to be read with them."""
-    with connection.cursor() as cursor:
-        cursor.execute(OF_ERASED, [channel_id, list(resources), since, until])
-        return [Entry(Place(xid, key, resource), at, sealed) for xid, key, resource, at, sealed in cursor.fetchall()]
+def _resources(events: Set[str]) -> list[str]:
+    """What is looked at in the log for these."""
+    known = KNOWN.by_resource.values()
+    return [source.resource for source in known if source.resource and not events.isdisjoint(source.events)]
 
 
 def _entries(channel_id: int, resources: Sequence[str], since: int) -> tuple[list[Entry], int]:

@@ -35,17 +35,15 @@ class OfViewers(Synced):
     """What says that somebody was in it before."""
 
     def absent(self, channel: Channel, keys: Sequence[str], written: Written) -> Absent:
-        deleted, erased = self.went(channel, keys, written) if keys else ([], set())
+        deleted = self.went(channel, keys, written) if keys else []
         hidden = gone.gone_from(channel, written.chosen, with_bots=self.has_bots, traces=self.traces)
-        return Absent(deleted, sorted(erased | set(hidden)))
+        return Absent(deleted, sorted(written.gone | set(hidden)))
 
-    def went(self, channel: Channel, keys: Sequence[str], written: Written) -> tuple[list[str], set[str]]:
-        """Which of these rows are told to be deleted, and which viewers to be gone with all that they had."""
+    def went(self, channel: Channel, keys: Sequence[str], written: Written) -> list[str]:
+        """Which of these rows are told to be deleted."""
         of_viewers = {key: key.partition(":")[0] for key in keys}
         shown = gone.shown_of(channel, known_ids(of_viewers.values()), with_bots=self.has_bots)
-        # What was taken out by us was told before. Which row it was says what they did, maybe after they hid.
-        erased = {of_viewers[key] for key in keys if key in written.sealed} - shown
-        return [key for key in keys if of_viewers[key] in shown], erased
+        return [key for key in keys if of_viewers[key] in shown]
 
 
 class WithIds(OfViewers, OfTable):
@@ -55,9 +53,9 @@ class WithIds(OfViewers, OfTable):
         """Of which rows the viewers are shown, whatever else keeps a row out of the list."""
         return self.shown(channel)
 
-    def went(self, channel: Channel, keys: Sequence[str], written: Written) -> tuple[list[str], set[str]]:
+    def went(self, channel: Channel, keys: Sequence[str], written: Written) -> list[str]:
         untold = self._untold(channel, keys, written)
-        return [key for key in keys if key not in untold], set()
+        return [key for key in keys if key not in untold]
 
     def _untold(self, channel: Channel, keys: Sequence[str], written: Written) -> set[str]:
         """Keys of rows whose viewers are not shown: of those that are there, and of those that were deleted."""

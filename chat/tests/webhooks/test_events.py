@@ -1,6 +1,5 @@
 """Which events changes are, and what is told of them: what the API would answer, and nothing of who is not shown."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -13,10 +12,10 @@ from chat.tests.summaries.written import agree, make_claim, make_summary
 from chat.webhookevents import KINDS, OTHER
 from streams.models import ApiKey, Channel, Delivery, Stream, StreamSegment, Webhook
 from streams.sealed import seal
-from streams.sync import Entry, Place
+from streams.sync import Departure, Entry, Place
 from streams.tests.cast import make_channel
 from streams.webhooks.events import EVENTS, GONE, KNOWN, NAMES, QUOTA, TEST
-from viewers.models import Award, Profile, Viewer, WikiRevision
+from viewers.models import Award, Profile, Viewer, ViewerTotal, WikiRevision
 from viewers.tests.cast import make_viewer
 
 pytestmark = pytest.mark.django_db
@@ -262,22 +261,30 @@ def test_where_pages_are_opt_in_nobody_is_told_of_who_never_had_one(channel, ann
     assert found(channel, "visibility", ann.pk) == []
 
 
-def sealed(resource, *keys):
-    return [entry(resource, "~random", sealed=seal(json.dumps(keys)))]
+def departed(*viewers):
+    return [entry("visibility", f"~{viewer}", sealed=Departure(viewer, {}).sealed()) for viewer in viewers]
 
 
-def test_of_who_was_erased_it_is_told_without_keeping_who_it_is(channel, ann):
-    """Others who stand in the same entry are still there."""
-    (gone,) = KNOWN.by_resource["viewers"].found(channel, sealed("viewers", "1001", ann.pk))
+def test_of_who_was_erased_it_is_told_without_keeping_who_it_is(channel):
+    (gone,) = KNOWN.by_resource["visibility"].found(channel, departed("1001"))
     assert (gone.key, gone.viewer_id, gone.is_secret) == ("1001", "", True)
     assert "1001" not in gone.id
     assert told(channel, [gone]) == [{"viewer": "1001"}]
 
 
+def test_who_was_purged_is_gone_until_they_come_back(channel, ann):
+    (gone,) = KNOWN.by_resource["visibility"].found(channel, departed(ann.pk))
+    assert told(channel, [gone]) == [None]
+    ViewerTotal.objects.all().delete()
+    assert told(channel, [gone]) == [{"viewer": ann.pk}]
+
+
 def test_other_sealed_entries_are_no_events(channel):
-    """One of everywhere would tell channels in which the viewer never was."""
-    for resource in set(KNOWN.by_resource) - {"viewers", "quota", ""}:
-        assert list(KNOWN.by_resource[resource].found(channel, sealed(resource, "1"))) == []
+    """They are of rows of which nobody is told, or that say the same of the channel."""
+    for resource in set(KNOWN.by_resource) - {"visibility", "quota", ""}:
+        assert list(KNOWN.by_resource[resource].found(channel, [entry(resource, "~x", sealed=seal('["1"]'))])) == []
+    nobody = [entry("visibility", "~x", sealed=Departure("", {"events": ["1"]}).sealed())]
+    assert list(KNOWN.by_resource["visibility"].found(channel, nobody)) == []
 
 
 def test_a_key_that_is_used_up_is_told_by_its_prefix(channel):
