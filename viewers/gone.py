@@ -15,7 +15,6 @@ from streams.sync import VISIBILITY, Choice
 from viewers.models import Profile, Viewer, ViewerTotal
 from viewers.visibility import HIDDEN, people_in, shown_in
 
-
 OVERLAP = timedelta(minutes=1)
 """What was chosen so shortly one after the other may have overlapped, and either may have come first."""
 

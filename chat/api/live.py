@@ -9,7 +9,6 @@ Rows are told as the API has them when they are read. Who hid meanwhile is told 
 """
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,8 +23,8 @@ from django.utils import timezone
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from chat.api.events import TRACES, Events, Redemptions
-from chat.api.profiles import Awards
+from chat.api.events import TRACES
+from chat.api.liveevents import ABOUT, EVENTS, TOLD, beginning, example, written
 from chat.doors import Doors, Full
 from chat.livefeed import HEARTBEAT_SECONDS, PAUSE_SECONDS, RETRY_SECONDS, LiveEmote, LiveFeed
 from chat.livefeed import Page as Listener
@@ -34,26 +33,17 @@ from chat.views.live import COME_BACK_S, doors, feed, listen_for_the_stop
 from streams import sync
 from streams.api import access, keys
 from streams.api.problems import Problem, invalid
-from streams.api.resources import Row, Synced
-from streams.api.streams import Streams
+from streams.api.resources import Row
+from streams.api.schema import EXAMPLE_OF_SINCE, EventsSchema
 from streams.api.views import ApiView, since_of
 from streams.models import ApiKey, Channel
 from streams.sync import Choice, Cursor, Entry, Log, Place, Written
 from streams.visitors import visitor_of
-from viewers.api import Viewers
 from viewers.gone import gone_from
 
 log = structlog.get_logger(__name__)
 
 NAME = "live"
-TOLD: Mapping[str, tuple[str, Synced]] = {
-    "streams": ("stream", Streams()),
-    "events": ("event", Events()),
-    "redemptions": ("redemption", Redemptions()),
-    "awards": ("achievement", Awards()),
-    sync.VISIBILITY: ("viewer", Viewers()),
-}
-"""What the log has, as what it is told, and what the API has of it. Of whoever is shown again, or no longer."""
 FOLLOWED = (*TOLD, sync.ANEW)
 DEPARTED = "departed"
 """Of somebody whom the log does not name in the clear: they are gone, and may have come back since."""
@@ -111,7 +101,7 @@ def read(listened: Channel, database: str, start: Place) -> Stretch:
     words |= {(name, key): ("anew", {"resource": key or None}) for name, key in named if name == sync.ANEW}
     words |= {(name, key): ("gone", {"viewer": key}) for name, key in named if name == DEPARTED}
     events = [
-        Told(place, _event(*words[of], Cursor(place, database).written(channel.pk, NAME)))
+        Told(place, written(*words[of], Cursor(place, database).written(channel.pk, NAME)))
         for of, place in _behind([(of, place) for of, place in named.items() if of in words], found)
     ]
     return Stretch(events, _end_of(found, start), found.is_all)
@@ -180,12 +170,6 @@ def _choices(entries: Sequence[Entry]) -> dict[str, Choice]:
 def _written(entries: Sequence[Entry], resource: str) -> Written:
     """What the log says of rows of a resource, beside that they changed."""
     return Written({}, {each.place.key: each.whose for each in entries if each.resource == resource and each.whose})
-
-
-def _event(name: str, data: Mapping[str, Any], cursor: str = "") -> bytes:
-    lines = [f"id: {cursor}"] if cursor else []
-    lines += [f"event: {name}", f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}"]
-    return ("\n".join(lines) + "\n\n").encode()
 
 
 def _numbers(state: Mapping[str, Any]) -> Row:
@@ -327,7 +311,7 @@ async def follow(
     """Server-sent events from a place in the log on, until the reader leaves or may not go on."""
     place = start.place
     with live.opened({channel.pk: emotes or {}}) as listener, watches.joined(channel, start, listener) as watch:
-        yield f"retry: {RETRY_SECONDS * 1000:.0f}\nid: {start.written(channel.pk, NAME)}\n\n".encode()
+        yield beginning(start.written(channel.pk, NAME), RETRY_SECONDS)
         while key is None or await in_thread(_may_go_on, key):
             stretch = await watch.stretch(place)
             for event in stretch.events:
@@ -341,7 +325,7 @@ async def follow(
             if not is_woken:
                 yield b": nothing new\n\n"
             elif listener.changed:
-                yield _event("numbers", _numbers(live.state_of(channel.pk)))
+                yield written("numbers", _numbers(live.state_of(channel.pk)))
             listener.changed, listener.outdated = set(), set()
             await pause(PAUSE_SECONDS)
 
@@ -363,22 +347,23 @@ watches = Watches(feed)
 
 
 class EventStream(BaseRenderer):
-    """Only says that there is one: the view writes it itself."""
+    """What `Accept` has to allow. It renders nothing: the view answers with a stream, and problems are answers too."""
 
     media_type = "text/event-stream"
     format = "sse"
 
-    def render(self, data: Any, *_args: Any, **_kwargs: Any) -> bytes:
-        raise NotImplementedError("a stream of events is written by its view")
-
 
 class Live(ApiView):
-    """What happens in a channel, as it happens. Not in the document, which knows of no streams: see docs/api.md."""
+    """What happens in a channel, as it happens."""
 
-    schema = None
+    http_method_names = ["get"]  # noqa: RUF012 - asked with HEAD, it would hold a place and send nothing, for ever
+    schema = EventsSchema()
     operation = "live"
     tag = "live"
     renderer_classes = (EventStream,)
+    about = ABOUT
+    events = EVENTS
+    example = example(EXAMPLE_OF_SINCE, RETRY_SECONDS)
 
     def get(self, request: Request, channel: str) -> HttpResponseBase:
         found, key, plain = self.channel(request, channel), access.key_of(request), request._request  # noqa: SLF001
