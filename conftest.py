@@ -1,8 +1,10 @@
 """Real servers for the tests, and no network but this machine's own."""
 
 import ipaddress
+import os
 import shutil
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from itertools import count
@@ -16,9 +18,9 @@ from django.test import TransactionTestCase
 from redis import Redis
 
 from streamstats.local.layout import Layout
-from streamstats.local.postgres import EmbeddedPostgres
+from streamstats.local.postgres import USER, EmbeddedPostgres, postgres_programs
 from streamstats.local.redis import EmbeddedRedis
-from streamstats.local.servers import Servers
+from streamstats.local.servers import FileLock, Servers
 
 # Files whose tests take longest: begun last, the other workers would stand idle at the end.
 LONGEST = (
@@ -43,8 +45,45 @@ def embedded_servers() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(embedded_servers: None) -> None:
-    """Give pytest-django its test database on our Postgres."""
+def django_db_modify_db_settings(embedded_servers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give pytest-django its test database on our Postgres: each worker has one of its own, and one makes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if settings.EMBEDS_POSTGRES and "PYTEST_XDIST_WORKER" in os.environ:
+            migrated = Migrated(tmp_path_factory.getbasetemp().parent / "migrated")
+            patch.setattr(connection.creation, "create_test_db", migrated.create)
+        yield
+
+
+class Migrated:
+    """The test database as the migrations left it, in a file for all workers: they take longer than many tests do."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._creation: Any = connection.creation
+        self._make = self._creation.create_test_db
+
+    def create(self, *args: Any, **kwargs: Any) -> str:
+        """As Django's own; whoever comes second waits for the first."""
+        with FileLock(self._file.with_suffix(".lock")) as lock:
+            lock.wait_alone()
+            if self._file.exists():
+                self._call("psql", "--quiet", "--command", f"CREATE DATABASE {self._name}", "postgres")
+                self._call("pg_restore", "--exit-on-error", "--single-transaction", "--dbname", self._name, self._file)
+                return str(self._make(*args, **kwargs | {"keepdb": True}))
+            name = self._make(*args, **kwargs)
+            half = self._file.with_suffix(".half")
+            self._call("pg_dump", "--format=custom", "--compress=0", "--file", half, name)
+            half.rename(self._file)
+            return str(name)
+
+    @property
+    def _name(self) -> str:
+        return str(self._creation._get_test_db_name())  # noqa: SLF001 (Django's own asks it as well)
+
+    @staticmethod
+    def _call(program: str, *words: str | Path) -> None:
+        where: list[str | Path] = ["--host", settings.LAYOUT.sockets, "--port", "5432", "--username", USER]
+        subprocess.run([postgres_programs() / program, *where, *words], check=True)  # noqa: S603 (words of ours)
 
 
 @pytest.fixture(autouse=True, scope="session")
