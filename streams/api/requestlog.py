@@ -40,10 +40,8 @@ def note(key_id: int, method: str, route: str, status: int, took_ms: int, size: 
     """Remember one request: its operation, not its address."""
     entry = json.dumps([key_id, time.time(), method[:8], route[:120], status, took_ms, size])
     try:
-        with quick_redis().pipeline() as pipeline:
-            pipeline.rpush(NOTED, entry)
-            pipeline.ltrim(NOTED, -MOST_NOTED, -1)
-            pipeline.execute()
+        if quick_redis().rpush(NOTED, entry) > MOST_NOTED:
+            quick_redis().ltrim(NOTED, -MOST_NOTED, -1)
     except RedisError as error:
         log.warning("api.request_not_noted", error=str(error))
 

@@ -9,9 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from functools import cache, cached_property
+from typing import Any, ClassVar, NamedTuple, Self
 
+from django import forms
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django_filters import FilterSet, IsoDateTimeFilter, TypedChoiceFilter
 from django_filters.constants import EMPTY_VALUES
@@ -59,11 +60,26 @@ def moment(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
 
 
+FORMS: dict[type[FilterSet], type[forms.Form]] = {}
+
+
 class Filters(FilterSet):  # type: ignore[misc]
     """What a list can be narrowed by; of rows of any table, so it is not asked without them."""
 
     def __init__(self, data: Mapping[str, str], rows: QuerySet[Any] | None = None) -> None:
         super().__init__(data, Channel.objects.none() if rows is None else rows)
+
+    @classmethod
+    @cache
+    def unasked(cls) -> Self:
+        """Those of a request that gives none: the same for all of them."""
+        return cls({})
+
+    def get_form_class(self) -> type[forms.Form]:
+        """The same for every request: made anew, it took as long as a question to Postgres."""
+        if type(self) not in FORMS:
+            FORMS[type(self)] = super().get_form_class()
+        return FORMS[type(self)]
 
 
 class NoFilters(Filters):
@@ -101,6 +117,12 @@ class Absent(NamedTuple):
     """Rows, by their keys."""
     gone: list[str]
     """Viewers of whom every row goes."""
+
+
+@cache
+def fields_of(serializer: type[serializers.Serializer[Any]]) -> Mapping[str, serializers.Field[Any, Any, Any, Any]]:
+    """The fields of a row, by their names, as the document has them."""
+    return dict(serializer().fields)
 
 
 class Resource(ABC):
@@ -307,12 +329,12 @@ class OfTable(Synced):
 
     @cached_property
     def _times(self) -> list[str]:
-        fields = self.serializer().fields.items()
+        fields = fields_of(self.serializer).items()
         return [name for name, field in fields if isinstance(field, serializers.DateTimeField) and name in self.columns]
 
     @cached_property
     def _days(self) -> list[str]:
-        fields = self.serializer().fields.items()
+        fields = fields_of(self.serializer).items()
         return [name for name, field in fields if isinstance(field, serializers.DateField) and name in self.columns]
 
 

@@ -21,7 +21,7 @@ from streams import sync
 from streams.api import access, limits
 from streams.api.cursors import Cursor
 from streams.api.problems import Problem, invalid
-from streams.api.resources import Filters, Resource, Row, Synced
+from streams.api.resources import Filters, Resource, Row, Synced, fields_of
 from streams.models import Channel, Scope, Stream
 from streams.pages import API_BYTES, LARGEST_BYTES, LIVE_SECONDS, LONGEST_QUERY, Page, keeper, told
 from streams.pages import key_of as address_of
@@ -31,6 +31,9 @@ from streams.statement import Given, Statement
 NAMES = {"channel": "channel", "streams": "stream", "viewers": "viewer", "profiles": "page with words"}
 LIMIT = 50
 MOST = 200
+
+RARE = frozenset({"since", "viewer", "q"})
+"""Lists that are asked for with one of these are hardly asked for by anybody else within the moment they are kept."""
 
 Answer = Mapping[str, Any]
 
@@ -64,7 +67,7 @@ class ApiView(APIView):
     is_list: ClassVar[bool] = False
     is_of_channel: ClassVar[bool] = True
     kept: ClassVar[bool] = True
-    """Whether the same answer is everybody's, and may be kept for a moment."""
+    """Whether the same answer is many people's, and may be kept for a moment. What few ask for costs more to keep."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         plain = request._request  # noqa: SLF001
@@ -111,7 +114,7 @@ class ApiView(APIView):
             self.kept
             and settings.PAGE_CACHE_SECONDS > 0
             and len(plain.META.get("QUERY_STRING", "")) <= LONGEST_QUERY
-            and "since" not in plain.GET
+            and RARE.isdisjoint(plain.GET)
         )
         if not may_be_kept:
             return self._headed(_fresh(make(), plain), request)
@@ -206,6 +209,7 @@ class OneView(ApiView):
     """One of a resource, by its id."""
 
     resource: ClassVar[Synced]
+    kept = False
 
     @by_prepared_statements
     def get(self, request: Request, id: str, channel: str = "") -> HttpResponseBase:  # noqa: A002
@@ -223,6 +227,8 @@ class OneView(ApiView):
 
 class OfStreamView(ListView):
     """A list of what belongs to one stream of a channel."""
+
+    kept = False
 
     def listed(self, request: Request, channel: Channel, **kwargs: Any) -> Answer:
         if not Stream.objects.filter(channel=channel, pk=kwargs["stream"]).exists():
@@ -299,7 +305,7 @@ def _refuse_unknown(request: Request, known: set[str]) -> None:
 def _asked(resource: Resource, request: Request) -> Filters:
     given = {name: request.GET[name] for name in resource.filters.base_filters if name in request.GET}
     empty = {name: ["It is empty: leave it out, or give a value."] for name, value in given.items() if not value}
-    asked = resource.filters(given)
+    asked = resource.filters(given) if given else resource.filters.unasked()
     if empty or not asked.is_valid():
         raise invalid({**{name: list(map(str, words)) for name, words in asked.errors.items()}, **empty})
     return asked
@@ -307,7 +313,7 @@ def _asked(resource: Resource, request: Request) -> Filters:
 
 def _fields(resource: Resource, request: Request) -> list[str]:
     """The fields that were asked for; all where none was."""
-    known = list(resource.serializer().fields)
+    known = list(fields_of(resource.serializer))
     if "fields" not in request.GET:
         return known
     named = [name.strip() for name in request.GET["fields"].split(",")]
