@@ -43,7 +43,9 @@ class Made(NamedTuple):
     secret: str
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
+    """A key as this process read it, the word under which it is remembered, and when that was (monotonic seconds)."""
+
     key: ApiKey
     generation: bytes | None
     at: float
@@ -127,13 +129,17 @@ class Keyring:
     """The keys that this process has seen."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Known] = {}
 
     def find(self, secret: str) -> ApiKey | None:
         """The key with this secret, whether it still may be used or not; None if there never was one."""
         if not WRITTEN.fullmatch(secret):
             return None
         return self._with(digest_of(secret))
+
+    def remembered(self, secret: str) -> Known | None:
+        """The key with this secret as it was when it was read; whoever uses it asks whether that word still holds."""
+        return self._known.get(digest_of(secret))
 
     def again(self, key: ApiKey) -> ApiKey | None:
         """A key as it is now, for who goes on with it for long; None if it is gone."""
@@ -150,7 +156,7 @@ class Keyring:
             return None
         if len(self._known) >= MOST_REMEMBERED:
             self._known.clear()
-        self._known[digest] = _Known(key, generation, now)
+        self._known[digest] = Known(key, generation, now)
         return key
 
     @staticmethod

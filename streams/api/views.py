@@ -23,7 +23,7 @@ from streams.api.cursors import Cursor
 from streams.api.problems import Problem, invalid
 from streams.api.resources import Filters, Resource, Row, Synced, fields_of
 from streams.models import Channel, Scope, Stream
-from streams.pages import API_BYTES, LARGEST_BYTES, LIVE_SECONDS, LONGEST_QUERY, Page, keeper, told
+from streams.pages import API_BYTES, LARGEST_BYTES, LIVE_SECONDS, LONGEST_QUERY, SITE, Page, keeper, told
 from streams.pages import key_of as address_of
 from streams.prepared import by_prepared_statements
 from streams.statement import Given, Statement
@@ -36,6 +36,11 @@ RARE = frozenset({"since", "viewer", "q"})
 """Lists that are asked for with one of these are hardly asked for by anybody else within the moment they are kept."""
 
 Answer = Mapping[str, Any]
+Make = Callable[[Channel | None], Answer]
+
+logins: dict[str, str] = {}
+"""Of channels by their Twitch ids, as they were last seen: what is kept under an old one is of a generation that is
+over."""
 
 
 def _listed() -> QuerySet[Channel]:
@@ -77,7 +82,8 @@ class ApiView(APIView):
             self._count(limits.of_address(plain), plain)
             raise
         plain.api_key = key  # type: ignore[attr-defined]
-        self._count(limits.of_key(key) if key else limits.of_address(plain), plain)
+        allowance = limits.of_key(key, access.counted(plain, key)) if key else limits.of_address(plain)
+        self._count(allowance, plain)
         super().initial(request, *args, **kwargs)
 
     @staticmethod
@@ -97,34 +103,53 @@ class ApiView(APIView):
         access.check(key, self.scope, found)
         return found
 
-    @staticmethod
-    def nowhere(request: Request) -> None:
-        """For what is of no channel: whether a key may read at all."""
-        access.check(access.key_of(request), None, None)
-
-    def answer(self, request: Request, login: str | None, make: Callable[[], Answer]) -> HttpResponseBase:
+    def answer(self, request: Request, twitch_id: str, make: Make) -> HttpResponseBase:
         """An answer, made now or kept; with its ETag, or only the word that nothing changed.
 
-        What is kept belongs to the generation of the channel (streams/pages.py): a choice empties it at once.
+        What is kept belongs to the generation of the channel (streams/pages.py): a choice empties it at once, and so
+        does another name of it. It takes no question to the database.
         """
         plain = request._request  # noqa: SLF001
-        if self.scope is not None:
-            return self._headed(_fresh(make(), plain), request)
-        may_be_kept = (
+        if not self._may_be_kept(plain):
+            return self._made(request, twitch_id, make)
+        access.check(access.key_of(request), self.scope, None)
+        if twitch_id in logins:
+            _, page = keeper.find(logins[twitch_id], address_of(plain))
+            if page is not None:
+                return self._headed(told(page, plain), request)
+        return self._made_and_kept(request, twitch_id, make)
+
+    def _may_be_kept(self, plain: HttpRequest) -> bool:
+        return (
             self.kept
+            and self.scope is None
             and settings.PAGE_CACHE_SECONDS > 0
             and len(plain.META.get("QUERY_STRING", "")) <= LONGEST_QUERY
             and RARE.isdisjoint(plain.GET)
         )
-        if not may_be_kept:
-            return self._headed(_fresh(make(), plain), request)
-        key = address_of(plain)
-        generation, page = keeper.find(login or "", key)
+
+    @by_prepared_statements
+    def _made(self, request: Request, twitch_id: str, make: Make) -> HttpResponseBase:
+        found = self._found(request, twitch_id)
+        return self._headed(_fresh(make(found), request._request), request)  # noqa: SLF001
+
+    @by_prepared_statements
+    def _made_and_kept(self, request: Request, twitch_id: str, make: Make) -> HttpResponseBase:
+        plain, found = request._request, self._found(request, twitch_id)  # noqa: SLF001
+        key, login = address_of(plain), (found and found.login) or SITE
+        logins[twitch_id] = login
+        generation, page = keeper.find(login, key)
         if page is None:
-            page = Page.of(_written(make()), generation or b"")
+            page = Page.of(_written(make(found)), generation or b"")
             if generation and len(page.packed) <= LARGEST_BYTES:
                 keeper.keep(key, page, min(LIVE_SECONDS, settings.PAGE_CACHE_SECONDS), API_BYTES)
         return self._headed(told(page, plain), request)
+
+    def _found(self, request: Request, twitch_id: str) -> Channel | None:
+        if self.is_of_channel:
+            return self.channel(request, twitch_id)
+        access.check(access.key_of(request), None, None)
+        return None
 
     def _headed(self, response: HttpResponse, request: Request) -> HttpResponse:
         """Who is known gets what no shared cache may store; others what it has to ask about each time."""
@@ -174,10 +199,8 @@ class ListView(ApiView):
     most: ClassVar[int] = MOST
     changes: ClassVar[Any] = staticmethod(changes)
 
-    @by_prepared_statements
     def get(self, request: Request, channel: str = "", **kwargs: Any) -> HttpResponseBase:
-        found = self.channel(request, channel) if self.is_of_channel else self.nowhere(request)
-        return self.answer(request, found.login if found else None, lambda: self.listed(request, found, **kwargs))
+        return self.answer(request, channel, lambda found: self.listed(request, found, **kwargs))
 
     def of(self, channel: Any, **kwargs: Any) -> Resource:
         """The resource of this very address."""
@@ -211,10 +234,8 @@ class OneView(ApiView):
     resource: ClassVar[Synced]
     kept = False
 
-    @by_prepared_statements
     def get(self, request: Request, id: str, channel: str = "") -> HttpResponseBase:  # noqa: A002
-        found = self.channel(request, channel) if self.is_of_channel else self.nowhere(request)
-        return self.answer(request, found.login if found else None, lambda: self.one(request, found, id))
+        return self.answer(request, channel, lambda found: self.one(request, found, id))
 
     def one(self, request: Request, channel: Any, key: str) -> Answer:
         _refuse_unknown(request, {"fields"})

@@ -9,11 +9,15 @@ from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
 from kombu.exceptions import OperationalError
+from redis import Redis
+from rest_framework.request import Request
 
 from chat.tests.api.world import bearer, make_world, under
 from chat.tests.everything import make_user
 from streams import filters
 from streams.api import keys, limits, quota, requestlog
+from streams.api.access import KeyAuthentication
+from streams.api.problems import Problem
 from streams.models import ApiKey, ApiRequest, AuditEntry, Change, ChannelModerator
 from streams.tests.cast import make_channel
 
@@ -97,6 +101,37 @@ def test_a_known_key_costs_no_query_and_less_than_two_milliseconds(world, django
     assert sorted(took)[25] < 0.002
 
 
+def test_a_known_key_is_counted_and_known_again_in_one_question_to_redis(client, world, monkeypatch):
+    key = made(world)
+    status(client, key)
+    asked, execute = [], Redis.execute_command
+
+    def note(redis, command, *args, **options):
+        asked.append(command)
+        return execute(redis, command, *args, **options)
+
+    monkeypatch.setattr(Redis, "execute_command", note)
+    assert status(client, key) == 200
+    assert asked == ["EVAL", "RPUSH"]  # and what it asked for is noted
+
+
+def test_a_key_that_was_read_while_redis_was_away_is_read_again_where_redis_came_back_empty(world, settings, rf):
+    key, url, settings.REDIS_URL = made(world), settings.REDIS_URL, "unix:///nowhere/redis.sock"
+    keys.keyring.find(key.secret)
+    settings.REDIS_URL = url
+    ApiKey.objects.update(revoked_at=timezone.now())
+    with pytest.raises(Problem, match="taken back"):
+        KeyAuthentication().authenticate(Request(rf.get(LIST, headers=bearer(key.secret))))
+
+
+def test_a_request_that_finds_its_key_changed_is_counted_once(client, world):
+    key = made(world, per_minute=5)
+    status(client, key)
+    keys._forget()
+    answer = client.get(LIST, headers=bearer(key.secret))
+    assert answer["RateLimit-Remaining"] == "3"
+
+
 def test_a_key_runs_out(client, world):
     assert status(client, made(world, expires_at=timezone.now() - timedelta(seconds=1))) == 401
 
@@ -176,13 +211,13 @@ def test_a_day_has_so_many_and_its_owner_is_told_once_before(client, world, admi
 def test_a_request_over_its_minute_is_not_counted_to_the_day_even_for_a_moment(world, redis_client):
     """Or it might be told the number at which the owner is to be warned, and nobody else is."""
     key = made(world, per_minute=1).key
-    limits.of_key(key)
+    limits.count(key)
     (name,) = redis_client.keys(f"{limits.PREFIX}{key.pk}:day:*")
     is_over, seen = threading.Event(), set()
 
     def refuse():
         for _ in range(100):
-            limits.of_key(key)
+            limits.count(key)
         is_over.set()
 
     refused = threading.Thread(target=refuse)
@@ -218,7 +253,8 @@ def test_where_no_address_is_known_only_webhooks_are_told(world):
 
 def test_while_redis_is_away_nobody_is_counted(world, settings):
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
-    assert not limits.of_key(made(world, per_minute=0).key).is_spent
+    key = made(world, per_minute=0).key
+    assert not limits.of_key(key, limits.count(key)).is_spent
 
 
 def test_what_a_key_asked_for_is_written_down_by_a_job_and_not_by_the_request(
