@@ -76,8 +76,11 @@ ELSEWHERE = {"logout/"}
 
 @pytest.fixture(autouse=True)
 def unrendered(monkeypatch):
-    """Who may is decided before a page is made, which takes most of the time; that pages come out: test_admin.py."""
+    """Who may is decided before a page and its menu are made, which takes most of the time; that they come out:
+    test_admin.py.
+    """
     monkeypatch.setattr(SimpleTemplateResponse, "rendered_content", "")
+    monkeypatch.setattr(admin.site, "each_context", lambda _request: {})
 
 
 @pytest.fixture
