@@ -1,6 +1,7 @@
 """The events of the live feed are told as the document says, and its example of a stream is true."""
 
 import json
+import re
 from datetime import UTC, date, datetime
 
 import pytest
@@ -11,7 +12,7 @@ from chat.ingest.live import summary
 from chat.ingest.transaction import ChannelNow, Counted, EmoteUse
 from chat.livefeed import Room
 from chat.models import Redemption
-from chat.tests.api.test_examples import check
+from chat.tests.api.test_examples import GUIDE, check
 from chat.tests.api.world import make_world
 from streams import sync
 from streams.api.schema import document
@@ -40,6 +41,12 @@ def test_the_example_of_a_stream_has_one_event_of_each_kind_as_its_schema_says()
     for name, data in told:
         keeps_to_the_document(name, data)
         assert data == EXAMPLES[name]
+
+
+def test_the_guide_names_every_event_and_no_other():
+    told = GUIDE.partition("## What happens now")[2]
+    assert set(EVENTS) <= set(re.findall(r"`([a-z]+)`", told))
+    assert set(re.findall(r'addEventListener\("([^"]+)"', told)) <= set(EVENTS)
 
 
 @pytest.mark.django_db(transaction=True)
