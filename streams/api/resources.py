@@ -193,6 +193,8 @@ class OfTable(Synced):
     """Filters that no index answers: a page of them looks at LOOKED rows at most."""
     columns: ClassVar[dict[str, Any]]
     """What each field is read from: the name of a column, or an expression."""
+    named_by: ClassVar[str] = "pk"
+    """The column with the name of a row, in the address of it."""
     is_same_for_all: ClassVar[bool] = True
     """Whether every instance asks the same, but for the channel and the filters."""
 
@@ -205,6 +207,10 @@ class OfTable(Synced):
     def shown(self, channel: Channel) -> Q:
         """Of which rows whoever may read this resource may be told."""
         return Q()
+
+    def addressed(self, channel: Channel) -> Q:
+        """Of which rows whoever names one may be told."""
+        return self.shown(channel)
 
     @abstractmethod
     def of_keys(self, keys: Iterable[str]) -> Q:
@@ -229,7 +235,21 @@ class OfTable(Synced):
         place = {key: number for number, key in enumerate(keys)}
         return sorted(self.write(channel, rows), key=lambda row: place[self.key_of(row)])
 
-    def write(self, channel: Channel, rows: Any) -> list[Row]:
+    def one(self, channel: Channel | None, key: str) -> Row | None:
+        is_open = channel.is_open if channel else True
+        rows = self._addressed.ask(is_open, channel=channel and channel.pk, key=key)
+        return next(iter(self.write(channel, rows)), None)
+
+    @cached_property
+    def _addressed(self) -> Statement:
+        def put_together(is_open: bool) -> QuerySet[Any]:
+            channel: Any = GivenChannel(is_open)
+            rows = self.rows(channel).filter(self.addressed(channel), **{self.named_by: Given("key")})
+            return rows.values(**self._aliases)
+
+        return Statement(put_together)
+
+    def write(self, channel: Any, rows: Any) -> list[Row]:
         """Rows as they are told, from those that were read by `_aliases`."""
         found = [{name: row[alias] for name, alias in self._named} for row in rows]
         for name in self._times:

@@ -33,6 +33,7 @@ class Channels(OfTable):
         "is_open": True,
     }
     order = (Order("twitch_id"),)
+    named_by = "twitch_id"
     columns: ClassVar[dict[str, Any]] = {
         "id": "twitch_id",
         "login": "login",

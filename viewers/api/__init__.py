@@ -91,6 +91,7 @@ class Viewers(OfViewers, OfTable):
     name = "viewers"
     about = "People who were seen in the channel, with what they did of all time: as of the last five minutes."
     serializer = ViewerSerializer
+    named_by = "viewer"
     order = (Order("viewer_id"),)
     columns: ClassVar[dict[str, Any]] = {
         "id": "viewer_id",
@@ -125,10 +126,9 @@ class Viewers(OfViewers, OfTable):
     def shown(self, channel: Channel) -> Q:
         return people_in(channel)
 
-    def one(self, channel: Channel, key: str) -> Row | None:
+    def addressed(self, channel: Channel) -> Q:
         """A bot has a page as others do."""
-        rows = self.rows(channel).filter(shown_in(channel), self.of_keys([key]))
-        return next(iter(self.write(channel, rows.values(**self._aliases))), None)
+        return shown_in(channel)
 
     def of_keys(self, keys: Iterable[str]) -> Q:
         return Q(viewer__in=known_ids(keys))
