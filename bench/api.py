@@ -20,6 +20,9 @@ RATE = float(os.environ.get("BENCH_API_RATE", "200"))
 SECONDS = float(os.environ.get("BENCH_API_SECONDS", "60"))
 WARM_UP_S = 20.0
 WEB_PROCESSES = 2
+SYNCED = ("streams", "viewers", "sessions", "usage", "events", "awards", "profiles", "messages")
+CHANGED = 200
+"""So many rows of each of these change before it is measured how fast that is told: a full page."""
 DEEP_PAGES = 10
 """So many pages of each list are looked at, beside its first."""
 
@@ -40,10 +43,16 @@ class Known(NamedTuple):
     streams: list[str]
     emotes: list[int]
     key: str
+    since: dict[str, str]
+    """Cursors from before rows of these lists changed."""
 
 
 Maker = Callable[[Known, Random], str]
 WORDS = 50_000
+
+
+def _changes(name: str) -> Maker:
+    return lambda known, _random: f"{known.channel}/{name}/?since={known.since[name]}"
 
 
 def word(random: Random) -> str:
@@ -85,6 +94,7 @@ READS: dict[str, Maker] = {
     "messages of a viewer": lambda known, random: f"{known.channel}/messages/?viewer={few(known.viewers, random)}",
     "messages of words": lambda known, random: f"{known.channel}/messages/?q={word(random)}",
     "moderation": lambda known, _random: f"{known.channel}/moderation/",
+    **{f"{name}, changes": _changes(name) for name in SYNCED},
 }
 PAGED = (
     *("streams", "viewers", "sessions", "emotes", "usage", "redemptions", "events", "awards", "leaderboards"),
@@ -133,7 +143,30 @@ def _know() -> Known:
         list(Stream.objects.recent(channel).values_list("pk", flat=True)),
         list(EmoteTotal.objects.filter(channel=channel).order_by("-uses").values_list("emote", flat=True)),
         made.secret,
+        _change(channel.pk),
     )
+
+
+def _change(channel: int) -> dict[str, str]:
+    """Have the log say of some rows of each list that they changed, as triggers write it; cursors from before that."""
+    from chat.models import Message
+    from streams import sync
+    from streams.models import Change, Channel
+    from streamstats.api import RESOURCES
+
+    since, found = {}, Channel.objects.get(pk=channel)
+    for name in SYNCED:
+        resource: Any = RESOURCES[name]
+        since[name] = sync.begin().written(channel, resource.logged)
+        if name == "messages":
+            keys = list(
+                Message.objects.filter(channel=channel).order_by("-sent_at").values_list("pk", flat=True)[:CHANGED]
+            )
+        else:
+            rows = resource.page(found, resource.filters.unasked(), None, CHANGED).rows
+            keys = [resource.key_of(row) for row in rows]
+        Change.objects.bulk_create(Change(channel=found, resource=resource.logged, key=key) for key in keys)
+    return since
 
 
 def _searches() -> list[tuple[float, str]]:
@@ -162,9 +195,7 @@ async def _read(base: str, known: Known) -> tuple[dict[str, list[float]], int]:
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         further = await _further(session, base, known)
-        makers = READS | {
-            name: (lambda _known, random, pages=pages: random.choice(pages)) for name, pages in further.items()
-        }
+        makers = READS | {name: _one_of(pages) for name, pages in further.items()}
         names = list(makers)
 
         async def ask(name: str, due: float) -> None:
@@ -197,7 +228,7 @@ def _one_of(pages: list[str]) -> Maker:
 
 
 async def _further(session: aiohttp.ClientSession, base: str, known: Known) -> dict[str, list[str]]:
-    """Addresses of further pages of long lists, and of what changed since an hour ago."""
+    """Addresses of further pages of long lists."""
     random, further = Random(13), {}
     for name in PAGED:
         address: str | None = base + READS[name](known, random)

@@ -73,7 +73,9 @@ class Filters(FilterSet):  # type: ignore[misc]
     @cache
     def unasked(cls) -> Self:
         """Those of a request that gives none: the same for all of them."""
-        return cls({})
+        asked = cls({})
+        asked.is_valid()  # which reads them
+        return asked
 
     def get_form_class(self) -> type[forms.Form]:
         """The same for every request: made anew, it took as long as a question to Postgres."""

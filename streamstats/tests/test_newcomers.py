@@ -1,5 +1,6 @@
 """The first page of the administration names who came for the first time today, however many come in a day."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -74,5 +75,5 @@ def test_only_the_newest_of_each_channel_are_read():
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")  # the table is tiny
     plan = dashboard._newcomers([make_channel(name).pk for name in ("here", "there")], NOW).explain()
-    assert plan.count("Index Scan using viewertotal_newest") == 2
-    assert plan.count("first_seen_at >=") == 2
+    assert "viewertotal_newest" in plan
+    assert len(re.findall(r"Index Cond: \(\(channel_id = \d+\) AND \(first_seen_at >=", plan)) == 2
