@@ -98,6 +98,22 @@ class ScopedAdmin(LargeTableAdmin):
             return found
         return self.channels_within(request, self.added_by or self.changed_by or Role.SUPERUSER)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Where there is one channel to choose, it is chosen."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and getattr(db_field.remote_field, "model", None) is Channel:
+            if self.added_by:
+                only = list(field.queryset[:2])
+                field.initial = only[0] if len(only) == 1 else None
+            for deed in ("add", "change", "delete", "view"):
+                setattr(field.widget, f"can_{deed}_related", False)
+        return field
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Nothing here is made by the dozen."""
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": context.get("original") is not None}
+        return super().render_change_form(request, context, *args, **kwargs)
+
     # Who may do what. Django asks without a row whether there may be any.
 
     def may(self, request: HttpRequest, role: Role | None, obj: Model | None = None) -> bool:

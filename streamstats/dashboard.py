@@ -33,6 +33,7 @@ CHANNELS = 8
 ROWS = 8
 OF_CLAIM, NAME = "summary__", "channel__display_name"
 LATELY = timedelta(days=1)
+TOLD = dict(ModerationEvent.Kind.choices)
 NOT_CONNECTED = "Not connected: only chat is known, and its moderators cannot come in."
 
 
@@ -74,7 +75,7 @@ def of(reach: Reach) -> Board:
         more_channels=len(found) > CHANNELS,
         live=list(Stream.objects.live().filter(channel__in=keys).select_related("channel").order_by("-started_at")),
         newcomers=list(_newcomers(keys, now)),
-        deeds=list(_deeds(keys)),
+        deeds=[deed | {"told": TOLD.get(deed["kind"], deed["kind"])} for deed in _deeds(keys)],
         entries=list(_entries(reach, keys)),
         waiting=list(_waiting(keys)),
         shows_health=bool(owned),

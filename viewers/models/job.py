@@ -67,6 +67,8 @@ class ListFile(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True, help_text="When the file is deleted.")
 
     class Meta:
+        verbose_name = "file of a list"
+        verbose_name_plural = "files of lists"
         constraints: ClassVar = [
             # One at a time for each person, until it is there or given up.
             models.UniqueConstraint(

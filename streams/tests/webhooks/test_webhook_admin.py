@@ -71,6 +71,16 @@ def page(webhook):
     return reverse("admin:streams_webhook_change", args=[webhook.pk])
 
 
+def test_where_there_is_one_channel_it_is_chosen(channel, owner):
+    page = owner.get(ADD).content.decode()
+    assert f'<option value="{channel.pk}" selected>' in page
+    assert "Save and" not in page
+    make_channel("other")
+    root = Client()
+    root.force_login(User.objects.create_superuser("root"))
+    assert re.search(r'<option value="" selected>', root.get(ADD).content.decode())
+
+
 def test_an_owner_makes_one_and_sees_its_secret_once(owner, channel):
     made = owner.post(ADD, {"channel": channel.pk, **CHOSEN})
     webhook = Webhook.objects.get()
