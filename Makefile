@@ -53,7 +53,7 @@ check: $(INSTALLED) ## look for mistakes without running anything: style, types,
 bench: $(INSTALLED) ## measure how fast it is (see bench/README.md)
 	@exec $(BIN)/python -m bench $(ARGS)
 
-contract: $(INSTALLED) ## hold the API against its own document, 500 requests of each operation; URL=... KEY=... of a running site
+contract: $(INSTALLED) ## ask 500 times of each operation whether the API keeps to its document; URL=... KEY=... ask a site
 	@API_EXAMPLES=$${API_EXAMPLES:-500} API_URL="$$URL" API_KEY="$$KEY" \
 		exec $(BIN)/python -m pytest -q streamstats/tests/test_api_contract.py $(ARGS)
 

@@ -13,7 +13,7 @@ from chat.ingest.transaction import ChannelNow, Counted, EmoteUse
 from chat.livefeed import Room
 from chat.models import Redemption
 from chat.tests.api.test_examples import GUIDE, check
-from chat.tests.api.world import make_world
+from chat.tests.api.world import make_world, under
 from streams import sync
 from streams.api.schema import document
 from streams.models import Change
@@ -80,6 +80,13 @@ def test_what_happens_is_told_as_in_the_example(redis_client):
 
     for name, data in told:
         keeps_to_the_document(name, data)
+
+
+@pytest.mark.django_db
+def test_the_feed_is_not_asked_with_head_which_would_hold_a_place_for_nothing(client, redis_client):
+    make_world()
+    answer = client.head(f"{under()}live/")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET")
 
 
 def test_numbers_are_told_as_in_the_example():
