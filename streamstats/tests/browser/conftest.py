@@ -117,8 +117,10 @@ def visitors(browser: Browser, site: str, twitch: ThreadedTwitch) -> Iterator[An
 
 
 @pytest.fixture(scope="session")
-def pictures() -> Path:
-    """Where screenshots go: see README, "Tests"."""
-    folder = Path(os.environ.get("SCREENSHOTS", ".data/screenshots"))
+def pictures() -> Path | None:
+    """Where screenshots go, if somebody wants to see them: see README, "Tests"."""
+    if not (name := os.environ.get("SCREENSHOTS")):
+        return None
+    folder = Path(name)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
