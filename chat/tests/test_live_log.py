@@ -171,6 +171,61 @@ def test_who_hides_everywhere_is_named_only_where_they_were_seen(world):
     assert len(read(world.channel, start.database, start.place).events) == 1
 
 
+def test_a_feed_that_is_open_when_pages_become_opt_in_names_nobody_any_more(world):
+    async def scenario() -> list[str]:
+        numbers = feed()
+        start = await in_thread(sync.begin)
+        async with following(numbers, Watches(numbers, no_pause), world.channel, start) as events:
+            reader = Reader(events)
+            await in_thread(world.redeem, "r1")
+            await reader.next("redemption")
+            await in_thread(lambda: Channel.objects.update(page_policy="opt-in"))
+            await in_thread(world.redeem, "r2")
+            await in_thread(lambda: Stream.objects.create(id="s1", channel=world.channel, started_at=timezone.now()))
+            names = ("anew", "redemption", "stream")
+            return [(await reader.next(*names))["event"] for _ in range(2)]
+
+    assert run(scenario) == ["anew", "stream"]
+
+
+def test_what_was_read_before_a_choice_is_served_to_nobody_after_it(world, monkeypatch):
+    """The choice comes while somebody reads: what is shared was thrown away before that could be put there."""
+    start = sync.begin()
+    world.redeem("r1")
+
+    async def scenario() -> list[live.Stretch]:
+        watch = live.Watch(feed(), world.channel, start.database, start.place)
+
+        def choose_meanwhile(*args: Any) -> live.Stretch:
+            found = read(*args)
+            if not Viewer.objects.filter(hidden_at__isnull=False).exists():
+                assert b"redemption" in found.events[0].event
+                choices.hide(world.ann)
+                watch.forget()
+            return found
+
+        monkeypatch.setattr(live, "read", choose_meanwhile)
+        return [await watch.stretch(start.place) for _ in range(2)]
+
+    for stretch in run(scenario):
+        assert not [told for told in stretch.events if b"redemption" in told.event]
+
+
+def test_what_was_read_before_pages_became_opt_in_is_thrown_away(world):
+    start = sync.begin()
+    world.redeem("r1")
+
+    async def scenario() -> list[int]:
+        watch = live.Watch(feed(), world.channel, start.database, start.place)
+        before = await watch.stretch(start.place)
+        await in_thread(lambda: Channel.objects.update(page_policy="opt-in"))
+        await watch._look()
+        after = await watch.stretch(start.place)
+        return [sum(b"redemption" in told.event for told in each.events) for each in (before, after)]
+
+    assert run(scenario) == [1, 0]
+
+
 def test_a_stretch_is_few_queries_however_much_is_in_it(world, django_assert_max_num_queries):
     start = sync.begin()
     bea = make_somebody(world.channel, "bea")
