@@ -5,6 +5,7 @@ ids are of nothing. `make contract URL=http://127.0.0.1:8000 KEY=ss_...` asks a 
 """
 
 import os
+import re
 import time
 from collections import Counter
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ URL = os.environ.get("API_URL", "").rstrip("/")
 KEY = os.environ.get("API_KEY", "")
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "2"))
 STREAM_READ_S = 0.5
+LAST = "Last-Event-ID"
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -173,6 +175,8 @@ def ask(operation, known, headers):
             case.query = {
                 name: there.get(name, value) for name, value in (case.query or {}).items() if name != "cursor"
             }
+            if LAST in case.headers:
+                case.headers[LAST] = since
         written = str((case.path_parameters, case.query, case.headers, case.cookies))
         if written not in asked.different and len(asked.different) < EXAMPLES:
             call(case)
@@ -196,12 +200,17 @@ def go_through(operation, known, call):
 
     def told(**query):
         answer = call(operation.Case(path_parameters=dict(place), query=query))
-        return answer.json() if answer.headers["content-type"] == ["application/json"] else {}
+        match answer.headers["content-type"]:
+            case ["application/json"]:
+                return answer.json()
+            case ["text/event-stream"]:
+                return {"since": re.search(r"^id: (.+)$", answer.text, re.MULTILINE)[1]}
+        return {}
 
     query = {"q": "w"} if "search" in operation.path else {}
-    told(**query)
-    is_list = any(parameter.name == "limit" for parameter in operation.iter_parameters())
-    page = told(**query, limit=1) if is_list else {}
+    page = told(**query)
+    if any(parameter.name == "limit" for parameter in operation.iter_parameters()):
+        page = told(**query, limit=1)
     if page.get("next"):
         page = told(**dict(parse_qsl(urlsplit(page["next"]).query)))
     since = page.get("since")
