@@ -150,9 +150,9 @@ class Site:
 
     def act_unseen(self, rng: random.Random) -> None:
         """What somebody does who is hidden, under keys of its own."""
-        if not self.unseen:
+        if not (unseen := list(self.unseen)):
             return
-        viewer, number = rng.choice(self.unseen), rng.randrange(8)
+        viewer, number = rng.choice(unseen), rng.randrange(8)
         row = {"channel": self.channel, "viewer": viewer, "reward": self.reward, "redeemed_at": NOON}
         Redemption.objects.filter(pk=f"unseen{number}").delete()
         Redemption.objects.create(id=f"unseen{number}", **row, cost=rng.randrange(9), status="fulfilled")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,12 +12,15 @@ from chat import purge
 from chat.api import live
 from chat.erasure import erase
 from chat.models import ChatEvent, Emote, Redemption, Reward
-from chat.tests.api.test_hidden import OF_VIEWERS, Readers, rows_come, told_by_list, told_live
+from chat.tests.api.test_hidden import OF_VIEWERS, Readers, rows_come, told_by_list, told_by_webhook, told_live
 from chat.tests.api.world import WREN, World, make_rows, make_viewer, make_world
+from chat.tests.patience import until_in_threads
+from chat.tests.writers import in_thread, waiting
+from chat.webhookevents import OfWhoIsGone
 from streams import sync
 from streams.models import Change, Channel, Delivery
 from streams.webhooks.delivering import content_of
-from streams.webhooks.events import GONE
+from streams.webhooks.events import GONE, Found
 from streams.webhooks.telling import tell
 from viewers import choices
 from viewers.models import Profile, Viewer
@@ -197,6 +201,41 @@ def test_who_read_as_far_as_that_somebody_hid_is_not_told_again(world):
     for place in (stretch.next, gone.place):
         assert told_live(world.channel, cursor._replace(place=place)) == []
     assert len(told_live(world.channel, cursor)) >= 1
+
+
+@BOTH
+def test_who_is_taken_out_while_a_list_is_read_is_told_all_the_same(world, client, monkeypatch, go):
+    """The log, which is read first, says that they hid; and when they are looked for, they are there no more."""
+    cursor = sync.begin().written(world.channel.pk, "usage")
+    choices.hide(world.wren)
+
+    def find_later(*_asked: object) -> list[Any]:
+        in_thread(go, world).result(timeout=60)
+        return []
+
+    monkeypatch.setattr(type(OF_VIEWERS["usage"]), "find", find_later)
+    answer = client.get(f"/api/v1/channels/{world.channel.twitch_id}/usage/?since={cursor}").json()
+    assert answer["gone"] == [WREN]
+
+
+@BOTH
+def test_who_is_taken_out_while_deliveries_are_made_is_told_all_the_same(world, monkeypatch, go):
+    readers = Readers(world)
+    choices.hide(world.wren)
+    begun: list[Future[Any]] = []
+    look = OfWhoIsGone.found
+
+    def found_later(*asked: Any) -> list[Found]:
+        begun.append(in_thread(go, world))
+        until_in_threads(lambda: waiting(1)() or begun[0].done())
+        return list(look(*asked))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(OfWhoIsGone, "found", found_later)
+        tell(datetime.now(UTC))
+    begun[0].result(timeout=60)
+    tell(datetime.now(UTC))
+    assert [content and content["data"]["viewer"] for _, content in told_by_webhook(readers.webhook)] == [WREN]
 
 
 def test_a_delivery_that_waits_is_sealed_and_still_says_it(world):
