@@ -21,6 +21,7 @@ from chat import listfiles, packedfiles, search, tasks
 from streams.models import Channel
 from streams.reach import Role
 from streams.scopedadmin import ScopedAdmin
+from streamstats.lib.admin import of_row
 from viewers.models import ListFile, Progress
 
 log = structlog.get_logger(__name__)
@@ -131,13 +132,8 @@ class ListFileAdmin(ScopedAdmin):
                 return redirect(CHANGE, made.pk)
         return self._render(request, "add.html", "A list as a file", form=form)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        found = self.get_object(request, object_id)
-        if not isinstance(found, ListFile):
-            answer: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-            return answer
+    @of_row
+    def change_view(self, request: HttpRequest, found: ListFile) -> HttpResponse:
         context = {
             "file": found,
             "list": dict(LISTS).get(found.what, found.what),

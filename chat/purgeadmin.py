@@ -17,6 +17,7 @@ from streams.filters import AnyChannelFilter
 from streams.models import Channel
 from streams.reach import Role
 from streams.scopedadmin import ScopedAdmin
+from streamstats.lib.admin import of_row
 from viewers.models import Purge
 
 log = structlog.get_logger(__name__)
@@ -68,7 +69,7 @@ class PurgeAdmin(ScopedAdmin):
 
     def get_urls(self) -> list[Any]:
         confirm = self.admin_site.admin_view(self.confirm_view)
-        return [path("<int:purge_id>/confirm/", confirm, name="viewers_purge_confirm"), *super().get_urls()]
+        return [path("<int:object_id>/confirm/", confirm, name="viewers_purge_confirm"), *super().get_urls()]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -86,20 +87,12 @@ class PurgeAdmin(ScopedAdmin):
                 return redirect(CHANGE, made.pk)
         return self._render(request, "add.html", "Purge viewers", form=form)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        found = self.get_object(request, object_id)
-        if not isinstance(found, Purge):
-            answer: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-            return answer
+    @of_row
+    def change_view(self, request: HttpRequest, found: Purge) -> HttpResponse:
         return self._show(request, found)
 
-    def confirm_view(self, request: HttpRequest, purge_id: int) -> HttpResponse:
-        found = self.get_object(request, str(purge_id))
-        if not isinstance(found, Purge):
-            answer: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, str(purge_id))
-            return answer
+    @of_row
+    def confirm_view(self, request: HttpRequest, found: Purge) -> HttpResponse:
         if request.method != "POST":
             return redirect(CHANGE, found.pk)
         try:

@@ -15,6 +15,7 @@ from chat.viewerfile.tags import LONGEST
 from streams.filters import OneChannelFilter
 from streams.reach import Role
 from streams.scopedadmin import ScopedAdmin
+from streamstats.lib.admin import of_row
 from viewers.models import Tag
 
 
@@ -41,13 +42,8 @@ class TagAdmin(ScopedAdmin):
     def viewers(self, tag: Any) -> str:
         return f"{tag.viewers_tagged:,}"
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        tag = self.get_object(request, object_id)
-        if not isinstance(tag, Tag):
-            answer: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-            return answer
+    @of_row
+    def change_view(self, request: HttpRequest, tag: Tag) -> HttpResponse:
         form = NameForm(request.POST or None, initial={"name": tag.name})
         other: Tag | None = None
         if request.method == "POST" and form.is_valid():

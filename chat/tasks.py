@@ -1,6 +1,7 @@
 """Jobs of chat. The timetable is in `streamstats/celery.py`."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from celery import current_app
 
@@ -118,10 +119,7 @@ def export_account(export_id: int) -> str:
 @job(at_most_s=280)
 def export_unfinished() -> str:
     """Begin the exports again that nobody begins: the queue was away when they were asked for, or something failed."""
-    unfinished = export.unfinished()
-    for export_id in unfinished:
-        export_account.delay(export_id)
-    return f"{len(unfinished):,} begun"
+    return _begin(export_account, export.unfinished())
 
 
 @job(at_most_s=600)
@@ -145,10 +143,7 @@ def write_list(file_id: int) -> str:
 @job(at_most_s=280)
 def lists_unfinished() -> str:
     """Begin the files again that nobody begins, or that failed."""
-    unfinished = listfiles.unfinished()
-    for file_id in unfinished:
-        write_list.delay(file_id)
-    return f"{len(unfinished):,} begun"
+    return _begin(write_list, listfiles.unfinished())
 
 
 @job(at_most_s=600)
@@ -167,10 +162,14 @@ def purge_channel(purge_id: int) -> str:
 def purge_unfinished() -> str:
     """Begin the purges again that nobody begins, or that were stopped; forget those that are long done."""
     purge.forget(datetime.now(UTC))
-    waiting = purge.unfinished()
-    for purge_id in waiting:
-        purge_channel.delay(purge_id)
-    return f"{len(waiting):,} begun"
+    return _begin(purge_channel, purge.unfinished())
+
+
+def _begin(work: Any, rows: list[int]) -> str:
+    """Have a job done for each of these rows."""
+    for row in rows:
+        work.delay(row)
+    return f"{len(rows):,} begun"
 
 
 # Lines of chat wait in the same Redis: where no worker takes summaries, they must not fill it.

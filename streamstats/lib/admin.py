@@ -8,7 +8,7 @@ from django.contrib.admin import SimpleListFilter
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model, QuerySet
 from django.db.models.constants import LOOKUP_SEP
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
@@ -26,6 +26,24 @@ def once(shown: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         return found[shown.__name__]
 
     return kept
+
+
+def of_row(page: Callable[[Any, HttpRequest, Any], HttpResponse]) -> Callable[..., HttpResponse]:
+    """For a page of one row, which is given that row; whoever may not see it is led away, as Django does."""
+
+    @wraps(page)
+    def shown(
+        model_admin: Any, request: HttpRequest, object_id: object, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        row = model_admin.get_object(request, str(object_id))
+        if row is None:
+            away: HttpResponse = model_admin._get_obj_does_not_exist_redirect(  # noqa: SLF001 - Django's own
+                request, model_admin.opts, str(object_id)
+            )
+            return away
+        return page(model_admin, request, row)
+
+    return shown
 
 
 class FixedOrder(ChangeList):  # type: ignore[misc]  # of a library without types

@@ -51,14 +51,11 @@ class Progress(models.TextChoices):
     FAILED = "failed", "failed, will be tried again"
 
 
-class Export(models.Model):
-    """Everything about a viewer, in a file that only they can fetch."""
+class PackedFile(models.Model):
+    """A file that somebody asked for, and how far it is: see chat/packedfiles.py."""
 
-    viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, related_name="exports")
     state = models.CharField(max_length=8, choices=Progress, default=Progress.WAITING)
     asked_at = models.DateTimeField(auto_now_add=True)
-    parts_done = models.PositiveIntegerField(default=0, help_text="Tables written so far.")
-    parts = models.PositiveIntegerField(default=0)
     rows = models.PositiveBigIntegerField(default=0, help_text="Rows written so far.")
     file = models.CharField(max_length=100, blank=True, help_text="Its name below the media folder.")
     size = models.PositiveBigIntegerField(default=0, help_text="Bytes.")
@@ -67,6 +64,17 @@ class Export(models.Model):
         null=True, blank=True, help_text="When its file was deleted, for it may have named somebody who was erased."
     )
     expires_at = models.DateTimeField(null=True, blank=True, help_text="When the file is deleted.")
+
+    class Meta:
+        abstract = True
+
+
+class Export(PackedFile):
+    """Everything about a viewer, in a file that only they can fetch."""
+
+    viewer = models.ForeignKey(Viewer, on_delete=models.CASCADE, related_name="exports")
+    parts_done = models.PositiveIntegerField(default=0, help_text="Tables written so far.")
+    parts = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints: ClassVar = [

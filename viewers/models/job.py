@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from streams.models import Channel
-from viewers.models.choice import Progress
+from viewers.models.choice import PackedFile, Progress
 
 
 class Purge(models.Model):
@@ -40,7 +40,7 @@ MOST_TRIES = 3
 """As often a file is begun; then it is given up."""
 
 
-class ListFile(models.Model):
+class ListFile(PackedFile):
     """What a list of the administration shows, as a file for the one who asked for it."""
 
     class Format(models.TextChoices):
@@ -49,22 +49,12 @@ class ListFile(models.Model):
 
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, db_index=False, related_name="+")
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    asked_at = models.DateTimeField(auto_now_add=True)
     what = models.CharField(max_length=32, help_text="Which list.")
     query: Any = models.JSONField(default=dict, help_text="What the list was asked with.")
     format = models.CharField(max_length=8, choices=Format)
-    state = models.CharField(max_length=8, choices=Progress, default=Progress.WAITING)
-    rows = models.PositiveBigIntegerField(default=0, help_text="Rows written so far.")
     expected = models.PositiveBigIntegerField(null=True, blank=True, help_text="About how many there are.")
-    file = models.CharField(max_length=100, blank=True, help_text="Its name below the media folder.")
-    size = models.PositiveBigIntegerField(default=0, help_text="Bytes.")
     tries = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="How often it was begun.")
     problem = models.TextField(blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    withdrawn_at = models.DateTimeField(
-        null=True, blank=True, help_text="When its file was deleted, for it may have named somebody who was erased."
-    )
-    expires_at = models.DateTimeField(null=True, blank=True, help_text="When the file is deleted.")
 
     class Meta:
         verbose_name = "file of a list"
