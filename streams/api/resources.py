@@ -13,9 +13,11 @@ from functools import cache, cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django_filters import FilterSet, IsoDateTimeFilter, TypedChoiceFilter
 from django_filters.constants import EMPTY_VALUES
+from django_filters.fields import IsoDateTimeField
 from rest_framework import serializers
 
 from streams.models import Channel, Scope
@@ -97,14 +99,27 @@ def flag(column: str = "", lookup: str = "exact", *, about: str) -> TypedChoiceF
     )  # fmt: skip
 
 
+class MomentField(IsoDateTimeField):  # type: ignore[misc]
+    """A time as it is in UTC: more offsets can be written than Postgres takes."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        at = super().to_python(value)
+        try:
+            return at and at.astimezone(UTC)
+        except OverflowError as error:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
+class MomentFilter(IsoDateTimeFilter):  # type: ignore[misc]
+    field_class = MomentField
+
+
 def between(column: str) -> Callable[[type[Filters]], type[Filters]]:
     """Give filters `from` and `to`, which Python has other uses for: the times [from, to) of a column."""
 
     def decorate(filters: type[Filters]) -> type[Filters]:
         for name, lookup, words in (("from", "gte", "at or after"), ("to", "lt", "before")):
-            told = IsoDateTimeFilter(
-                field_name=column, lookup_expr=lookup, help_text=f"Only what is {words} this time."
-            )
+            told = MomentFilter(field_name=column, lookup_expr=lookup, help_text=f"Only what is {words} this time.")
             told.field_name = column
             filters.base_filters[name] = told
         return filters

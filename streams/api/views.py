@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from hashlib import blake2b
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -312,7 +313,11 @@ def since_of(text: str, channel_id: int | None, resource: str) -> sync.Cursor:
         return sync.Cursor.read(text, channel_id, resource)
     if moment.tzinfo is None:
         raise sync.Invalid("Times are told with their offset, such as 2026-05-01T12:00:00Z.")
-    return sync.at(moment, timezone.now())
+    try:
+        at = moment.astimezone(UTC)  # more offsets can be written than Postgres takes
+    except OverflowError as error:
+        raise sync.Invalid("There is no such time in UTC.") from error
+    return sync.at(at, timezone.now())
 
 
 def _refuse_unknown(request: Request, known: set[str]) -> None:

@@ -1,12 +1,15 @@
 """Whatever goes wrong under /api/ is told as application/problem+json, also by Django itself."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
 
-from chat.tests.api.world import CHANNEL, bearer, make_world, under
-from streams.api import views
+from chat.tests.api.world import CHANNEL, WREN, bearer, make_world, under
+from streams.api import keys, views
+from streams.api.resources import Synced
+from streams.models import ChangeMark
 from streamstats.api import LISTS
 
 pytestmark = pytest.mark.django_db
@@ -125,3 +128,31 @@ def test_every_list_refuses_what_it_does_not_know(client, world):
     public = [each for each in LISTS if each.scope is None]
     told = {each.name: client.get(f"{under(CHANNEL)}{each.name}/", {"q": "w", "x": "y"}).status_code for each in public}
     assert set(told.values()) == {400}
+
+
+BEYOND_POSTGRES = {
+    "2026-05-01T12:00:00+20:33": 200,
+    "2026-05-01T12:00:00-20:33": 200,
+    "0001-01-01T00:00:00+20:33": 400,
+    "9999-12-31T23:59:59-20:33": 400,
+}
+"""Times as they can be written, with offsets that Postgres does not take, or of years that are none in UTC."""
+
+
+def test_times_of_any_offset_are_understood_or_refused(client, world):
+    key = bearer(keys.make(None, channel=world.channel, name="all", scopes=["read", "messages", "moderation"]).secret)
+    more = {"sessions": {"viewer": WREN}}
+    timed = [(each.name, more.get(each.name, {})) for each in LISTS if "from" in each.filters.base_filters]
+    for name, query in (*timed, ("messages", {"q": "bread"})):
+        for text, status in BEYOND_POSTGRES.items():
+            answer = client.get(f"{under()}{name}/", {**query, "from": text}, headers=key)
+            assert (name, text, answer.status_code) == (name, text, status)
+
+
+def test_times_of_any_offset_are_understood_where_one_goes_on(client):
+    ChangeMark.objects.create(xid=1, at=datetime(2026, 4, 1, tzinfo=UTC))
+    for text, status in BEYOND_POSTGRES.items():
+        asked = [f"{each.name}/" for each in LISTS if each.scope is None and isinstance(each, Synced)]
+        for name in (*asked, "live/"):
+            answer = client.get(f"{under()}{name}", {"since": text})
+            assert (name, text, answer.status_code) == (name, text, status)
