@@ -103,7 +103,7 @@ class MomentField(IsoDateTimeField):  # type: ignore[misc]
     """A time as it is in UTC: more offsets can be written than Postgres takes."""
 
     def to_python(self, value: Any) -> datetime | None:
-        at = super().to_python(value)
+        at: datetime | None = super().to_python(value)
         try:
             return at and at.astimezone(UTC)
         except OverflowError as error:
