@@ -232,7 +232,7 @@ def _place(text: str) -> search.Place | None:
     except ValueError:
         return None
     is_place = at.tzinfo is not None and YEARS.start < at.year < YEARS.stop and (not message_id or _is_id(message_id))
-    return search.Place(at, message_id) if is_place else None
+    return search.Place(at.astimezone(UTC), message_id) if is_place else None
 
 
 # What is shown

@@ -126,6 +126,7 @@ REFUSED = [
 ODD = [
     {"before": "x"},
     {"before": "0001-01-01 x"},
+    {"before": "2026-05-01T12:00:00+20:33 x"},
     {"before": "\x00 \x00"},
     {"viewer": "\x00"},
     {"stream": "\x00"},
