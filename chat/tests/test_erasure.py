@@ -352,7 +352,7 @@ class PowerCutError(BaseException):
 def test_killed_anywhere_and_begun_again_it_ends_the_same(site, redis_client):
     asked = choices.ask_to_erase(site.person)
     steps = set()
-    for statements in chain.from_iterable(repeat(number, 5) for number in count(3)):
+    for statements in chain.from_iterable(repeat(number, 3) for number in count(3)):
         if not is_killed_after(statements, asked):
             break
         asked.refresh_from_db()
