@@ -25,7 +25,8 @@ from streamstats.local.servers import FileLock, Servers
 # Files whose tests take longest: begun last, the other workers would stand idle at the end.
 LONGEST = (
     *("test_run.py", "test_crash.py", "test_admin_matrix.py", "test_erasure.py", "test_watch_time.py", "test_looks.py"),
-    *("test_journeys.py", "test_account.py", "test_demo_history.py", "test_fill_command.py", "test_world.py"),
+    *("test_journeys.py", "test_without.py", "test_admin.py", "test_account.py", "test_broadcasts.py"),
+    *("test_demo_history.py", "test_demo_command.py", "test_fill_command.py", "test_world.py"),
 )
 
 
