@@ -88,14 +88,15 @@ class Site:
     # What writers do
 
     def redeem(self, rng: random.Random) -> None:
-        row = {"channel": self.channel, "viewer": rng.choice(self.people), "reward": self.reward, "redeemed_at": NOON}
-        number = rng.randrange(60)
+        viewer = rng.choice(self.people)
+        row = {"channel": self.channel, "viewer": viewer, "reward": self.reward, "redeemed_at": NOON}
+        key = f"r{rng.randrange(10)} of {viewer.login}"  # ids are nobody else's afterwards
         if rng.random() < 0.3:
-            Redemption.objects.filter(pk=f"r{number}").delete()
+            Redemption.objects.filter(pk=key).delete()
         else:
             changing = {"cost": rng.randrange(9), "status": rng.choice(["fulfilled", "canceled"])}
             Redemption.objects.bulk_create(
-                [Redemption(id=f"r{number}", **row, **changing)],
+                [Redemption(id=key, **row, **changing)],
                 update_conflicts=True,
                 unique_fields=["id"],
                 update_fields=["cost", "status"],
@@ -121,12 +122,12 @@ class Site:
 
     def give(self, rng: random.Random) -> None:
         """Somebody a subscription, or take it back."""
-        number = rng.randrange(30)
-        ChatEvent.objects.filter(pk=f"g{number}").delete()
+        giver, given = rng.sample(self.people, 2)
+        key = f"g{rng.randrange(5)} of {giver.login}"
+        ChatEvent.objects.filter(pk=key).delete()
         if rng.random() < 0.7:
-            giver, given = rng.sample(self.people, 2)
             event = {"channel": self.channel, "viewer": giver, "kind": "subgift", "recipient_id": given.pk}
-            ChatEvent.objects.create(id=f"g{number}", occurred_at=timezone.now(), **event)
+            ChatEvent.objects.create(id=key, occurred_at=timezone.now(), **event)
 
     def say(self, rng: random.Random) -> None:
         at = NOON + timedelta(seconds=rng.randrange(120))
@@ -152,17 +153,18 @@ class Site:
         """What somebody does who is hidden, under keys of its own."""
         if not (unseen := list(self.unseen)):
             return
-        viewer, number = rng.choice(unseen), rng.randrange(8)
+        viewer = rng.choice(unseen)
+        key = f"unseen {rng.randrange(4)} of {viewer.login}"
         row = {"channel": self.channel, "viewer": viewer, "reward": self.reward, "redeemed_at": NOON}
-        Redemption.objects.filter(pk=f"unseen{number}").delete()
-        Redemption.objects.create(id=f"unseen{number}", **row, cost=rng.randrange(9), status="fulfilled")
+        Redemption.objects.filter(pk=key).delete()
+        Redemption.objects.create(id=key, **row, cost=rng.randrange(9), status="fulfilled")
         emote, days = rng.choice(self.emotes), {"first_day": TODAY, "last_day": TODAY}
         used = {"uses": rng.randrange(1, 9), **days}
         ViewerEmote.objects.update_or_create(channel=self.channel, viewer=viewer, emote=emote, defaults=used)
         giver = self.people[0]  # who stays
-        ChatEvent.objects.filter(pk=f"unseen{number}").delete()
+        ChatEvent.objects.filter(pk=key).delete()
         event = {"channel": self.channel, "kind": "subgift", "occurred_at": timezone.now()}
-        ChatEvent.objects.create(id=f"unseen{number}", viewer=viewer, recipient_id=giver.pk, **event)
+        ChatEvent.objects.create(id=key, viewer=viewer, recipient_id=giver.pk, **event)
 
     def leave(self) -> None:
         """As moderators and accounts ask for it, one after the other, beside all who write."""
@@ -333,6 +335,10 @@ KEPT: dict[str, tuple[str, ...]] = {
 def test_a_copy_kept_by_what_changed_is_what_is_there_however_writers_overlap(redis_client):
     site = Site()
     unseen = tuple(viewer.pk for viewer in site.unseen)
+    for viewer in site.leaving:
+        redeem(site, f"first of {viewer.login}", viewer)
+    away = Copier(site, Redemptions(), site.redemptions, most=3)  # and back when all is over
+    assert len(away.copy) == len(LEAVING)
     copiers = [
         Copier(site, Redemptions(), site.redemptions, most=3),
         Copier(site, Usage(), site.usage, most=5),
@@ -345,7 +351,7 @@ def test_a_copy_kept_by_what_changed_is_what_is_there_however_writers_overlap(re
         while not are_done.is_set():
             for copier in copiers:
                 copier.take()
-    for copier in copiers:
+    for copier in [*copiers, away]:
         while not copier.take():
             pass
         assert copier.copy == copier.look(), copier.resource.name
@@ -377,8 +383,13 @@ def test_a_transaction_that_ends_later_than_its_successors_is_told_when_it_ends(
     assert after.keys == ["slow", "quick"]
 
 
-def redeem(site: Site, pk: str) -> None:
-    row = {"channel": site.channel, "viewer": site.people[0], "reward": site.reward, "redeemed_at": timezone.now()}
+def redeem(site: Site, pk: str, viewer: Viewer | None = None) -> None:
+    row = {
+        "channel": site.channel,
+        "viewer": viewer or site.people[0],
+        "reward": site.reward,
+        "redeemed_at": timezone.now(),
+    }
     Redemption.objects.create(id=pk, cost=1, status="fulfilled", **row)
 
 
