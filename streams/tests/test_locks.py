@@ -7,7 +7,8 @@ from django.conf import settings
 
 from streams import locks
 
-NUMBERS = [value for name, value in vars(locks).items() if name.isupper() and isinstance(value, int)]
+FIRST = 7308332
+NUMBERS = [value for name, value in vars(locks).items() if name.isupper() and isinstance(value, int) and value >= FIRST]
 IN_SQL = re.compile(r"advisory\w*\(\s*\d")
 
 
