@@ -3,12 +3,14 @@
 import asyncio
 import json
 import threading
+from io import BytesIO
 from typing import Any
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
+from django.core.signals import request_finished, request_started
 from django.db import connection
-from django.http import HttpResponse
+from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.urls import path
 from structlog.testing import capture_logs
 
@@ -60,12 +62,41 @@ class Asks(ApiView):
         return ask_for_long(request)
 
 
+async def forever():
+    try:
+        while True:
+            yield b"on"
+            await asyncio.sleep(0)
+    finally:
+        seen.append("over")
+
+
+def stream(_request):
+    return StreamingHttpResponse(forever())
+
+
+async def fail():
+    yield b"on"
+    raise LookupError("on the way")
+
+
+def stream_and_fail(_request):
+    return StreamingHttpResponse(fail())
+
+
+def read_file(_request):
+    return FileResponse(BytesIO(b"a file"))
+
+
 let_go = threading.Event()
 urlpatterns = [
     path("", tell_thread),
     path("healthz", tell_thread),
     path("database/", use_database),
     path("awaits/", wait_a_moment),
+    path("stream/", stream),
+    path("fails/", stream_and_fail),
+    path("file/", read_file),
     path("slow/", wait_to_be_let_go),
     path("asks/", ask_for_long),
     path("breaks/", ask_what_cannot_be),
@@ -142,6 +173,52 @@ def test_who_would_wait_too_long_is_told_so_at_once(settings):
 
 def test_a_view_that_awaits_is_awaited():
     assert asyncio.run(get(FewThreadsHandler(), "/awaits/")) == (200, b"awaited")
+
+
+def test_who_leaves_ends_their_stream():
+    async def scenario():
+        page = ApplicationCommunicator(FewThreadsHandler(), {**SCOPE, "path": "/stream/"})
+        await page.send_input({"type": "http.request", "body": b""})
+        told = [await page.receive_output(5) for _ in range(3)]
+        assert not seen
+        await page.send_input({"type": "http.disconnect"})
+        await page.wait(5)
+        return told
+
+    assert [part.get("body") for part in asyncio.run(scenario())] == [None, b"on", b"on"]
+    assert seen == ["over"]
+
+
+def test_a_stream_that_fails_on_the_way_is_not_taken_for_whole():
+    page = ApplicationCommunicator(FewThreadsHandler(), {**SCOPE, "path": "/fails/"})
+
+    async def scenario():
+        await page.send_input({"type": "http.request", "body": b""})
+        await page.wait(5)
+
+    with pytest.raises(LookupError):
+        asyncio.run(scenario())
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators")
+def test_a_file_is_sent():
+    assert asyncio.run(get(FewThreadsHandler(), "/file/")) == (200, b"a file")
+
+
+def test_signals_come_in_the_thread_of_the_request():
+    def note(**_):
+        seen.append(threading.current_thread())
+
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.connect(note)
+    try:
+        asyncio.run(get(FewThreadsHandler()))
+    finally:
+        for signal in signals:
+            signal.disconnect(note)
+    assert len(seen) == 3
+    assert len(set(seen)) == 1
 
 
 @pytest.mark.django_db(transaction=True)
