@@ -24,7 +24,7 @@ from streams.models import Stream
 from streams.prepared import planned_each_time
 
 PATIENCE_S = 0.2
-PROBED = 2_000
+PROBED = 500
 """Messages by which it is judged how common words are."""
 READ_AT_ONCE = 10_000
 """Messages that are read back before the clock is looked at."""
@@ -231,11 +231,12 @@ class _Search:
         if len(self.found) >= self._wanted:
             return False
         last = self._rows(f"SELECT sent_at, id FROM ({newest}) read OFFSET {at_once - 1}", span)
+        if not last:  # how many these were is not known: few, and nothing to judge by
+            return True
         self._read += at_once
         self._hits += len(hits)
-        if last:
-            self.before = Place(*last[0])
-        return not last
+        self.before = Place(*last[0])
+        return False
 
     def _messages(self, statement: str, span: Span) -> list[Message]:
         return [Message.from_db(connection.alias, COLUMNS, row) for row in self._rows(statement, span)]
