@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -22,6 +23,9 @@ FULL = "Too many people are here at once. Try again in some seconds.\n"
 TRY_AGAIN_S = 5
 GARBAGE = 20_000
 """Objects that are made, and not gone, before Python looks for those that only name each other."""
+SWITCH_S = 0.0005
+"""How long a thread may go on with Python while another waits to. An answer asks Redis and Postgres several times, and
+after each of them it would wait ten times as long for whoever is rendering just then."""
 
 
 class Lane:
@@ -139,4 +143,5 @@ def application() -> Any:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
+    sys.setswitchinterval(SWITCH_S)
     return handler
