@@ -12,7 +12,6 @@ from chat.models import EmoteTotal, ViewerEmote
 from chat.models.emote import Provider, picture
 from streams.api.fields import INT_DIGITS, are_numbers, known_ids
 from streams.api.resources import Filters, OfTable, Order, Row
-from streams.api.rowvalues import are_one_of
 from streams.models import Channel
 from viewers.api import LONGEST_ID, VIEWER, OfViewers
 from viewers.visibility import people_in
@@ -42,6 +41,7 @@ class Emotes(OfTable):
     about = "Emotes that were used in the channel, with their uses of all time: as of the last five minutes."
     serializer = EmoteSerializer
     filters = EmoteFilters
+    named_by: ClassVar[dict[str, str]] = {"emote": "int"}
     slow_filters = frozenset({"provider"})
     order = (Order("emote_id"),)
     columns: ClassVar[dict[str, Any]] = {
@@ -70,8 +70,8 @@ class Emotes(OfTable):
     def rows(self, channel: Channel) -> QuerySet[EmoteTotal]:
         return EmoteTotal.objects.filter(channel=channel)
 
-    def of_keys(self, keys: Iterable[str]) -> Q:
-        return Q(emote__in=are_numbers(keys, INT_DIGITS))
+    def named(self, keys: Iterable[str]) -> list[tuple[Any, ...]]:
+        return [(number,) for number in are_numbers(keys, INT_DIGITS)]
 
     def finish(self, channel: Channel, rows: list[Row]) -> list[Row]:
         for row in rows:
@@ -98,6 +98,7 @@ class Usage(OfViewers, OfTable):
     about = "How often each viewer used each emote, of all time, as of the last five minutes. With `emote`: most first."
     serializer = UsageSerializer
     filters = UsageFilters
+    named_by: ClassVar[dict[str, str]] = {"viewer_id": "text", "emote_id": "int"}
     order = (Order("viewer_id"), Order("emote_id"))
     columns: ClassVar[dict[str, Any]] = {
         "id": Concat("viewer_id", Value(":"), Cast("emote_id", CharField()), output_field=CharField()),
@@ -122,11 +123,9 @@ class Usage(OfViewers, OfTable):
     def shown(self, channel: Channel) -> Q:
         return people_in(channel)
 
-    def of_keys(self, keys: Iterable[str]) -> Q:
-        """Asked for row by row, as the index has them."""
+    def named(self, keys: Iterable[str]) -> list[tuple[Any, ...]]:
         parted = [key.rpartition(":") for key in known_ids(keys)]
-        wanted = [(viewer, number) for viewer, _, emote in parted for number in are_numbers([emote], INT_DIGITS)]
-        return are_one_of({"viewer_id": "text", "emote_id": "int"}, wanted)
+        return [(viewer, number) for viewer, _, emote in parted for number in are_numbers([emote], INT_DIGITS)]
 
     def orders(self, asked: dict[str, Any]) -> tuple[Order, ...]:
         if "viewer" in asked:

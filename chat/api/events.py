@@ -1,6 +1,5 @@
 """What happened in chat beside messages: events, redemptions, and for some keys what moderators did."""
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
@@ -8,7 +7,6 @@ from django_filters import CharFilter, ChoiceFilter
 from rest_framework import serializers
 
 from chat.models import ChatEvent, ModerationEvent, Redemption
-from streams.api.fields import are_numbers, known_ids
 from streams.api.resources import Filters, OfTable, Order, Row, between
 from streams.models import Channel, Scope
 from viewers import gone
@@ -115,9 +113,6 @@ class Events(WithIds):
     def may_be_told(self, channel: Channel) -> Q:
         return Q(viewer=None) | Q(people_in(channel))
 
-    def of_keys(self, keys: Iterable[str]) -> Q:
-        return Q(pk__in=known_ids(keys))
-
 
 class RedemptionSerializer(serializers.Serializer[Any]):
     id = serializers.CharField(help_text="Twitch's id of it.")
@@ -169,9 +164,6 @@ class Redemptions(WithIds):
     def shown(self, channel: Channel) -> Q:
         return people_in(channel)
 
-    def of_keys(self, keys: Iterable[str]) -> Q:
-        return Q(pk__in=known_ids(keys))
-
 
 class DeedSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
@@ -196,6 +188,7 @@ class Deeds(OfTable):
     serializer = DeedSerializer
     scope = Scope.MODERATION
     filters = DeedFilters
+    named_by: ClassVar[dict[str, str]] = {"pk": "bigint"}
     slow_filters = frozenset({"kind"})
     order = (Order("occurred_at", falls=True), Order("id"))
     columns: ClassVar[dict[str, Any]] = {
@@ -226,6 +219,3 @@ class Deeds(OfTable):
 
     def shown(self, channel: Channel) -> Q:
         return Q(same_as=None)
-
-    def of_keys(self, keys: Iterable[str]) -> Q:
-        return Q(pk__in=are_numbers(keys))

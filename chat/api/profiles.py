@@ -15,7 +15,6 @@ from chat.summaries import page as summaries
 from streams.api.fields import are_numbers, known_ids
 from streams.api.problems import invalid
 from streams.api.resources import Filters, OfTable, Order, Page, Place, Row, moment
-from streams.api.rowvalues import are_one_of
 from streams.models import Channel
 from streamstats.lib import periods
 from streamstats.lib.periods import ALL_TIME, Period
@@ -145,6 +144,7 @@ class Awards(OfViewers, OfTable):
     about = "Achievements that viewers earned, level by level, each with when it was."
     serializer = AwardSerializer
     filters = AwardFilters
+    named_by: ClassVar[dict[str, str]] = {"viewer_id": "text", "achievement": "text", "level": "int"}
     slow_filters = frozenset({"achievement"})
     order = (Order("viewer_id"), Order("achievement"), Order("level"))
     columns: ClassVar[dict[str, Any]] = {
@@ -174,13 +174,12 @@ class Awards(OfViewers, OfTable):
     def shown(self, channel: Channel) -> Q:
         return people_in(channel)
 
-    def of_keys(self, keys: Iterable[str]) -> Q:
-        """Asked for row by row, as the index has them."""
-        wanted = []
+    def named(self, keys: Iterable[str]) -> list[tuple[Any, ...]]:
+        wanted: list[tuple[Any, ...]] = []
         for key in known_ids(keys):
             viewer, achievement, level = (*key.split(":"), "", "")[:3]
             wanted += [(viewer, achievement, number) for number in are_numbers([level], 4)]
-        return are_one_of({"viewer_id": "text", "achievement": "text", "level": "int"}, wanted)
+        return wanted
 
     def orders(self, asked: dict[str, Any]) -> tuple[Order, ...]:
         return self.order[1:] if "viewer" in asked else self.order

@@ -20,6 +20,8 @@ from django_filters.constants import EMPTY_VALUES
 from django_filters.fields import IsoDateTimeField
 from rest_framework import serializers
 
+from streams.api.fields import are_numbers, known_ids
+from streams.api.rowvalues import are_given, are_one_of
 from streams.models import Channel, Scope
 from streams.statement import Given, GivenChannel, Statement
 from streams.sync import Written
@@ -210,8 +212,8 @@ class OfTable(Synced):
     """Filters that no index answers: a page of them looks at LOOKED rows at most."""
     columns: ClassVar[dict[str, Any]]
     """What each field is read from: the name of a column, or an expression."""
-    named_by: ClassVar[str] = "pk"
-    """The column with the name of a row, in the address of it."""
+    named_by: ClassVar[Mapping[str, str]] = {"pk": "text"}
+    """The columns that name a row in the log of changes, each with its type in Postgres."""
     is_same_for_all: ClassVar[bool] = True
     """Whether every instance asks the same, but for the channel and the filters."""
 
@@ -229,9 +231,14 @@ class OfTable(Synced):
         """Of which rows whoever names one may be told."""
         return self.shown(channel)
 
-    @abstractmethod
+    def named(self, keys: Iterable[str]) -> list[tuple[Any, ...]]:
+        """What is in these columns, by what the log of changes calls rows; what cannot be such a name is no row."""
+        [type_] = self.named_by.values()
+        return [(name,) for name in (known_ids(keys) if type_ == "text" else are_numbers(keys))]
+
     def of_keys(self, keys: Iterable[str]) -> Q:
-        """Rows by what the log of changes calls them; what cannot be such a name is no row."""
+        """Rows by what the log of changes calls them."""
+        return are_one_of(self.named_by, self.named(keys))
 
     def finish(self, channel: Channel, rows: list[Row]) -> list[Row]:
         """Rows as they are told: times are text by now. At most two queries more, however many rows."""
@@ -248,21 +255,32 @@ class OfTable(Synced):
         return asked.filter_queryset(rows) if asked else rows
 
     def find(self, channel: Any, keys: Sequence[str], asked: Filters | None = None) -> list[Row]:
-        rows = self.told(channel, asked).filter(self.of_keys(keys)).values(**self._aliases)
+        rows: Any
+        if (asked and self.given(asked)) or not self.is_same_for_all:
+            rows = self.told(channel, asked).filter(self.of_keys(keys)).values(**self._aliases)
+        else:
+            rows = self._find(channel, keys, is_addressed=False)
         place = {key: number for number, key in enumerate(keys)}
         return sorted(self.write(channel, rows), key=lambda row: place[self.key_of(row)])
 
     def one(self, channel: Channel | None, key: str) -> Row | None:
+        return next(iter(self.write(channel, self._find(channel, [key], is_addressed=True))), None)
+
+    def _find(self, channel: Channel | None, keys: Sequence[str], *, is_addressed: bool) -> list[Row]:
+        """Rows by their keys, by a statement that is put together once."""
+        named = self.named(keys)
+        if not named:
+            return []
+        lists = {name: list(values) for name, values in zip(self.named_by, zip(*named, strict=True), strict=True)}
         is_open = channel.is_open if channel else True
-        rows = self._addressed.ask(is_open, channel=channel and channel.pk, key=key)
-        return next(iter(self.write(channel, rows)), None)
+        return self._found.ask(is_open, is_addressed, channel=channel and channel.pk, **lists)
 
     @cached_property
-    def _addressed(self) -> Statement:
-        def put_together(is_open: bool) -> QuerySet[Any]:
+    def _found(self) -> Statement:
+        def put_together(is_open: bool, is_addressed: bool) -> QuerySet[Any]:
             channel: Any = GivenChannel(is_open)
-            rows = self.rows(channel).filter(self.addressed(channel), **{self.named_by: Given("key")})
-            return rows.values(**self._aliases)
+            is_told = self.addressed(channel) if is_addressed else self.shown(channel)
+            return self.rows(channel).filter(is_told, are_given(self.named_by)).values(**self._aliases)
 
         return Statement(put_together)
 

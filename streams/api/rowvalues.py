@@ -5,6 +5,8 @@ from typing import Any
 
 from django.db.models import BooleanField, F, Func, Q
 
+from streams.statement import Given
+
 
 class _IsOneOf(Func):
     """Columns that are one of some rows of values, which go to Postgres as an array for each column.
@@ -14,7 +16,7 @@ class _IsOneOf(Func):
 
     output_field = BooleanField()
 
-    def __init__(self, *columns: Any, types: Sequence[str] = (), values: Sequence[Sequence[Any]] = ()) -> None:
+    def __init__(self, *columns: Any, types: Sequence[str] = (), values: Sequence[Sequence[Any] | Given] = ()) -> None:
         super().__init__(*columns)
         self._types, self._values = types, values
 
@@ -22,9 +24,9 @@ class _IsOneOf(Func):
         told = [compiler.compile(column) for column in self.source_expressions]
         columns = ", ".join(sql for sql, _ in told)
         arrays = ", ".join(f"%s::{type_}[]" for type_ in self._types)
-        params = [each for _, params in told for each in params]
+        params: list[Any] = [each for _, params in told for each in params]
         sql = f"(({columns}) IN (SELECT * FROM unnest({arrays})))"  # noqa: S608 (names of columns and types)
-        return sql, [*params, *map(list, self._values)]
+        return sql, [*params, *(each if isinstance(each, Given) else list(each) for each in self._values)]
 
 
 def are_one_of(columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> Q:
@@ -33,3 +35,8 @@ def are_one_of(columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> Q:
     if not wanted:
         return Q(pk__in=[])
     return Q(_IsOneOf(*map(F, columns), types=tuple(columns.values()), values=tuple(zip(*wanted, strict=True))))
+
+
+def are_given(columns: Mapping[str, str]) -> Q:
+    """The same, for rows whose values are given when it is asked: of each column, a list by its name."""
+    return Q(_IsOneOf(*map(F, columns), types=tuple(columns.values()), values=tuple(map(Given, columns))))

@@ -1,14 +1,12 @@
 """Channels and their streams, as the API tells of them."""
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 from django_filters import CharFilter
 from rest_framework import serializers
 
-from streams.api.fields import are_numbers, known_ids
 from streams.api.resources import Filters, OfTable, Order, Row, between, flag
 from streams.models import Channel, Stream, StreamSample, StreamSegment
 
@@ -33,7 +31,7 @@ class Channels(OfTable):
         "is_open": True,
     }
     order = (Order("twitch_id"),)
-    named_by = "twitch_id"
+    named_by: ClassVar[dict[str, str]] = {"twitch_id": "text"}
     columns: ClassVar[dict[str, Any]] = {
         "id": "twitch_id",
         "login": "login",
@@ -44,9 +42,6 @@ class Channels(OfTable):
 
     def rows(self, channel: Channel | None) -> QuerySet[Channel]:
         return Channel.objects.listed().exclude(twitch_id=None)
-
-    def of_keys(self, keys: Iterable[str]) -> Q:
-        return Q(twitch_id__in=list(keys))
 
     def finish(self, channel: Channel | None, rows: list[Row]) -> list[Row]:
         for row in rows:
@@ -138,9 +133,6 @@ class Streams(OfTable):
     def rows(self, channel: Channel) -> QuerySet[Stream]:
         return Stream.objects.filter(channel=channel)
 
-    def of_keys(self, keys: Iterable[str]) -> Q:
-        return Q(pk__in=known_ids(keys))
-
 
 class SegmentSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
@@ -156,6 +148,7 @@ class OfStream(OfTable):
     """Rows of one stream of a channel."""
 
     is_same_for_all = False
+    named_by: ClassVar[dict[str, str]] = {"pk": "bigint"}
 
     def __init__(self, stream_id: str = "") -> None:
         self.stream_id = stream_id
@@ -163,9 +156,6 @@ class OfStream(OfTable):
     def within(self, rows: QuerySet[Any], channel: Channel) -> QuerySet[Any]:
         rows = rows.filter(stream__channel=channel)
         return rows.filter(stream=self.stream_id) if self.stream_id else rows
-
-    def of_keys(self, keys: Iterable[str]) -> Q:
-        return Q(pk__in=are_numbers(keys))
 
 
 class Segments(OfStream):

@@ -1,6 +1,6 @@
 """Viewers, who watched when, and finding somebody, as the API tells of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db.models import Case, FilteredRelation, Q, QuerySet, Value, When
@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 from django_filters import CharFilter
 from rest_framework import serializers
 
-from streams.api.fields import are_numbers, known_ids
+from streams.api.fields import known_ids
 from streams.api.problems import invalid
 from streams.api.resources import Absent, Filters, OfTable, Order, Row, Synced, between
 from streams.models import Channel, PresenceSource
@@ -91,7 +91,7 @@ class Viewers(OfViewers, OfTable):
     name = "viewers"
     about = "People who were seen in the channel, with what they did of all time: as of the last five minutes."
     serializer = ViewerSerializer
-    named_by = "viewer"
+    named_by: ClassVar[dict[str, str]] = {"viewer": "text"}
     order = (Order("viewer_id"),)
     columns: ClassVar[dict[str, Any]] = {
         "id": "viewer_id",
@@ -130,9 +130,6 @@ class Viewers(OfViewers, OfTable):
         """A bot has a page as others do."""
         return shown_in(channel)
 
-    def of_keys(self, keys: Iterable[str]) -> Q:
-        return Q(viewer__in=known_ids(keys))
-
 
 class SessionSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
@@ -160,6 +157,7 @@ class Sessions(WithIds):
     )
     serializer = SessionSerializer
     filters = SessionFilters
+    named_by: ClassVar[dict[str, str]] = {"pk": "bigint"}
     order = (Order("viewer_id"), Order("started_at", falls=True), Order("id"))
     columns: ClassVar[dict[str, Any]] = {
         "id": "id",
@@ -185,9 +183,6 @@ class Sessions(WithIds):
 
     def shown(self, channel: Channel) -> Q:
         return people_in(channel)
-
-    def of_keys(self, keys: Iterable[str]) -> Q:
-        return Q(pk__in=are_numbers(keys))
 
     def orders(self, asked: dict[str, Any]) -> tuple[Order, ...]:
         """As the indexes have them: of a viewer by time, of a stream viewer by viewer."""
