@@ -16,6 +16,8 @@ from streams.api.fields import are_numbers, known_ids
 from streams.api.problems import invalid
 from streams.api.resources import Filters, OfTable, Order, Page, Place, Row, moment
 from streams.models import Channel
+from streams.rowvalues import are_given
+from streams.statement import GivenChannel, Statement
 from streamstats.lib import periods
 from streamstats.lib.periods import ALL_TIME, Period
 from viewers.api import LONGEST_ID, VIEWER, OfViewers
@@ -74,30 +76,44 @@ class Profiles(OfViewers):
     def page(self, channel: Channel, asked: Filters, after: Place | None, most: int) -> Page:
         """Texts and summaries lie in two indexes, so they are two questions, and their answers are one list."""
         found: set[str] = set()
-        for rows in self._sources(channel):
+        for rows in _sources(channel):
             later = rows.filter(viewer__gt=after[0]) if after else rows
             found |= set(later.order_by("viewer").values_list("viewer", flat=True).distinct()[: most + 1])
         keys = sorted(found)
         following = (keys[most - 1],) if len(keys) > most else None
         return Page(self.find(channel, keys[:most]), following)
 
-    @staticmethod
-    def _sources(channel: Channel) -> tuple[QuerySet[Any], QuerySet[Any]]:
-        texts = Profile.objects.filter(shown_in(channel), channel=channel, current__isnull=False)
-        shown = Summary.objects.shown().filter(shown_in(channel), channel=channel, viewer__isnull=False)
-        return texts, shown
-
     def find(self, channel: Channel, keys: Sequence[str], asked: Filters | None = None) -> list[Row]:
-        texts, shown = self._sources(channel)
-        known = known_ids(keys)
-        written = {row.viewer_id: row for row in texts.filter(viewer__in=known).select_related("current")}
-        newest = list(shown.filter(viewer__in=known).order_by("viewer", "-number").distinct("viewer"))
+        given = {"channel": channel.pk, "viewer": known_ids(keys)}
+        written = {row.viewer_id: row for row in TEXTS.ask(channel.is_open, **given)}
+        newest = NEWEST.ask(channel.is_open, **given)
         said = {each.summary.viewer_id: each for each in summaries.of_all(channel, newest)} if newest else {}
         return [
             {"viewer": key, "text": _text(written.get(key)), "summary": _summary(said.get(key))}
             for key in keys
             if key in written or key in said
         ]
+
+
+def _sources(channel: Channel) -> tuple[QuerySet[Profile], QuerySet[Summary]]:
+    """Pages with a text, and versions of summaries, of those who are shown."""
+    texts = Profile.objects.filter(shown_in(channel), channel=channel, current__isnull=False)
+    shown = Summary.objects.shown().filter(shown_in(channel), channel=channel, viewer__isnull=False)
+    return texts, shown
+
+
+def _texts(is_open: bool) -> QuerySet[Profile]:
+    channel: Any = GivenChannel(is_open)
+    return _sources(channel)[0].filter(are_given({"viewer": "text"})).select_related("current")
+
+
+def _newest(is_open: bool) -> QuerySet[Summary]:
+    channel: Any = GivenChannel(is_open)
+    shown = _sources(channel)[1].filter(are_given({"viewer": "text"}))
+    return shown.order_by("viewer", "-number").distinct("viewer")
+
+
+TEXTS, NEWEST = Statement(_texts), Statement(_newest)
 
 
 def _text(profile: Profile | None) -> Row | None:

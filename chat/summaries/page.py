@@ -10,6 +10,8 @@ from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySe
 from chat.models import Message
 from chat.summaries.reading import agreed
 from streams.models import Channel, Stream
+from streams.rowvalues import are_given
+from streams.statement import GivenChannel, Statement
 from viewers.models import Claim, Consent, Summary, Viewer
 from viewers.visibility import shown_in
 
@@ -70,9 +72,18 @@ def version(summary: Summary) -> Shown:
 def of_all(channel: Channel, summaries: Iterable[Summary]) -> list[Shown]:
     """Versions of one channel as they may be shown now, those of which anything may. One query."""
     known = {summary.pk: summary for summary in summaries}
-    claims = presentable(channel, Claim.objects.filter(summary__in=known)).order_by("summary", "position")
+    claims = CLAIMS.ask(channel.is_open, channel=channel.pk, summary=list(known))
     found = groupby(claims, lambda claim: claim.summary_id)
     return [Shown(known[summary], _sections(these)) for summary, these in found]
+
+
+def _claims(is_open: bool) -> QuerySet[Claim]:
+    channel: Any = GivenChannel(is_open)
+    told = presentable(channel, Claim.objects.filter(are_given({"summary": "bigint"})))
+    return told.order_by("summary", "position")
+
+
+CLAIMS = Statement(_claims)
 
 
 def _shown(channel: Channel, versions: QuerySet[Summary]) -> Shown | None:

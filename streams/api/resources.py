@@ -21,8 +21,8 @@ from django_filters.fields import IsoDateTimeField
 from rest_framework import serializers
 
 from streams.api.fields import are_numbers, known_ids
-from streams.api.rowvalues import are_given, are_one_of
 from streams.models import Channel, Scope
+from streams.rowvalues import are_given, are_one_of
 from streams.statement import Given, GivenChannel, Statement
 from streams.sync import Written
 
