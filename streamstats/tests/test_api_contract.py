@@ -19,6 +19,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator, ValidationError
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -28,6 +29,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from chat.tests.api.test_live_events import parsed
 from chat.tests.api.world import CHANNEL, ID_OF_EMOTE, STREAM, WREN, bearer, make_world, one_connection
 from streams.api import keys
 from streams.api.schema import document
@@ -37,6 +39,7 @@ KEY = os.environ.get("API_KEY", "")
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "2"))
 STREAM_READ_S = 0.5
 LAST = "Last-Event-ID"
+FEED = "/api/v1/channels/{channel}/live/"
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -122,6 +125,26 @@ def test_a_site_answers_as_its_document_says(with_key, capsys):
     assert not any(429 in asked.statuses for asked in seen.values()), "Let this key ask more often, or ask less."
 
 
+def test_what_a_feed_tells_is_held_against_the_schema_of_each_event():
+    told = document()["paths"][FEED]["get"]["responses"]["200"]["content"]["text/event-stream"]
+    (example,) = told["examples"].values()
+    hold_a_feed_that_tells(example["value"])
+    with pytest.raises(ValidationError):
+        hold_a_feed_that_tells(example["value"].replace('"cost":500', '"cost":"many"'))
+
+
+def hold_a_feed_that_tells(events):
+    def feed(_environ, start):
+        limits = [(f"RateLimit-{name}", "1") for name in ("Limit", "Remaining", "Reset")]
+        start("200 OK", [("Content-Type", "text/event-stream"), *limits])
+        return [events.encode()]
+
+    contract = schemathesis.openapi.from_dict(document())
+    contract.app = feed
+    case = contract[FEED]["GET"].Case(path_parameters={"channel": CHANNEL})
+    hold(case, case.call(), {})
+
+
 def known_of_site(headers):
     def first(of, name="id"):
         rows = requests.get(f"{URL}/api/v1/{of}/", {"limit": 1}, headers=headers, timeout=10).json()["results"]
@@ -153,7 +176,7 @@ def ask(operation, known, headers):
     def call(case):
         answer = case.call(headers=headers, timeout=STREAM_READ_S if operation.path.endswith("/live/") else None)
         asked.statuses[answer.status_code] += 1
-        case.validate_response(answer, checks=CHECKS, headers=headers)
+        hold(case, answer, headers)
         return answer
 
     since = go_through(operation, known, call)
@@ -186,6 +209,18 @@ def ask(operation, known, headers):
     while is_thorough() and len(asked.different) < EXAMPLES:
         one()
     return asked
+
+
+def hold(case, answer, headers):
+    """Hold an answer against the document, which says of a feed that it is text, and by their names what events are."""
+    is_feed = answer.headers.get("content-type") == ["text/event-stream"]
+    checks = [check for check in CHECKS if not (is_feed and check is response_schema_conformance)]
+    case.validate_response(answer, checks=checks, headers=headers)
+    if is_feed:
+        events = case.operation.definition.raw["x-events"]
+        components = case.operation.schema.raw_schema["components"]
+        for name, data in parsed(answer.text):
+            Draft202012Validator({**events[name], "components": components}, validate_formats=True).validate(data)
 
 
 def is_thorough():
