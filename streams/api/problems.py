@@ -35,6 +35,7 @@ DETAILS = {
     403: "That is not for whoever asks. See /api/docs/ for which keys may.",
     404: "There is nothing at this address. See /api/docs/ for those there are.",
     405: "Everything here is read with GET.",
+    406: "Answers are JSON, those of the live feed are text/event-stream. Let `Accept` allow that.",
     413: "A request here has no body. Leave it out.",
     414: "This address is longer than any that is asked for here.",
     500: "Something here is broken, and written down. Try again later.",

@@ -61,7 +61,6 @@ EXAMPLES: dict[int, dict[str, Any]] = {
     401: {"detail": "No key is like this one. Look whether all of it was copied."},
     403: {"detail": "This key has no scope `read`.", "code": "scope_missing"},
     404: {"detail": "No channel with this Twitch id is followed here."},
-    406: {"detail": "Could not satisfy the request Accept header."},
     410: {"detail": sync.TOO_OLD, "code": "sync_anew"},
     429: {"detail": "Without a key one may ask 120 times in a minute. Try again in 24 s, or get a key."},
 }

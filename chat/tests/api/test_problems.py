@@ -119,6 +119,16 @@ def test_every_answer_says_what_of_the_limit_is_left(client):
     )
 
 
+def test_what_is_refused_before_anybody_looks_who_asks_is_not_counted(client):
+    answers = [client.get(LIST, {"cursor": "x" * 5000}), client.generic("GET", LIST, b"x" * 70_000)]
+    assert [answer.status_code for answer in answers] == [414, 413]
+    assert not any(name.startswith("RateLimit") for answer in answers for name in answer.headers)
+
+
+def test_a_406_says_what_there_is(client):
+    assert "Answers are JSON" in client.get(LIST, headers={"Accept": "text/html"}).json()["detail"]
+
+
 def test_times_without_streams_or_viewers_are_not_looked_for_in_sessions(client):
     answer = client.get(under() + "sessions/", {"from": "2026-05-01T00:00:00Z"})
     assert answer.json()["errors"] == {"from": ["Give a viewer or a stream with it."]}
