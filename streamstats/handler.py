@@ -16,10 +16,11 @@ from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.signals import request_started
 from django.db import close_old_connections
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import set_script_prefix
 
 FULL = "Too many people are here at once. Try again in some seconds.\n"
+TOO_LARGE = "That is more than anything here takes. Send less.\n"
 TRY_AGAIN_S = 5
 GARBAGE = 20_000
 """Objects that are made, and not gone, before Python looks for those that only name each other."""
@@ -34,7 +35,13 @@ class Lane:
     def __init__(self, name: str, threads: int, *addresses: str) -> None:
         self.addresses = addresses
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self.size = threads
         self.inside = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody has to wait for a thread."""
+        return self.inside > self.size
 
     @property
     def is_full(self) -> bool:
@@ -43,6 +50,10 @@ class Lane:
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
+
+
+class TooLarge(Exception):
+    """More was sent than anybody may."""
 
 
 class FewThreadsHandler(ASGIHandler):
@@ -74,35 +85,64 @@ class FewThreadsHandler(ASGIHandler):
         await self.handle(scope, receive, send)
 
     async def handle(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one request. Who leaves meanwhile is noticed where that ends something: in a stream."""
+        """Answer one request. That somebody leaves is noticed where it ends something: in a queue, and in a stream."""
         try:
-            body = await self.read_body(receive)
+            body = await self.read_body(_bounded(receive, scope["path"]))
         except RequestAborted:
+            return
+        except TooLarge:
+            await self.send_response(_refused(scope["path"], 413, TOO_LARGE), send)
             return
         with closing(body):
             set_script_prefix(get_script_prefix(scope))
             request, refusal = self.create_request(scope, body)
-            response: Any = await self.run_get_response(request) if request else refusal
+            try:
+                response: Any = await self._in_its_lane(request, receive) if request else refusal
+            except RequestAborted:
+                return
             if response.streaming:
                 await self._stream(response, receive, send)
             else:
                 await self.send_response(response, send)
 
-    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+    async def _in_its_lane(self, request: HttpRequest, receive: Receive) -> HttpResponseBase:
         lane = next(lane for lane in self._lanes if request.path_info.startswith(lane.addresses))
-        if lane.is_full:  # whoever waits that long has left
-            return _full(request)
+        if lane.is_full:  # they would wait longer than anybody does
+            response = _refused(request.path_info, 503, FULL)
+            response["Retry-After"] = str(TRY_AGAIN_S)
+            return response
         lane.inside += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(lane.threads, copy_context().run, self._answer, request)
+            answer: asyncio.Future[HttpResponseBase] = loop.run_in_executor(
+                lane.threads, copy_context().run, self._answer, request
+            )
+            if lane.is_busy:
+                await self._while_they_stay(answer, receive)
+            return await answer
         finally:
             lane.inside -= 1
 
-    def _answer(self, request: Any) -> HttpResponseBase:
+    async def _while_they_stay(self, answer: "asyncio.Future[HttpResponseBase]", receive: Receive) -> None:
+        """Wait for an answer. Raises RequestAborted when whoever asked leaves: others wait for the thread as well."""
+        leaving = asyncio.create_task(self.listen_for_disconnect(receive))
+        try:
+            first: set[asyncio.Future[Any]] = {answer, leaving}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                answer.cancel()
+                raise RequestAborted
+        finally:
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
+
+    def _answer(self, request: Any) -> Any:
         request_started.send(sender=self.__class__, scope=request.scope)
         try:
-            response = self.get_response(request)
+            response: Any = self.get_response(request)
+            response._handler_class = self.__class__  # noqa: SLF001 (as Django's does)
+            if isinstance(response, FileResponse):
+                response.block_size = self.chunk_size
             if not response.streaming:
                 response.close()  # which signals that the request is finished; what it says can be read still
             return response
@@ -124,14 +164,30 @@ class FewThreadsHandler(ASGIHandler):
             await sync_to_async(response.close)()
 
 
-def _full(request: HttpRequest) -> HttpResponse:
+def _bounded(receive: Receive, path: str) -> Receive:
+    """What is sent, as long as it is no more than anything at this address takes. Raises TooLarge."""
+    from streams.api import middleware  # noqa: PLC0415 - this module is there before the apps are
+
+    left = middleware.LARGEST_BODY if path.startswith(middleware.UNDER) else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+    async def bounded() -> Any:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise TooLarge
+        return message
+
+    return bounded
+
+
+def _refused(path: str, status: int, words: str) -> HttpResponse:
+    """What is told before Django has the request: in the API as a problem."""
     from streams.api import middleware, problems  # noqa: PLC0415 - this module is there before the apps are
 
-    if request.path_info.startswith(middleware.UNDER):
-        response = problems.answer(503)
-        response["Retry-After"] = str(TRY_AGAIN_S)
-        return response
-    return HttpResponse(FULL, status=503, content_type="text/plain", headers={"Retry-After": str(TRY_AGAIN_S)})
+    if path.startswith(middleware.UNDER):
+        return problems.answer(status)
+    return HttpResponse(words, status=status, content_type="text/plain")
 
 
 def application() -> Any:

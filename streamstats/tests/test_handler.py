@@ -171,6 +171,40 @@ def test_who_would_wait_too_long_is_told_so_at_once(settings):
     assert (api_status, json.loads(problem)["code"]) == (503, "unavailable")
 
 
+def test_who_leaves_while_they_wait_for_a_thread_is_not_answered(settings):
+    settings.WEB_THREADS = 1
+
+    async def scenario():
+        handler = FewThreadsHandler()
+        first = asyncio.create_task(get(handler, "/slow/"))
+        await until(lambda: seen == ["waits"])
+        page = ApplicationCommunicator(handler, SCOPE)
+        await page.send_input({"type": "http.request", "body": b""})
+        await page.send_input({"type": "http.disconnect"})
+        await page.wait(5)
+        let_go.set()
+        return await first, await get(handler, "/awaits/")
+
+    assert asyncio.run(scenario()) == ((200, b"late"), (200, b"awaited"))
+    assert seen == ["waits"]
+
+
+@pytest.mark.parametrize(("address", "most"), [("/", 2_621_440), ("/api/v1/channels/", 65_536)])
+def test_more_is_not_read_than_anything_here_takes(address, most):
+    async def scenario(size):
+        page = ApplicationCommunicator(FewThreadsHandler(), {**SCOPE, "method": "POST", "path": address})
+        await page.send_input({"type": "http.request", "body": b"x" * size, "more_body": True})
+        await page.send_input({"type": "http.request", "body": b"x"})
+        began = await page.receive_output(5)
+        body = await page.receive_output(5)
+        await page.wait(5)
+        return began["status"], body["body"]
+
+    status, body = asyncio.run(scenario(most))
+    assert (status, b"Send less" in body or json.loads(body)["code"] == "too_large") == (413, True)
+    assert asyncio.run(scenario(most - 1))[0] != 413
+
+
 def test_a_view_that_awaits_is_awaited():
     assert asyncio.run(get(FewThreadsHandler(), "/awaits/")) == (200, b"awaited")
 

@@ -15,7 +15,7 @@ from streams.api import keys, views
 from streams.api.problems import CONTENT_TYPE
 from streams.api.schema import EXAMPLE_OF_SINCE, document
 from streamstats.api import OPERATIONS
-from streamstats.handler import _full
+from streamstats.handler import FULL, _refused
 
 GUIDE = (Path(project.BASE_DIR) / "docs" / "api.md").read_text()
 PLACE = {"channel": CHANNEL, "stream": STREAM}
@@ -92,7 +92,7 @@ def test_every_problem_is_told_as_in_its_example(client, redis_client, monkeypat
         client.get(STREAMS, {"since": "2011-01-01T00:00:00Z"}),
         client.generic("GET", STREAMS, b"x" * 70_000),
         client.get(STREAMS, {"cursor": "x" * 5000}),
-        _full(rf.get(STREAMS)),
+        _refused(STREAMS, 503, FULL),
     ]
     asked = (client.get(STREAMS, REMOTE_ADDR="8.8.8.8") for _ in range(300))
     answers.append(next(answer for answer in asked if answer.status_code == 429))
