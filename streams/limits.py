@@ -50,13 +50,13 @@ class Limit(NamedTuple):
 
     def refuse(self, request: HttpRequest) -> HttpResponse:
         """The page that says so (429), and when to come back at the latest."""
-        seconds = self._left_s()
+        seconds = self.left_s()
         context = {"words": self.words, "seconds": seconds, "minutes": -(-seconds // 60)}
         return self.headed(render(request, "429.html", context, status=429))
 
     def headed(self, response: HttpResponse) -> HttpResponse:
         """The same on another page: its headers say when to come back."""
-        response["Retry-After"] = str(self._left_s())
+        response["Retry-After"] = str(self.left_s())
         response["Cache-Control"] = "no-store"
         return response
 
@@ -66,5 +66,5 @@ class Limit(NamedTuple):
         digest = blake2b(f"{self.name} {who}".encode(), key=key, digest_size=16).hexdigest()
         return f"{PREFIX}{digest}:{int(time.time() // self.per_s)}"
 
-    def _left_s(self) -> int:
+    def left_s(self) -> int:
         return self.per_s - int(time.time()) % self.per_s

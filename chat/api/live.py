@@ -373,7 +373,7 @@ class Live(ApiView):
             doors.check(who)
         except Full as full:
             problem = Problem(full.status, TOO_MANY[full.status])
-            problem.wait = COME_BACK_S  # type: ignore[attr-defined]
+            problem.wait = COME_BACK_S
             raise problem from full
         emotes = {} if feed.is_open(found.pk) else emotes_lately(found, timezone.now())
         events = follow(watches, feed, found, start, key=key, emotes=emotes)

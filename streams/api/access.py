@@ -10,10 +10,12 @@ from rest_framework.request import Request
 from streams.api import limits
 from streams.api.keys import is_from, keyring
 from streams.api.problems import Problem
+from streams.limits import Limit
 from streams.models import ApiKey, Channel, Scope
-from streams.visitors import address_of
+from streams.visitors import address_of, visitor_of
 
 BEARER = "Bearer"
+TRYING = Limit("trying-keys", 60, 60, "From your address came many keys within a minute that are not known here.")
 REALM = f'{BEARER} realm="StreamStats"'
 
 
@@ -27,7 +29,7 @@ class KeyAuthentication(BaseAuthentication):
         if len(parts) != 2 or parts[0].lower() != BEARER.lower().encode():
             raise _refused("Keys are sent as: Authorization: Bearer ss_...")
         secret = parts[1].decode("latin-1")
-        key = _known(secret, request) or keyring.find(secret)
+        key = _known(secret, request) or _looked_up(secret, request)
         if key is None:
             raise _refused("No key is like this one. Look whether all of it was copied.")
         if problem := _problem_of(key, request):
@@ -53,6 +55,15 @@ def _known(secret: str, request: Request) -> ApiKey | None:
     counted = request._request.api_counted = limits.count(known.key)  # type: ignore[attr-defined] # noqa: SLF001
     is_current = counted and counted.generation and counted.generation == known.generation
     return known.key if is_current else None
+
+
+def _looked_up(secret: str, request: Request) -> ApiKey | None:
+    """A key as the database has it. Whoever tries one after the other does not ask it each time."""
+    if not TRYING.allows(visitor_of(request._request)):  # noqa: SLF001
+        problem = Problem(429, TRYING.words)
+        problem.wait = TRYING.left_s()
+        raise problem
+    return keyring.find(secret)
 
 
 def counted(request: HttpRequest, key: ApiKey) -> limits.Counted | None:

@@ -52,6 +52,8 @@ class Problem(exceptions.APIException):
         self.sentence = detail
         self.code = code or CODES[status]
         self.errors = errors
+        self.wait: int | None = None
+        """Seconds after which it may be tried again."""
 
 
 def invalid(errors: Mapping[str, list[str]]) -> Problem:

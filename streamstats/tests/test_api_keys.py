@@ -16,7 +16,7 @@ from chat.tests.api.world import bearer, make_world, under
 from chat.tests.everything import make_user
 from streams import filters
 from streams.api import keys, limits, quota, requestlog
-from streams.api.access import KeyAuthentication
+from streams.api.access import TRYING, KeyAuthentication
 from streams.api.problems import Problem
 from streams.models import ApiKey, ApiRequest, AuditEntry, Change, ChannelModerator
 from streams.tests.cast import make_channel
@@ -191,6 +191,23 @@ def test_wrong_keys_are_counted_to_their_address(client, settings, world):
     settings.API_PER_MINUTE, settings.TRUST_PROXY = 1, True
     headers = {"X-Forwarded-For": "9.9.9.9", **bearer("ss_" + "0" * 48)}
     assert [client.get(LIST, headers=headers).status_code for _ in range(2)] == [401, 429]
+
+
+def test_keys_that_are_tried_one_after_the_other_are_not_looked_up_for_ever(
+    client, settings, monkeypatch, django_assert_num_queries
+):
+    settings.TRUST_PROXY = True
+    monkeypatch.setattr("streams.api.access.TRYING", TRYING._replace(most=2))
+
+    def tried(number):
+        headers = {"X-Forwarded-For": "9.9.9.9", **bearer(f"ss_{number:048}")}
+        return client.get(LIST, headers=headers)
+
+    assert [tried(number).status_code for number in range(2)] == [401, 401]
+    with django_assert_num_queries(0):
+        refused = tried(3)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+    assert refused["Retry-After"]
 
 
 def test_a_day_has_so_many_and_its_owner_is_told_once_before(client, world, admin_user):
