@@ -7,25 +7,24 @@ many rows at once. See docs/decisions/prepared-statements.md.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import NotSupportedError, connection
 from django.db.backends.postgresql.base import Cursor, ServerBindingCursor
-from django.http import HttpResponseBase
 
 # Statements that come once, such as those with a list of emotes, would only push out others.
 ASKED_BEFORE = 2
 # What a connection keeps prepared: one for each form of a page's questions, and of how large its numbers are.
 MOST = 200
 
-View = Callable[..., HttpResponseBase]
+Answer = TypeVar("Answer")
 
 
-def by_prepared_statements(view: View) -> View:
+def by_prepared_statements(view: Callable[..., Answer]) -> Callable[..., Answer]:
     """For views that only read: one whose statements were prepared before the database was migrated is asked again."""
 
     @wraps(view)
-    def answer(*args: object, **kwargs: object) -> HttpResponseBase:
+    def answer(*args: object, **kwargs: object) -> Answer:
         try:
             with prepared():
                 return view(*args, **kwargs)

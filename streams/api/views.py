@@ -114,11 +114,17 @@ class ApiView(APIView):
         if not self._may_be_kept(plain):
             return self._made(request, twitch_id, make)
         access.check(access.key_of(request), self.scope, None)
-        if twitch_id in logins:
-            _, page = keeper.find(logins[twitch_id], address_of(plain))
-            if page is not None:
-                return self._headed(told(page, plain), request)
-        return self._made_and_kept(request, twitch_id, make)
+        if twitch_id not in logins:
+            self._found(request, twitch_id)
+        login, key = logins[twitch_id], address_of(plain)
+        generation, page = keeper.find(login, key)
+        if page is not None:
+            return self._headed(told(page, plain), request)
+        made = self._made_for_all(request, twitch_id, make, generation or b"")
+        # Its name may have passed on between two questions, and the generation be that of another channel.
+        if generation and logins[twitch_id] == login and len(made.packed) <= LARGEST_BYTES:
+            keeper.keep(key, made, min(LIVE_SECONDS, settings.PAGE_CACHE_SECONDS), API_BYTES)
+        return self._headed(told(made, plain), request)
 
     def _may_be_kept(self, plain: HttpRequest) -> bool:
         return (
@@ -135,22 +141,18 @@ class ApiView(APIView):
         return self._headed(_fresh(make(found), request._request), request)  # noqa: SLF001
 
     @by_prepared_statements
-    def _made_and_kept(self, request: Request, twitch_id: str, make: Make) -> HttpResponseBase:
-        plain, found = request._request, self._found(request, twitch_id)  # noqa: SLF001
-        key, login = address_of(plain), (found and found.login) or SITE
-        logins[twitch_id] = login
-        generation, page = keeper.find(login, key)
-        if page is None:
-            page = Page.of(_written(make(found)), generation or b"")
-            if generation and len(page.packed) <= LARGEST_BYTES:
-                keeper.keep(key, page, min(LIVE_SECONDS, settings.PAGE_CACHE_SECONDS), API_BYTES)
-        return self._headed(told(page, plain), request)
+    def _made_for_all(self, request: Request, twitch_id: str, make: Make, generation: bytes) -> Page:
+        return Page.of(_written(make(self._found(request, twitch_id))), generation)
 
     def _found(self, request: Request, twitch_id: str) -> Channel | None:
+        """The channel of an address, None for what is of none; its name is remembered."""
         if self.is_of_channel:
-            return self.channel(request, twitch_id)
-        access.check(access.key_of(request), None, None)
-        return None
+            found = self.channel(request, twitch_id)
+        else:
+            access.check(access.key_of(request), None, None)
+            found = None
+        logins[twitch_id] = (found and found.login) or SITE
+        return found
 
     def _headed(self, response: HttpResponse, request: Request) -> HttpResponse:
         """Who is known gets what no shared cache may store; others what it has to ask about each time."""
