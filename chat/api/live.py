@@ -9,12 +9,14 @@ Rows are told as the API has them when they are read. Who hid meanwhile is told 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http import HTTPStatus
 from itertools import zip_longest
 from typing import Any, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 import structlog
 from django.db import DatabaseError, close_old_connections
@@ -51,6 +53,7 @@ NUMBERS = ("at", "total", "today", "minute", "emotes")
 MOST = 100
 """Entries that are read together."""
 LOOK_EVERY_S = 2.0
+ASK_FOR_KEY_EVERY_S = 1.0
 SHARED = 32
 """Stretches of the log that are remembered, for those who come to the same place."""
 
@@ -67,6 +70,8 @@ Standing = tuple[tuple[str, str], Place]
 T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]
 readers = ThreadPoolExecutor(2, thread_name_prefix="live-log")
+keyholders = ThreadPoolExecutor(1, thread_name_prefix="live-keys")
+"""Of their own: nobody who reads the log waits until many were asked whether they still may."""
 
 
 class Told(NamedTuple):
@@ -82,6 +87,20 @@ class Stretch(NamedTuple):
     events: list[Told]
     next: Place
     is_all: bool
+
+
+class Shared(NamedTuple):
+    """A stretch, and how often the log had gone on by then: who was told all of it waits until it does once more."""
+
+    stretch: Stretch
+    news: int
+
+
+class Asked(NamedTuple):
+    """A key as it was, None if it was gone, and when (monotonic seconds)."""
+
+    key: ApiKey | None
+    at: float
 
 
 # Reading, in a thread
@@ -176,12 +195,11 @@ def _numbers(state: Mapping[str, Any]) -> Row:
     return {name: state[name] for name in NUMBERS if name in state}
 
 
-def _may_go_on(key: ApiKey) -> bool:
-    now = keys.keyring.again(key)
-    return now is not None and now.revoked_at is None and now.is_running
+def _may_listen(key: ApiKey | None) -> bool:
+    return key is not None and key.revoked_at is None and key.is_running
 
 
-async def in_thread(work: Callable[..., T], *args: Any) -> T:
+async def in_thread(work: Callable[..., T], *args: Any, by: ThreadPoolExecutor = readers) -> T:
     """Ask the database without holding up the loop."""
 
     def run() -> T:
@@ -190,7 +208,7 @@ async def in_thread(work: Callable[..., T], *args: Any) -> T:
         finally:
             close_old_connections()  # the stream may be open for hours; the connection must not
 
-    return await asyncio.get_running_loop().run_in_executor(readers, run)
+    return await asyncio.get_running_loop().run_in_executor(by, run)
 
 
 # Those who listen
@@ -203,28 +221,42 @@ class Watch:
         self.channel = channel
         self.listeners: set[Listener] = set()
         self.is_over = False
+        self.news = 0
+        """How often the log went on."""
         self._live = live
         self._database = database
         self._place = place
-        self._shared: dict[Place, Stretch] = {}
+        self._shared: dict[Place, Shared] = {}
         self._forgotten = 0
         """How often what is shared was thrown away."""
-        self._lock = asyncio.Lock()
+        self._keys: dict[int, Asked] = {}
+        self._turns: WeakValueDictionary[Place | int, asyncio.Lock] = WeakValueDictionary()
+        """Who wants the same stretch, or asks for the same key, waits for whoever came first; nobody else does."""
 
-    async def stretch(self, start: Place) -> Stretch:
-        async with self._lock:
+    async def stretch(self, start: Place) -> Shared:
+        turn = self._turns.setdefault(start, asyncio.Lock())
+        async with turn:
             if start in self._shared:
                 return self._shared[start]
             while True:
-                before = self._forgotten
-                found = await in_thread(read, self.channel, self._database, start)
+                before, news = self._forgotten, self.news
+                found = Shared(await in_thread(read, self.channel, self._database, start), news)
                 if before == self._forgotten:  # else somebody chose meanwhile, and this may not know of it
                     break
-            if found.next != start:
+            if found.stretch.next != start:
                 self._shared[start] = found
                 while len(self._shared) > SHARED:
                     del self._shared[next(iter(self._shared))]
             return found
+
+    async def may_go_on(self, key: ApiKey) -> bool:
+        """Whether the key still works, as of a second ago: a busy channel wakes each who listens twice in that time."""
+        turn = self._turns.setdefault(key.pk, asyncio.Lock())
+        async with turn:
+            asked, now = self._keys.get(key.pk), time.monotonic()
+            if asked is None or now - asked.at >= ASK_FOR_KEY_EVERY_S:
+                asked = self._keys[key.pk] = Asked(await in_thread(keys.keyring.again, key, by=keyholders), now)
+        return _may_listen(asked.key)
 
     def forget(self) -> None:
         """Throw away what was read: somebody chose, or the channel shows others, and it may name who is not shown."""
@@ -258,6 +290,7 @@ class Watch:
             self._wake()
 
     def _wake(self) -> None:
+        self.news += 1
         for listener in self.listeners:
             listener.woken.set()
 
@@ -309,24 +342,25 @@ async def follow(
     pause: Pause = asyncio.sleep,
 ) -> AsyncGenerator[bytes, None]:
     """Server-sent events from a place in the log on, until the reader leaves or may not go on."""
-    place = start.place
+    place, read_at = start.place, -1
     with live.opened({channel.pk: emotes or {}}) as listener, watches.joined(channel, start, listener) as watch:
         yield beginning(start.written(channel.pk, NAME), RETRY_SECONDS)
-        while key is None or await in_thread(_may_go_on, key):
-            stretch = await watch.stretch(place)
-            for event in stretch.events:
-                yield event.event
-            if stretch.next != place:
-                place = stretch.next
+        while key is None or await watch.may_go_on(key):
+            if watch.news != read_at:  # else there are new numbers at most, for which nobody reads the log
+                stretch, news = await watch.stretch(place)
+                for event in stretch.events:
+                    yield event.event
+                place, read_at = stretch.next, news if stretch.is_all else -1
                 continue
             is_woken = await _woken(listener, heartbeat)
             if live.is_closed or watch.is_over:
                 return
+            # Before they are told: what changes while a slow one is told comes next.
+            has_changed, listener.changed, listener.outdated = bool(listener.changed), set(), set()
             if not is_woken:
                 yield b": nothing new\n\n"
-            elif listener.changed:
+            elif has_changed:
                 yield written("numbers", _numbers(live.state_of(channel.pk)))
-            listener.changed, listener.outdated = set(), set()
             await pause(PAUSE_SECONDS)
 
 

@@ -106,6 +106,7 @@ def leave_no_connection() -> Iterator[None]:
     both = Barrier(2)
     for closed in [live.readers.submit(both.wait, PATIENCE_S) for _ in range(2)]:
         closed.result()
+    live.keyholders.submit(int).result()
 
 
 def cursor(world: World, text: str) -> sync.Cursor:
@@ -193,7 +194,7 @@ def test_what_was_read_before_a_choice_is_served_to_nobody_after_it(world, monke
     start = sync.begin()
     world.redeem("r1")
 
-    async def scenario() -> list[live.Stretch]:
+    async def scenario() -> list[live.Shared]:
         watch = live.Watch(feed(), world.channel, start.database, start.place)
 
         def choose_meanwhile(*args: Any) -> live.Stretch:
@@ -207,8 +208,8 @@ def test_what_was_read_before_a_choice_is_served_to_nobody_after_it(world, monke
         monkeypatch.setattr(live, "read", choose_meanwhile)
         return [await watch.stretch(start.place) for _ in range(2)]
 
-    for stretch in run(scenario):
-        assert not [told for told in stretch.events if b"redemption" in told.event]
+    for shared in run(scenario):
+        assert not [told for told in shared.stretch.events if b"redemption" in told.event]
 
 
 def test_what_was_read_before_pages_became_opt_in_is_thrown_away(world):
@@ -221,7 +222,7 @@ def test_what_was_read_before_pages_became_opt_in_is_thrown_away(world):
         await in_thread(lambda: Channel.objects.update(page_policy="opt-in"))
         await watch._look()
         after = await watch.stretch(start.place)
-        return [sum(b"redemption" in told.event for told in each.events) for each in (before, after)]
+        return [sum(b"redemption" in told.event for told in each.stretch.events) for each in (before, after)]
 
     assert run(scenario) == [1, 0]
 
@@ -236,7 +237,8 @@ def test_a_stretch_is_few_queries_however_much_is_in_it(world, django_assert_max
         assert len(read(world.channel, start.database, start.place).events) > 30
 
 
-def test_the_feed_ends_when_its_key_is_taken_back(world):
+def test_the_feed_ends_when_its_key_is_taken_back(world, monkeypatch):
+    monkeypatch.setattr(live, "ASK_FOR_KEY_EVERY_S", 0)
     made = keys.make(None, channel=world.channel, name="overlay", scopes=["read"])
 
     async def scenario() -> None:
@@ -254,14 +256,115 @@ def test_the_feed_ends_when_its_key_is_taken_back(world):
     run(scenario)
 
 
-def test_who_listens_with_a_key_asks_the_database_for_it_once(world, django_assert_num_queries):
+def test_a_key_that_is_gone_goes_on_for_a_second_at_most(world, monkeypatch):
     made = keys.make(None, channel=world.channel, name="overlay", scopes=["read"])
-    assert live._may_go_on(made.key)
-    with django_assert_num_queries(0):
-        assert all(live._may_go_on(made.key) for _ in range(5))
-    ApiKey.objects.all().delete()
-    keys.forget_once_committed()
-    assert not live._may_go_on(made.key)
+    start = sync.begin()
+
+    def delete() -> None:
+        ApiKey.objects.all().delete()
+        keys.forget_once_committed()
+
+    async def scenario() -> list[bool]:
+        watch = live.Watch(feed(), world.channel, start.database, start.place)
+        found = [await watch.may_go_on(made.key)]
+        await in_thread(delete)
+        found.append(await watch.may_go_on(made.key))
+        monkeypatch.setattr(live, "ASK_FOR_KEY_EVERY_S", 0)
+        return [*found, await watch.may_go_on(made.key)]
+
+    assert run(scenario) == [True, True, False]
+
+
+def counting(monkeypatch: pytest.MonkeyPatch, where: Any, name: str) -> list[Any]:
+    """What something is called with, one by one."""
+    calls: list[Any] = []
+    work = getattr(where, name)
+
+    def counted(*args: Any) -> Any:
+        calls.append(args)
+        return work(*args)
+
+    monkeypatch.setattr(where, name, counted)
+    return calls
+
+
+def test_for_numbers_nobody_reads_the_log_and_a_key_is_asked_for_once(world, monkeypatch):
+    """A busy channel has new ones twice a second, for each of thousands who listen."""
+    made = keys.make(None, channel=world.channel, name="overlay", scopes=["read"])
+    readings, asked = counting(monkeypatch, live, "read"), counting(monkeypatch, keys.keyring, "again")
+    monkeypatch.setattr(live, "ASK_FOR_KEY_EVERY_S", PATIENCE_S)
+
+    async def scenario() -> tuple[int, int]:
+        numbers = feed()
+        watches = Watches(numbers, no_pause)
+        start = await in_thread(sync.begin)
+        async with (
+            following(numbers, watches, world.channel, start, key=made.key) as one,
+            following(numbers, watches, world.channel, start, key=made.key) as other,
+        ):
+            both = [Reader(one), Reader(other)]
+            await in_thread(world.redeem, "r1")
+            for reader in both:
+                await reader.next("redemption")
+            before = len(readings)
+            for _ in range(10):
+                numbers._rooms[world.channel.pk].take({"emotes": []}, 0)
+                for reader in both:
+                    await reader.next("numbers")
+            return len(readings) - before, len(asked)
+
+    more, questions = run(scenario)
+    assert more < 10  # those two, once more, when the watch finds what they were told already
+    assert questions == 1
+
+
+def test_numbers_that_come_while_others_are_told_are_told_next(world):
+    """The channel may be quiet then, and these the last for hours."""
+
+    async def scenario() -> list[int]:
+        numbers = feed()
+        start = await in_thread(sync.begin)
+        async with following(numbers, Watches(numbers, no_pause), world.channel, start) as events:
+            reader, told = Reader(events), []
+            await anext(events)
+            for total in (1, 2):
+                numbers._rooms[world.channel.pk].take({"emotes": [], "total": total}, 0)
+                told.append((await reader.next("numbers"))["total"])
+            return told
+
+    assert run(scenario) == [1, 2]
+
+
+def test_who_goes_on_at_another_place_is_not_waited_for(world, monkeypatch):
+    start = sync.begin()
+    world.redeem("r1", "r2")
+    (first, _) = read(world.channel, start.database, start.place).events
+    both = Barrier(2)
+
+    def together(*args: Any) -> live.Stretch:
+        both.wait(PATIENCE_S / 4)
+        return read(*args)
+
+    async def scenario() -> list[int]:
+        watch = live.Watch(feed(), world.channel, start.database, start.place)
+        found = await asyncio.gather(watch.stretch(start.place), watch.stretch(first.place))
+        return [len(each.stretch.events) for each in found]
+
+    monkeypatch.setattr(live, "read", together)
+    assert run(scenario) == [2, 1]
+
+
+def test_who_goes_on_at_the_same_place_shares_what_was_read(world, monkeypatch):
+    start = sync.begin()
+    world.redeem("r1")
+    calls = counting(monkeypatch, live, "read")
+
+    async def scenario() -> None:
+        watch = live.Watch(feed(), world.channel, start.database, start.place)
+        await asyncio.gather(*(watch.stretch(start.place) for _ in range(5)))
+
+    run(scenario)
+    assert len(calls) == 1
 
 
 def test_a_slow_reader_holds_nobody_up(world):
