@@ -210,8 +210,9 @@ def take(delivery_id: int, now: datetime) -> Outgoing | None:
         return None
     content = content_of(delivery)
     if content is None:
-        delivery.state, delivery.body, delivery.answer, delivery.next_at = Delivery.State.GONE, None, "", None
-        delivery.save(update_fields=["state", "body", "answer", "next_at"])
+        delivery.state, delivery.next_at = Delivery.State.GONE, None
+        delivery.body, delivery.answer, delivery.sealed = None, "", ""
+        delivery.save(update_fields=["state", "next_at", "body", "answer", "sealed"])
         return None
     delivery.body = None if delivery.sealed else content
     delivery.attempts, delivery.tried_at, delivery.next_at = delivery.attempts + 1, now, now + LEASE

@@ -290,6 +290,13 @@ def test_of_what_is_sealed_no_answer_is_kept_for_it_may_repeat_it(receivers, mak
     assert "1001" in kept["plain"]
 
 
+def test_what_is_sealed_and_cannot_be_told_any_more_names_nobody_from_then_on(receivers, make_webhook, clock, notes):
+    gone = add_note(make_webhook(receivers.url("take")), "", clock(), event_id="sealed", sealed=seal("1001"))
+    send_all(clock)
+    gone.refresh_from_db()
+    assert (gone.state, gone.sealed, receivers.got) == (State.GONE, "", [])
+
+
 def test_a_delivery_that_is_deleted_while_it_is_sent_does_not_come_back(
     receivers, make_webhook, clock, notes, monkeypatch
 ):
