@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from chat import listfiles, packedfiles, search, tasks
-from streams.models import Channel
+from streams.models import Channel, Stream
 from streams.reach import Role
 from streams.scopedadmin import ScopedAdmin
 from streamstats.lib.admin import of_row
@@ -32,6 +32,10 @@ MOST_VIEWERS = 50
 LONGEST_ID = 64
 QUEUE_AWAY = "It begins by itself within some minutes: whoever writes files cannot be reached just now."
 NOT_THERE = "There is no such file for you. It may be older than a week, or withdrawn: ask for another one."
+NO_STREAM = (
+    "This channel has no stream with this id. Choose the stream in the search of messages and ask for the file there, or"
+    " leave this empty for messages of any time."
+)
 LISTS = (("viewers", "Viewers"), ("sessions", "Sessions"), ("messages", "Messages"), ("deeds", "Deeds of moderators"))
 REMOVED = {"": None, "yes": True, "no": False}
 TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
@@ -81,6 +85,13 @@ class FileForm(forms.Form):
         if len(ids) > MOST_VIEWERS:
             raise forms.ValidationError(f"Take at most {MOST_VIEWERS}.")
         return ids
+
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        asked = given.get("stream") if given.get("what") == "messages" else ""
+        if asked and "channel" in given and not Stream.objects.filter(channel=given["channel"], pk=asked).exists():
+            self.add_error("stream", NO_STREAM)
+        return given
 
     def query(self) -> dict[str, Any]:
         """As it is kept with the file."""

@@ -90,7 +90,7 @@ def _about(rows: Callable[[Channel, Values], QuerySet[Any]]) -> Callable[[Channe
 
 def _messages(channel: Channel, query: Values) -> Iterator[tuple[Any, ...]]:
     wanted, before = _asked(channel, query), None
-    while True:
+    while wanted is not None:
         found = search.find(channel.pk, wanted, before, packedfiles.AT_ONCE, patience_s=PATIENCE_S)
         prefetch_related_objects(found.rows, "viewer")
         for said in found.rows:
@@ -102,12 +102,16 @@ def _messages(channel: Channel, query: Values) -> Iterator[tuple[Any, ...]]:
 
 
 def _about_messages(channel: Channel, query: Values) -> int:
-    return search.about(channel.pk, _asked(channel, query))
+    wanted = _asked(channel, query)
+    return 0 if wanted is None else search.about(channel.pk, wanted)
 
 
-def _asked(channel: Channel, query: Values) -> search.Query:
+def _asked(channel: Channel, query: Values) -> search.Query | None:
+    """What is searched for; None where that is in a stream which is not there any more: nothing was said in it."""
     since, until = _span(query)
     stream = Stream.objects.filter(channel=channel, pk=query["stream"]).first() if query.get("stream") else None
+    if stream is None and query.get("stream"):
+        return None
     return search.Query(
         words=query.get("words", ""),
         author_ids=_authors(channel, query),

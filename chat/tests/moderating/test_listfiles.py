@@ -20,7 +20,7 @@ from chat.models import Message, ModerationEvent
 from chat.packedfiles import place
 from chat.tests.everything import make_user
 from chat.tests.wholesite import LOGIN, PERSON, WholeSite
-from streams.models import AuditEntry, Channel, ChannelModerator
+from streams.models import AuditEntry, Channel, ChannelModerator, Stream
 from streams.tests.cast import make_channel
 from streamstats.lib.spreadsheet import cell
 from viewers import choices
@@ -141,6 +141,38 @@ def test_messages_are_those_that_were_searched_for(channel, moderator):
     assert texts(since="2026-05-02") == []
     assert len(texts(since="2026-05-01", until="2026-05-01")) == 3
     assert texts(removed=True) == []
+
+
+def test_messages_of_a_stream_are_those_of_its_time_and_of_one_that_is_gone_there_are_none(channel, moderator):
+    times = {"started_at": NOON + timedelta(minutes=30), "ended_at": NOON + timedelta(minutes=90)}
+    stream = Stream.objects.create(id="41", channel=channel, **times)
+    file = made(moderator, channel, "messages", "jsonl", stream="41")
+    assert [row["text"] for row in lines_of(file)] == ["hello there"]
+    stream.delete()
+    ListFile.objects.all().delete()
+    file = made(moderator, channel, "messages", "jsonl", stream="41")
+    assert (file.state, file.rows, file.expected) == (Progress.DONE, 0, 0)
+
+
+def test_a_file_of_a_stream_that_the_channel_does_not_have_is_refused(channel, moderator, client, monkeypatch):
+    monkeypatch.setattr("chat.tasks.write_list.delay", lambda _: None)
+    other = make_channel("other")
+    for pk, of in (("41", other), ("42", channel)):
+        Stream.objects.create(id=pk, channel=of, started_at=NOON)
+    client.force_login(moderator)
+
+    def ask(stream: str, what: str = "messages") -> str:
+        given = {"channel": channel.pk, "what": what, "format": "csv", "stream": stream}
+        return client.post(reverse("admin:viewers_listfile_add"), given, follow=True).content.decode()
+
+    for stream in ("41", "43"):
+        assert "This channel has no stream with this id" in ask(stream), stream
+    assert not ListFile.objects.exists()
+    ask("42")
+    assert ListFile.objects.get().query == {"stream": "42"}
+    ListFile.objects.all().delete()
+    ask("43", "viewers")
+    assert ListFile.objects.get().query == {}
 
 
 def test_an_author_is_found_by_a_name_that_was_only_displayed(channel, moderator):
