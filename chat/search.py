@@ -11,7 +11,7 @@ ends at a midnight.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from chat.models import Message
 from chat.wordindex import WORDS
 from streams.models import Stream
 from streams.prepared import planned_each_time
+from streams.sync import at_one_moment
 
 PATIENCE_S = 0.2
 PROBED = 500
@@ -125,7 +126,7 @@ def find(
     clock: Callable[[], float] = time.monotonic,
 ) -> Found:
     """Messages of a channel; about `patience_s` after it began, no other part is begun."""
-    with planned_each_time() if query.words else nullcontext():
+    with _for_words() if query.words else nullcontext():
         if query.words and not _says_something(query.asked):
             return Found([], None, BEGINNING)
         search = _Search(channel_id, query, before, most + 1)
@@ -138,6 +139,13 @@ def find(
     more = _place_of(shown[-1]) if len(search.found) > most else None
     after = more or (search.before if search.span else None)
     return Found(shown, after, after.sent_at if after else query.span[0])
+
+
+@contextmanager
+def _for_words() -> Iterator[None]:
+    """At one moment: a part is read for its hits and then for where it ended, and chat goes on meanwhile."""
+    with planned_each_time(), at_one_moment():
+        yield
 
 
 @planned_each_time()
@@ -226,11 +234,11 @@ class _Search:
         """The hits among the next messages; whether these were the last of the span."""
         at_once = READ_AT_ONCE if self._read >= PROBED else PROBED
         newest = self.query.newest_in(span.table, at_once)
-        hits = self._messages(f"SELECT {ALL} FROM ({newest}) read WHERE {MATCHES} LIMIT %(wanted)s", span)
+        hits = self._messages(f"SELECT {ALL} FROM ({newest}) read WHERE {MATCHES} {NEWEST} LIMIT %(wanted)s", span)
         self.found += hits
         if len(self.found) >= self._wanted:
             return False
-        last = self._rows(f"SELECT sent_at, id FROM ({newest}) read OFFSET {at_once - 1}", span)
+        last = self._rows(f"SELECT sent_at, id FROM ({newest}) read {NEWEST} OFFSET {at_once - 1}", span)
         if not last:  # how many these were is not known: few, and nothing to judge by
             return True
         self._read += at_once
