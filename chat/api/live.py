@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http import HTTPStatus
+from ipaddress import IPv4Address, IPv6Address
 from itertools import zip_longest
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
@@ -38,9 +39,9 @@ from streams.api.problems import Problem, invalid
 from streams.api.resources import Row
 from streams.api.schema import EXAMPLE_OF_SINCE, EventsSchema
 from streams.api.views import ApiView, since_of
-from streams.models import ApiKey, Channel
+from streams.models import ApiKey, Channel, Scope
 from streams.sync import Choice, Cursor, Entry, Log, Place, Written
-from streams.visitors import visitor_of
+from streams.visitors import address_of, visitor_of
 from viewers.gone import gone_from
 
 log = structlog.get_logger(__name__)
@@ -70,8 +71,15 @@ Standing = tuple[tuple[str, str], Place]
 T = TypeVar("T")
 Pause = Callable[[float], Awaitable[None]]
 readers = ThreadPoolExecutor(2, thread_name_prefix="live-log")
-keyholders = ThreadPoolExecutor(1, thread_name_prefix="live-keys")
-"""Of their own: nobody who reads the log waits until many were asked whether they still may."""
+askers = ThreadPoolExecutor(1, thread_name_prefix="live-keys")
+"""Who asks for keys: nobody who reads the log waits until many were asked for."""
+
+
+class Keyholder(NamedTuple):
+    """Who listens with a key: which one, and from where."""
+
+    key: ApiKey
+    address: IPv4Address | IPv6Address | None
 
 
 class Told(NamedTuple):
@@ -195,8 +203,9 @@ def _numbers(state: Mapping[str, Any]) -> Row:
     return {name: state[name] for name in NUMBERS if name in state}
 
 
-def _may_listen(key: ApiKey | None) -> bool:
-    return key is not None and key.revoked_at is None and key.is_running
+def _may_listen(who: Keyholder) -> bool:
+    is_usable = who.key.revoked_at is None and who.key.is_running
+    return is_usable and Scope.READ in who.key.scopes and keys.is_from(*who)
 
 
 async def in_thread(work: Callable[..., T], *args: Any, by: ThreadPoolExecutor = readers) -> T:
@@ -249,14 +258,15 @@ class Watch:
                     del self._shared[next(iter(self._shared))]
             return found
 
-    async def may_go_on(self, key: ApiKey) -> bool:
-        """Whether the key still works, as of a second ago: a busy channel wakes each who listens twice in that time."""
-        turn = self._turns.setdefault(key.pk, asyncio.Lock())
+    async def may_go_on(self, who: Keyholder) -> bool:
+        """Whether their key works for them, as of a second ago: a busy channel wakes them twice in that time."""
+        number = who.key.pk
+        turn = self._turns.setdefault(number, asyncio.Lock())
         async with turn:
-            asked, now = self._keys.get(key.pk), time.monotonic()
+            asked, now = self._keys.get(number), time.monotonic()
             if asked is None or now - asked.at >= ASK_FOR_KEY_EVERY_S:
-                asked = self._keys[key.pk] = Asked(await in_thread(keys.keyring.again, key, by=keyholders), now)
-        return _may_listen(asked.key)
+                asked = self._keys[number] = Asked(await in_thread(keys.keyring.again, who.key, by=askers), now)
+        return asked.key is not None and _may_listen(who._replace(key=asked.key))
 
     def forget(self) -> None:
         """Throw away what was read: somebody chose, or the channel shows others, and it may name who is not shown."""
@@ -336,7 +346,7 @@ async def follow(
     channel: Channel,
     start: Cursor,
     *,
-    key: ApiKey | None = None,
+    who: Keyholder | None = None,
     emotes: Mapping[LiveEmote, int] | None = None,
     heartbeat: float = HEARTBEAT_SECONDS,
     pause: Pause = asyncio.sleep,
@@ -345,7 +355,7 @@ async def follow(
     place, read_at = start.place, -1
     with live.opened({channel.pk: emotes or {}}) as listener, watches.joined(channel, start, listener) as watch:
         yield beginning(start.written(channel.pk, NAME), RETRY_SECONDS)
-        while key is None or await watch.may_go_on(key):
+        while who is None or await watch.may_go_on(who):
             if watch.news != read_at:  # else there are new numbers at most, for which nobody reads the log
                 stretch, news = await watch.stretch(place)
                 for event in stretch.events:
@@ -402,6 +412,7 @@ class Live(ApiView):
     def get(self, request: Request, channel: str) -> HttpResponseBase:
         found, key, plain = self.channel(request, channel), access.key_of(request), request._request  # noqa: SLF001
         start = _start(request, found)
+        listening = Keyholder(key, address_of(plain)) if key else None
         who = f"key {key.pk}" if key else visitor_of(plain)
         try:
             doors.check(who)
@@ -410,7 +421,7 @@ class Live(ApiView):
             problem.wait = COME_BACK_S
             raise problem from full
         emotes = {} if feed.is_open(found.pk) else emotes_lately(found, timezone.now())
-        events = follow(watches, feed, found, start, key=key, emotes=emotes)
+        events = follow(watches, feed, found, start, who=listening, emotes=emotes)
         return StreamingHttpResponse(
             guarded(doors, who, events),
             content_type="text/event-stream",

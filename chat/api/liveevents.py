@@ -85,7 +85,7 @@ be deleted. `anew`: the channel shows others than before, so fetch that list aga
 most twice a second, and without an id. `x-events` has the schema of what stands behind `data:` of each.
 
 After a drop, send the last id that was told as `Last-Event-ID`, or as `since`, and hear everything since, once. With a
-key, the stream ends when that is taken back or runs out."""
+key, the stream ends when that is taken back, runs out, or may no longer read from there."""
 
 EXAMPLES: Mapping[str, Row] = {
     **{name: resource.example for name, resource in TOLD.values()},

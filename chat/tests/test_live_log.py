@@ -15,7 +15,7 @@ from django.utils import timezone
 from redis.asyncio import Redis
 
 from chat.api import live
-from chat.api.live import Watches, follow, in_thread, read
+from chat.api.live import Keyholder, Watches, follow, in_thread, read
 from chat.livefeed import LiveFeed
 from chat.models import Redemption, Reward
 from chat.tests.everything import make_somebody
@@ -106,7 +106,7 @@ def leave_no_connection() -> Iterator[None]:
     both = Barrier(2)
     for closed in [live.readers.submit(both.wait, PATIENCE_S) for _ in range(2)]:
         closed.result()
-    live.keyholders.submit(int).result()
+    live.askers.submit(int).result()
 
 
 def cursor(world: World, text: str) -> sync.Cursor:
@@ -244,7 +244,9 @@ def test_the_feed_ends_when_its_key_is_taken_back(world, monkeypatch):
     async def scenario() -> None:
         numbers = feed()
         start = await in_thread(sync.begin)
-        async with following(numbers, Watches(numbers, no_pause), world.channel, start, key=made.key) as events:
+        async with following(
+            numbers, Watches(numbers, no_pause), world.channel, start, who=Keyholder(made.key, None)
+        ) as events:
             reader = Reader(events)
             await in_thread(world.redeem, "r1")
             await reader.next("redemption")
@@ -266,11 +268,11 @@ def test_a_key_that_is_gone_goes_on_for_a_second_at_most(world, monkeypatch):
 
     async def scenario() -> list[bool]:
         watch = live.Watch(feed(), world.channel, start.database, start.place)
-        found = [await watch.may_go_on(made.key)]
+        found = [await watch.may_go_on(Keyholder(made.key, None))]
         await in_thread(delete)
-        found.append(await watch.may_go_on(made.key))
+        found.append(await watch.may_go_on(Keyholder(made.key, None)))
         monkeypatch.setattr(live, "ASK_FOR_KEY_EVERY_S", 0)
-        return [*found, await watch.may_go_on(made.key)]
+        return [*found, await watch.may_go_on(Keyholder(made.key, None))]
 
     assert run(scenario) == [True, True, False]
 
@@ -299,8 +301,8 @@ def test_for_numbers_nobody_reads_the_log_and_a_key_is_asked_for_once(world, mon
         watches = Watches(numbers, no_pause)
         start = await in_thread(sync.begin)
         async with (
-            following(numbers, watches, world.channel, start, key=made.key) as one,
-            following(numbers, watches, world.channel, start, key=made.key) as other,
+            following(numbers, watches, world.channel, start, who=Keyholder(made.key, None)) as one,
+            following(numbers, watches, world.channel, start, who=Keyholder(made.key, None)) as other,
         ):
             both = [Reader(one), Reader(other)]
             await in_thread(world.redeem, "r1")
@@ -387,6 +389,30 @@ def test_a_slow_reader_holds_nobody_up(world):
 
 def address(world: World) -> str:
     return f"/api/v1/channels/{world.channel.twitch_id}/live/"
+
+
+@pytest.mark.parametrize(
+    ("change", "goes_on"),
+    [({"networks": ["203.0.113.0/24"]}, False), ({"scopes": ["messages"]}, False), ({"networks": ["127.0.0.1"]}, True)],
+)
+def test_a_feed_ends_when_its_key_may_no_longer_do_what_it_does_from_there(world, change, goes_on):
+    made = keys.make(None, channel=world.channel, name="overlay", scopes=["read"])
+
+    def alter() -> None:
+        ApiKey.objects.update(**change)
+        keys.forget_once_committed()
+        world.redeem("r1")
+
+    @async_to_sync
+    async def listened() -> bool:
+        headers = {"accept": "text/event-stream", "authorization": f"Bearer {made.secret}"}
+        answer: Any = await AsyncClient().get(address(world), headers=headers)
+        async with aclosing(answer.streaming_content) as events:
+            await anext(events)
+            await in_thread(alter)
+            return await anext(events, None) is not None
+
+    assert listened() == goes_on
 
 
 @async_to_sync
