@@ -33,8 +33,8 @@ LONGEST_ID = 64
 QUEUE_AWAY = "It begins by itself within some minutes: whoever writes files cannot be reached just now."
 NOT_THERE = "There is no such file for you. It may be older than a week, or withdrawn: ask for another one."
 NO_STREAM = (
-    "This channel has no stream with this id. Choose the stream in the search of messages and ask for the file there, or"
-    " leave this empty for messages of any time."
+    "This channel has no stream with this id. Choose the stream in the search of messages and ask for the file there,"
+    " or leave this empty for messages of any time."
 )
 LISTS = (("viewers", "Viewers"), ("sessions", "Sessions"), ("messages", "Messages"), ("deeds", "Deeds of moderators"))
 REMOVED = {"": None, "yes": True, "no": False}

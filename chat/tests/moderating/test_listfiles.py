@@ -163,7 +163,7 @@ def test_a_file_of_a_stream_that_the_channel_does_not_have_is_refused(channel, m
 
     def ask(stream: str, what: str = "messages") -> str:
         given = {"channel": channel.pk, "what": what, "format": "csv", "stream": stream}
-        return client.post(reverse("admin:viewers_listfile_add"), given, follow=True).content.decode()
+        return str(client.post(reverse("admin:viewers_listfile_add"), given, follow=True).content)
 
     for stream in ("41", "43"):
         assert "This channel has no stream with this id" in ask(stream), stream
