@@ -81,7 +81,8 @@ class Messages(Synced):
 
     def find(self, channel: Channel, keys: Sequence[str], asked: Filters | None = None) -> list[Row]:
         """By their ids alone, in every month: for what changed. Words are not looked for in so few."""
-        rows = {message.pk: message for message in Message.objects.filter(channel=channel, pk__in=known_ids(keys))}
+        somebodys = Message.objects.filter(channel=channel, pk__in=known_ids(keys)).exclude(viewer="")
+        rows = {message.pk: message for message in somebodys}
         told = [rows[key] for key in keys if key in rows]
         if asked:
             told = [message for message in told if _is_asked(_query(channel, asked), message)]

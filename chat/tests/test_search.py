@@ -225,6 +225,14 @@ def test_how_many_there_are_is_estimated_and_not_counted(channel):
     assert [query["sql"].startswith("EXPLAIN") for query in asked] == [True]
 
 
+@pytest.mark.parametrize("query", [Query("zebra"), Query(removed=False), Query()])
+def test_what_is_nobodys_is_not_found(way, query):
+    before = everything(way, query, 10)
+    Message.objects.filter(channel=way, text__contains="zebra").update(viewer="", text="zebra")
+    gone = set(before) - set(everything(way, query, 10))
+    assert gone == set(Message.objects.filter(viewer="").values_list("pk", flat=True))
+
+
 def test_nothing_of_a_search_is_prepared_even_where_a_view_prepares_what_it_asks(channel):
     """A plan for any values could not use an index of words, whose messages end at a midnight."""
     wordindex.make(NOW)

@@ -6,7 +6,8 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from chat.models import ChatEvent, Emote, Redemption, Reward, ViewerEmote
+from chat.api.messages import Messages
+from chat.models import ChatEvent, Emote, Message, Redemption, Reward, ViewerEmote
 from chat.synced import STORED
 from chat.tests.api.test_resources import PARAMETERS, address
 from chat.tests.api.world import MINUTE, NOON, SHY, STREAM, WREN, bearer, make_rows, make_viewer, make_world, under
@@ -270,3 +271,12 @@ def test_messages_are_told_as_they_come_and_as_they_are_removed(client, redis_cl
     assert (ids(answer["results"]), answer["deleted"]) == (["m9"], [])
     elsewhere = client.get(address("messages"), {"since": since, "viewer": WREN}, headers=key).json()
     assert (elsewhere["results"], elsewhere["deleted"]) == ([], ["m9"])
+
+
+def test_messages_that_are_nobodys_are_not_told(client, world):
+    key = bearer(keys.make(None, channel=world.channel, name="x", scopes=["messages"]).secret)
+    listed = client.get(address("messages"), headers=key).json()["results"]
+    Message.objects.filter(pk=listed[0]["id"]).update(viewer="", text="")
+    left = client.get(address("messages"), headers=key).json()["results"]
+    assert ids(left) == ids(listed)[1:]
+    assert ids(Messages().find(world.channel, ids(listed))) == ids(left)
