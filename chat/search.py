@@ -43,8 +43,8 @@ MOMENT, NOTHING = timedelta(microseconds=1), timedelta()
 
 MATCHES = f"{WORDS} @@ websearch_to_tsquery('simple', %(words)s)"
 NEWEST = "ORDER BY sent_at DESC, id DESC"
-# Rows are compared as a whole where a page ended; both times before are what indexes and months are found by. Messages of
-# who was erased or purged are nobody's, and say nothing.
+# Rows are compared as a whole where a page ended; both times before are what indexes and months are found by. What was
+# said by who was erased or purged is nobody's, and says nothing.
 IN_SPAN = """channel_id = %(channel)s AND viewer_id <> '' AND sent_at >= %(since)s AND sent_at < %(until)s
     AND sent_at <= %(before_at)s AND (sent_at, id) < (%(before_at)s, %(before_id)s)"""
 BY_AUTHORS = "viewer_id = ANY(%(authors)s)"
