@@ -226,7 +226,7 @@ async def in_thread(work: Callable[..., T], *args: Any, by: ThreadPoolExecutor =
 class Watch:
     """Looks whether the log of one channel went on, for all in this process who listen to it."""
 
-    def __init__(self, live: LiveFeed, channel: Channel, database: str, place: Place) -> None:
+    def __init__(self, live: LiveFeed, channel: Channel, database: str) -> None:
         self.channel = channel
         self.listeners: set[Listener] = set()
         self.is_over = False
@@ -234,7 +234,8 @@ class Watch:
         """How often the log went on."""
         self._live = live
         self._database = database
-        self._place = place
+        self._place: Place | None = None
+        """How far it has looked, None until it began; from there on, wherever those who listen go on."""
         self._shared: dict[Place, Shared] = {}
         self._forgotten = 0
         """How often what is shared was thrown away."""
@@ -277,27 +278,33 @@ class Watch:
         try:
             with self._live.opened({self.channel.pk: {}}) as told:
                 while True:
+                    await self._look()
+                    await pause(PAUSE_SECONDS)
                     await _woken(told, LOOK_EVERY_S)
                     if told.outdated:
                         self.forget()
                     told.changed, told.outdated = set(), set()
-                    await self._look()
-                    await pause(PAUSE_SECONDS)
         finally:
             self.is_over = True
             self._wake()
 
     async def _look(self) -> None:
         try:
-            found = await in_thread(sync.log_of, self.channel.pk, FOLLOWED, self._place, MOST)
+            found = await in_thread(self._read_on)
         except DatabaseError as error:
             log.warning("live.log_not_read", channel=self.channel.pk, error=str(error))
             return
-        self._place = found.next
-        if any(entry.resource == sync.ANEW for entry in found.entries):
+        has_begun, self._place = self._place is None, found.next
+        # Of what came before it began nothing is known to who was quicker: they look once more.
+        if has_begun or any(entry.resource == sync.ANEW for entry in found.entries):
             self.forget()
-        if found.entries:
+        if has_begun or found.entries:
             self._wake()
+
+    def _read_on(self) -> Log:
+        if self._place is None:
+            return Log([], sync.begin().place, is_all=True)
+        return sync.log_of(self.channel.pk, FOLLOWED, self._place, MOST)
 
     def _wake(self) -> None:
         self.news += 1
@@ -314,9 +321,9 @@ class Watches:
         self._known: dict[int, tuple[Watch, asyncio.Task[None]]] = {}
 
     @contextmanager
-    def joined(self, channel: Channel, start: Cursor, listener: Listener) -> Iterator[Watch]:
+    def joined(self, channel: Channel, database: str, listener: Listener) -> Iterator[Watch]:
         if channel.pk not in self._known or self._known[channel.pk][0].is_over:
-            watch = Watch(self._live, channel, start.database, start.place)
+            watch = Watch(self._live, channel, database)
             self._known[channel.pk] = watch, asyncio.create_task(watch.run(self._pause), name=f"log of {channel.pk}")
         watch, task = self._known[channel.pk]
         watch.listeners.add(listener)
@@ -353,7 +360,10 @@ async def follow(
 ) -> AsyncGenerator[bytes, None]:
     """Server-sent events from a place in the log on, until the reader leaves or may not go on."""
     place, read_at = start.place, -1
-    with live.opened({channel.pk: emotes or {}}) as listener, watches.joined(channel, start, listener) as watch:
+    with (
+        live.opened({channel.pk: emotes or {}}) as listener,
+        watches.joined(channel, start.database, listener) as watch,
+    ):
         yield beginning(start.written(channel.pk, NAME), RETRY_SECONDS)
         while who is None or await watch.may_go_on(who):
             if watch.news != read_at:  # else there are new numbers at most, for which nobody reads the log

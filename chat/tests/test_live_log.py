@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from chat.api import live
 from chat.api.live import Keyholder, Watches, follow, in_thread, read
-from chat.livefeed import LiveFeed
+from chat.livefeed import LiveFeed, Page
 from chat.models import Redemption, Reward
 from chat.tests.everything import make_somebody
 from streams import sync
@@ -195,7 +195,7 @@ def test_what_was_read_before_a_choice_is_served_to_nobody_after_it(world, monke
     world.redeem("r1")
 
     async def scenario() -> list[live.Shared]:
-        watch = live.Watch(feed(), world.channel, start.database, start.place)
+        watch = live.Watch(feed(), world.channel, start.database)
 
         def choose_meanwhile(*args: Any) -> live.Stretch:
             found = read(*args)
@@ -217,7 +217,8 @@ def test_what_was_read_before_pages_became_opt_in_is_thrown_away(world):
     world.redeem("r1")
 
     async def scenario() -> list[int]:
-        watch = live.Watch(feed(), world.channel, start.database, start.place)
+        watch = live.Watch(feed(), world.channel, start.database)
+        await watch._look()
         before = await watch.stretch(start.place)
         await in_thread(lambda: Channel.objects.update(page_policy="opt-in"))
         await watch._look()
@@ -267,7 +268,7 @@ def test_a_key_that_is_gone_goes_on_for_a_second_at_most(world, monkeypatch):
         keys.forget_once_committed()
 
     async def scenario() -> list[bool]:
-        watch = live.Watch(feed(), world.channel, start.database, start.place)
+        watch = live.Watch(feed(), world.channel, start.database)
         found = [await watch.may_go_on(Keyholder(made.key, None))]
         await in_thread(delete)
         found.append(await watch.may_go_on(Keyholder(made.key, None)))
@@ -320,6 +321,38 @@ def test_for_numbers_nobody_reads_the_log_and_a_key_is_asked_for_once(world, mon
     assert questions == 1
 
 
+def test_who_was_away_for_long_has_nobody_woken_for_what_is_long_over(world, monkeypatch):
+    monkeypatch.setattr(live, "MOST", 1)
+    start = sync.begin()
+    world.redeem("r1", "r2", "r3")
+
+    async def scenario() -> bool:
+        watch, listener = live.Watch(feed(), world.channel, start.database), Page()
+        watch.listeners.add(listener)
+        await watch._look()
+        listener.woken.clear()
+        await watch._look()
+        return listener.woken.is_set()
+
+    assert not run(scenario)
+
+
+def test_what_happened_before_the_watch_began_is_not_missed_by_who_read_earlier(world):
+    start = sync.begin()
+
+    async def scenario() -> tuple[bool, list[int]]:
+        watch, listener = live.Watch(feed(), world.channel, start.database), Page()
+        watch.listeners.add(listener)
+        before = await watch.stretch(start.place)
+        await in_thread(world.redeem, "r1")
+        await watch._look()
+        after = await watch.stretch(start.place)
+        assert watch.news != before.news
+        return listener.woken.is_set(), [len(each.stretch.events) for each in (before, after)]
+
+    assert run(scenario) == (True, [0, 1])
+
+
 def test_numbers_that_come_while_others_are_told_are_told_next(world):
     """The channel may be quiet then, and these the last for hours."""
 
@@ -348,7 +381,7 @@ def test_who_goes_on_at_another_place_is_not_waited_for(world, monkeypatch):
         return read(*args)
 
     async def scenario() -> list[int]:
-        watch = live.Watch(feed(), world.channel, start.database, start.place)
+        watch = live.Watch(feed(), world.channel, start.database)
         found = await asyncio.gather(watch.stretch(start.place), watch.stretch(first.place))
         return [len(each.stretch.events) for each in found]
 
@@ -362,7 +395,7 @@ def test_who_goes_on_at_the_same_place_shares_what_was_read(world, monkeypatch):
     calls = counting(monkeypatch, live, "read")
 
     async def scenario() -> None:
-        watch = live.Watch(feed(), world.channel, start.database, start.place)
+        watch = live.Watch(feed(), world.channel, start.database)
         await asyncio.gather(*(watch.stretch(start.place) for _ in range(5)))
 
     run(scenario)
