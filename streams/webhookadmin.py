@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from streams.filters import OneWebhookFilter
+from streams.limits import Limit
 from streams.models import Channel, Delivery, Webhook
 from streams.reach import Role
 from streams.scopedadmin import FactAdmin, ScopedAdmin, Sure
@@ -26,12 +27,21 @@ from streams.webhooks import guard, signing, telling
 from streams.webhooks.events import EVENTS
 
 MOST_OF_CHANNEL = 10
+ENTERING = Limit(
+    "addresses of webhooks",
+    10,
+    900,
+    "You entered this many addresses within a quarter of an hour. Try again in a quarter of an hour.",
+)
 
 Deed = Callable[[HttpRequest, Webhook], HttpResponse]
 
 
 class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """Where it is told, and of what."""
+
+    by = ""
+    """Whose form it is, to count how many addresses they enter."""
 
     url = forms.CharField(
         max_length=500,
@@ -59,6 +69,9 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         url: str = self.cleaned_data["url"]
         if "url" in self.changed_data:
             try:
+                guard.check(url)  # what needs no look is told first, and not counted
+                if not ENTERING.allows(self.by):
+                    raise forms.ValidationError(ENTERING.words)
                 guard.check_now(url)
             except guard.NotAllowed as error:
                 raise forms.ValidationError(str(error)) from error
@@ -88,6 +101,11 @@ class WebhookAdmin(ScopedAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Webhook | None = None) -> Any:
         return [*self.readonly_fields, *(["channel"] if obj else [])]
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, *args, **kwargs)
+        form.by = str(request.user.pk)  # of a class that is made for each request
+        return form
 
     @admin.display(description="events")
     def told_events(self, webhook: Webhook) -> str:

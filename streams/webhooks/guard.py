@@ -10,6 +10,7 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from threading import Semaphore
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -88,12 +89,20 @@ def check(url: str) -> URL:
 
 
 def check_now(url: str) -> None:
-    """As `check`, and with all that its name stands for now. For forms: it takes up to LOOK_UP_S seconds."""
-    asyncio.run(_check_now(url))
+    """As `check`, and with all that its name stands for now. For forms: it takes up to LOOK_UP_S seconds.
 
-
-async def _check_now(url: str) -> None:
+    Each look holds up a thread that pages need, so there is one at a time in a process.
+    """
     parsed = check(url)
+    if not _looks.acquire(blocking=False):
+        raise NotAllowed("Another address is being looked up just now. Try again in a minute.")
+    try:
+        asyncio.run(_look_at(parsed))
+    finally:
+        _looks.release()
+
+
+async def _look_at(parsed: URL) -> None:
     try:
         async with asyncio.timeout(LOOK_UP_S):
             await PublicNames().resolve(parsed.raw_host or "", parsed.port or HTTPS_PORT)
@@ -165,6 +174,7 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
+_looks = Semaphore(1)
 _threads: list[ThreadPoolExecutor] = []
 
 

@@ -146,6 +146,20 @@ def test_a_name_server_that_keeps_silent_is_not_waited_for(monkeypatch):
         check_now("https://example.org/")
 
 
+def test_of_all_forms_one_at_a_time_has_a_name_looked_up(monkeypatch):
+    """Each look may hold up a thread that pages need, so the others are told to come back."""
+
+    def look_up(host, port, family):
+        with pytest.raises(NotAllowed, match="Try again in a minute"):
+            check_now("https://other.example.org/")
+        raise NotAllowed(f"{host} was looked up.")
+
+    monkeypatch.setattr(guard, "look_up", look_up)
+    for _ in range(2):
+        with pytest.raises(NotAllowed, match=r"^example\.org was looked up"):
+            check_now("https://example.org/")
+
+
 def test_a_name_that_is_public_first_and_private_later_is_not_sent_to(monkeypatch):
     names(monkeypatch, ["8.8.8.8"], ["127.0.0.1"])
     check_now("https://example.org/")

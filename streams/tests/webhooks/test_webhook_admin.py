@@ -12,7 +12,7 @@ from social_django.models import UserSocialAuth
 from streams.models import AuditEntry, ChannelModerator, Delivery, Webhook
 from streams.reach import PROVIDER
 from streams.tests.cast import make_channel
-from streams.webhookadmin import MOST_OF_CHANNEL
+from streams.webhookadmin import ENTERING, MOST_OF_CHANNEL
 from streams.webhooks import guard, signing
 from streams.webhooks.telling import begin
 
@@ -117,6 +117,26 @@ def test_what_cannot_be_is_refused_in_words(owner, channel, chosen, words):
     answer = owner.post(ADD, {"channel": channel.pk, **CHOSEN, **chosen})
     assert words in answer.content.decode()
     assert not Webhook.objects.exists()
+
+
+def test_an_owner_has_so_many_names_looked_up_and_no_more(owner, channel, webhook, monkeypatch):
+    looked_up: list[str] = []
+    monkeypatch.setattr(guard, "check_now", looked_up.append)
+    monkeypatch.setattr("streams.webhookadmin.ENTERING", ENTERING._replace(most=2))
+
+    def enter(url, at=ADD):
+        chosen = {"channel": channel.pk, **CHOSEN, "url": url, "events": []}
+        return "You entered this many addresses" in owner.post(at, chosen).content.decode()
+
+    assert not any(enter(f"https://{wrong}/") for wrong in ("10.0.0.1", "me:secret@example.org", "nothing"))
+    told = [
+        enter("https://example.org/1"),
+        enter("https://example.org/2", page(webhook)),
+        enter("https://example.org/3"),
+    ]
+    assert told == [False, False, True]
+    assert looked_up == ["https://example.org/1", "https://example.org/2"]
+    assert not enter(webhook.url, page(webhook))
 
 
 def test_a_channel_has_so_many_and_no_more(owner, channel):
