@@ -8,8 +8,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from redis import Redis
 
-LASTING = {"django_content_type", "auth_permission"}
-"""What is there for every test."""
+from streams.tests.database import may_write_past_rules, our_tables
 
 COLUMNS = """
 SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
@@ -31,8 +30,7 @@ class Kept:
     @staticmethod
     def is_possible() -> bool:
         """Whether nothing is there yet, and this user of Postgres may write rows past triggers and foreign keys."""
-        [(is_superuser,)] = _ask("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-        return is_superuser and not any(_copied(table) for table in _tables())
+        return may_write_past_rules() and not any(_copied(table) for table in _tables())
 
     def fits(self) -> bool:
         """Whether what rows refer to is still there."""
@@ -63,8 +61,7 @@ def _ground() -> tuple[Any, ...]:
 
 def _tables() -> list[tuple[str, str]]:
     """Every table of ours, with its columns."""
-    names = set(connection.introspection.django_table_names(include_views=False)) - LASTING
-    return [(name, _ask(COLUMNS, name)[0][0]) for name in sorted(names)]
+    return [(name, _ask(COLUMNS, name)[0][0]) for name in our_tables()]
 
 
 def _copied(table: tuple[str, str]) -> bytes:
