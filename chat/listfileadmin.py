@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -127,7 +128,7 @@ class ListFileAdmin(ScopedAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Lists lead here with what they were asked."""
         if not self.has_add_permission(request):
-            return redirect("admin:index")
+            raise PermissionDenied
         channels = self.channels_within(request, Role.MODERATOR).order_by("login", "pk")
         asked = {name: request.GET[name] for name in FileForm.base_fields if name in request.GET}
         asked["viewer"] = " ".join(request.GET.getlist("viewer"))

@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
@@ -73,7 +74,7 @@ class PurgeAdmin(ScopedAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
-            return redirect("admin:index")
+            raise PermissionDenied
         channels = self.channels_within(request, Role.OWNER).order_by("login", "pk")
         form = RuleForm(request.POST or None, channels=channels)
         if request.method == "POST" and form.is_valid():

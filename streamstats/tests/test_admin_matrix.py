@@ -238,5 +238,16 @@ def test_nobody_but_who_may_adds_changes_or_deletes(people, rf):
     assert found == wanted
 
 
+def test_the_page_to_add_one_opens_for_who_may_and_tells_others_that_they_may_not(people):
+    wrong = []
+    for least, names in DOES.items():
+        for name in (name for name, deeds in names.items() if "add" in deeds and name in known()):
+            for who in WHO:
+                status = people[who].get(f"{list_at(name)}add/").status_code
+                if status != expected(who, is_open=may(who, least)[1]):
+                    wrong.append((name, who, status))
+    assert wrong == []
+
+
 def test_every_admin_follows_reach():
     assert [name for name, site in known().items() if not isinstance(site, ScopedAdmin)] == []
