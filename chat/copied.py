@@ -10,16 +10,18 @@ that only we can read (streams/sealed.py), until they are forgotten like all oth
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from secrets import token_hex
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from chat.api.events import TRACES
 from chat.mentions import Mentions
 from chat.models import ChatEvent
+from streams import sync
 from streams.models import Channel, Delivery
 from streams.sealed import seal
 from streams.sync import VISIBILITY, Choice, Departure
@@ -56,11 +58,15 @@ FORGET_WRITTEN = """
 DELETE FROM streams_change
 WHERE xid = pg_current_xact_id()::text::bigint AND sealed = '' AND resource = %s AND key = ANY(%s)
 """
-FORGET_NAMED = """
-DELETE FROM streams_change
-WHERE sealed = '' AND (%(channel)s::bigint IS NULL OR channel_id = %(channel)s)
-    AND (resource = ANY(%(named)s) AND split_part(key, ':', 1) = ANY(%(viewers)s) OR whose = ANY(%(viewers)s))
+# No index has the viewers: an entry more for each row of each fold would cost more than to read the log now and then.
+_VIEWER = "CASE WHEN resource = ANY(%(named)s) THEN split_part(key, ':', 1) ELSE whose END"
+_NAMES_THEM_IN_CLEAR = f"""
+sealed = '' AND (%(channel)s::bigint IS NULL OR channel_id = %(channel)s) AND resource = ANY(%(of_viewers)s)
+    AND {_VIEWER} = ANY(%(viewers)s)
 """
+FIND_NAMED = f"SELECT {_VIEWER}, id FROM streams_change WHERE {_NAMES_THEM_IN_CLEAR}"
+FORGET_FOUND = "DELETE FROM streams_change WHERE id = ANY(%s) AND sealed = ''"
+FORGET_SINCE = f"DELETE FROM streams_change WHERE xid >= %(until)s AND {_NAMES_THEM_IN_CLEAR}"
 # The last that is known of whether these viewers are shown: in a channel, and everywhere.
 LAST_CHOICES = """
 SELECT DISTINCT ON (key, channel_id) key, channel_id IS NOT NULL, xid, at FROM streams_change
@@ -92,6 +98,17 @@ EMPTY_DELIVERIES = f"""
 UPDATE streams_delivery SET viewer_id = '', key = '', body = NULL, answer = '', problem = ''
 WHERE sealed <> '' AND {_NAMES_THEM}
 """
+
+
+class Named(NamedTuple):
+    """What the log has in the clear that names some viewers, as it was found at one time."""
+
+    channel: int | None
+    """None: in every channel."""
+    until: int
+    """Every transaction below this number was over by then."""
+    entries: Mapping[str, Sequence[int]]
+    """By viewer."""
 
 
 class Stand(NamedTuple):
@@ -171,9 +188,30 @@ def forget_given(cursor: CursorWrapper, events: Sequence[str]) -> None:
     cursor.execute(FORGET_WRITTEN, [GIVEN, list(events)])
 
 
-def forget_named(cursor: CursorWrapper, viewers: Sequence[str], channel: int | None = None) -> None:
-    """Forget every entry that has one of these viewers' ids in it: of everywhere, or of one channel."""
-    cursor.execute(FORGET_NAMED, {"viewers": list(viewers), "channel": channel, "named": list(NAMED_BY_VIEWER)})
+def find_named(viewers: Sequence[str], channel: int | None = None) -> Named:
+    """Look for the entries that have one of these viewers' ids in them: of everywhere, or of one channel.
+
+    It reads the log from end to end, a second for some million entries. So ask before anybody has to wait.
+    """
+    until = sync.begin().place.xid  # before the log is read: what that does not see has no lower number
+    entries: dict[str, list[int]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_NAMED, _named(viewers, channel))
+        for viewer, entry in cursor.fetchall():
+            entries[viewer].append(entry)
+    return Named(channel, until, entries)
+
+
+def forget_named(cursor: CursorWrapper, viewers: Sequence[str], named: Named) -> None:
+    """Forget every entry that has one of these viewers' ids in it: what was found of them, and what came since."""
+    found = sorted(entry for viewer in viewers for entry in named.entries.get(viewer, ()))
+    cursor.execute(FORGET_FOUND, [found])
+    cursor.execute(FORGET_SINCE, _named(viewers, named.channel) | {"until": named.until})
+
+
+def _named(viewers: Sequence[str], channel: int | None) -> dict[str, Any]:
+    resources = {"named": list(NAMED_BY_VIEWER), "of_viewers": list(OF_VIEWERS)}
+    return {"viewers": list(viewers), "channel": channel, **resources}
 
 
 def hold_webhooks(cursor: CursorWrapper, channel: int | None = None) -> None:

@@ -244,6 +244,7 @@ class Eraser(Leaver):
         self._delete_exports()
         self._forget_pages()
         _throw_pages_away()
+        named = copied.find_named([self.viewer_id])
         with self._batch() as (cursor, removed):
             list(Viewer.objects.select_for_update().filter(pk=self.viewer_id))  # nobody can refer to it any more
             verdicts.keep(cursor, self.viewer_id)
@@ -253,7 +254,7 @@ class Eraser(Leaver):
             # Not by the ORM, which would look for rows to go with it in every table, without an index.
             cursor.execute(statements.DELETE_VIEWER, self._values(0))
             removed["viewers.Viewer"] += cursor.rowcount
-            copied.forget_named(cursor, [self.viewer_id])
+            copied.forget_named(cursor, [self.viewer_id], named)
             copied.hold_webhooks(cursor)
             removed["streams.Delivery"] += copied.forget_deliveries(cursor, self.viewer_id, self.mentions)
             removed.update(self._kept)

@@ -7,7 +7,7 @@ again since it was counted is left out. Why it is so: docs/decisions/purges.md.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 TOGETHER, MESSAGES_TOGETHER = 25, 2000
 """So many viewers go in one transaction, or fewer who wrote more: the ingest waits for it."""
+LOOKED_UP_TOGETHER = 500
+"""Of so many viewers it is looked up together where the log of changes names them, which reads all of the channel's."""
 COUNT_HOLDS = timedelta(days=1)
 """Who confirms has seen whom it meets; by then it may be others."""
 KEPT_FOR = timedelta(days=90)
@@ -293,9 +295,12 @@ def forget(now: datetime) -> int:
 def _purge_all(purge: Purge, show: Show) -> int:
     about = purge.would_meet.get("viewers.ViewerTotal", 0)
     after = ""
-    while group := _next(purge, after):
-        after = _purge_some(purge, group)
-        show(purge.viewers_done, about)
+    while some := _next(purge, after):
+        named = copied.find_named([viewer_id for viewer_id, _ in some], purge.channel_id)
+        for group in _groups(some):
+            _purge_some(purge, group, named)
+            show(purge.viewers_done, about)
+        after, _ = some[-1]
     listfiles.withdraw(ListFile.objects.filter(channel=purge.channel_id), datetime.now(UTC))
     with transaction.atomic():
         purge.state, purge.finished_at = Progress.DONE, datetime.now(UTC)
@@ -305,21 +310,28 @@ def _purge_all(purge: Purge, show: Show) -> int:
     return purge.viewers_done
 
 
-def _next(purge: Purge, after: str) -> list[str]:
-    """Who goes together: the next of them after a viewer, whose messages are not too many."""
-    rows = met_by(purge).filter(viewer__gt=after).order_by("viewer").values_list("viewer_id", "messages")[:TOGETHER]
+def _next(purge: Purge, after: str) -> list[tuple[str, int]]:
+    """The next of them after a viewer, and how many messages each wrote."""
+    rows = met_by(purge).filter(viewer__gt=after).order_by("viewer").values_list("viewer_id", "messages")
+    return list(rows[:LOOKED_UP_TOGETHER])
+
+
+def _groups(some: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
+    """Who goes together: as many as may, whose messages are not too many."""
     group: list[str] = []
     messages = 0
-    for viewer_id, wrote in rows:
+    for viewer_id, wrote in some:
         messages += wrote
-        if group and messages > MESSAGES_TOGETHER:
-            break
+        if group and (len(group) == TOGETHER or messages > MESSAGES_TOGETHER):
+            yield group
+            group, messages = [], wrote
         group.append(viewer_id)
-    return group
+    if group:
+        yield group
 
 
-def _purge_some(purge: Purge, group: Sequence[str]) -> str:
-    """Purge those of them who still meet the rule once nobody writes about them any more; return the last looked at."""
+def _purge_some(purge: Purge, group: Sequence[str], named: copied.Named) -> None:
+    """Purge those of them who still meet the rule once nobody writes about them any more."""
     channel = purge.channel_id
     removed: Counter[str] = Counter()
     with transaction.atomic(), connection.cursor() as cursor:
@@ -334,14 +346,13 @@ def _purge_some(purge: Purge, group: Sequence[str]) -> str:
             removed += _Leaving(viewer_id, cursor).leave(channel)
         # Whoever copied it is told so; who it was nobody can read there.
         copied.seal_written(cursor)
-        copied.forget_named(cursor, still, channel)
+        copied.forget_named(cursor, still, named)
         copied.hold_webhooks(cursor, channel)
         was = Purge.objects.select_for_update().get(pk=purge.pk)
         purge.viewers_done = was.viewers_done + len(still)
         purge.removed = dict(sorted((Counter(was.removed) + removed).items()))
         purge.save(update_fields=["viewers_done", "removed"])
         pages.forget_once_committed([purge.channel.login])
-    return group[-1]
 
 
 class _Leaving(Leaver):

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models import Q
 from redis import Redis
 
 from chat import copied, purge
 from chat.tests.lines import DAY, privmsg
 from chat.tests.plans import plans_after
-from chat.tests.wholesite import EVENING, WholeSite
+from chat.tests.wholesite import EVENING, PERSON, WholeSite
 from streams.locks import LOCK_CHANNELS
+from streams.models import Change
+from viewers.models import ViewerTotal
 
 LATELY = date(2026, 5, 2)
 """The person was last seen before it, all others of the channel later."""
@@ -26,11 +29,15 @@ def site(transactional_db: None, redis_client: Redis, tmp_path: Path, settings: 
     return site
 
 
-def purge_person(site: WholeSite) -> None:
-    made = purge.ask(site.example, None, not_seen_since=LATELY)
+def purge_all(site: WholeSite, done: str, **rule: Any) -> None:
+    made = purge.ask(site.example, None, **rule)
     purge.carry_out(made.pk)
     purge.confirm(made, None, "example", datetime.now(UTC))
-    assert purge.carry_out(made.pk) == "1 viewers purged"
+    assert purge.carry_out(made.pk) == done
+
+
+def purge_person(site: WholeSite, done: str = "1 viewers purged") -> None:
+    purge_all(site, done, not_seen_since=LATELY)
 
 
 def looks_up(plan: str, *columns: str) -> bool:
@@ -44,3 +51,64 @@ def test_what_the_log_said_of_messages_before_is_looked_for_in_their_channel_alo
     earlier = [plan for plan in plans if plan.startswith(copied.TAKE_EARLIER)]
     assert earlier
     assert all(looks_up(plan, "channel_id", "resource") for plan in earlier), earlier
+
+
+def test_the_ingest_waits_for_nothing_that_reads_the_whole_log(site):
+    with plans_after(LOCK_CHANNELS, "streams_change") as plans:
+        purge_person(site)
+    assert len(plans) >= 5
+    for plan in plans:
+        by_row = looks_up(plan, "id") and not looks_up(plan, "channel_id")
+        assert by_row or looks_up(plan, "xid") or looks_up(plan, "channel_id", "resource", "key"), plan
+
+
+def names_person() -> Any:
+    return Change.objects.filter(Q(key=PERSON) | Q(key__startswith=f"{PERSON}:") | Q(whose=PERSON))
+
+
+def test_what_the_log_says_of_them_after_it_was_looked_through_is_forgotten_too(site, monkeypatch):
+    find = copied.find_named
+
+    def find_and_go_on(*asked: Any) -> copied.Named:
+        named = find(*asked)
+        for fields in (
+            {"resource": "usage", "key": f"{PERSON}:7"},
+            {"resource": "sessions", "key": "8", "whose": PERSON},
+        ):
+            Change.objects.create(channel=site.example, **fields)
+        return named
+
+    monkeypatch.setattr(copied, "find_named", find_and_go_on)
+    purge_person(site)
+    assert not names_person().filter(channel=site.example).exists()
+
+
+def test_who_is_left_out_by_then_stays_in_the_log(site, monkeypatch):
+    find = copied.find_named
+
+    def find_and_be_seen(*asked: Any) -> copied.Named:
+        named = find(*asked)
+        ViewerTotal.objects.filter(viewer=PERSON).update(last_seen_at=datetime.now(UTC))
+        return named
+
+    monkeypatch.setattr(copied, "find_named", find_and_be_seen)
+    known = set(names_person().values_list("pk", flat=True))
+    purge_person(site, "0 viewers purged")
+    assert known
+    assert known <= set(names_person().values_list("pk", flat=True))
+
+
+def test_many_who_are_purged_share_one_look_at_the_log(site, monkeypatch):
+    looked: list[int] = []
+    find = copied.find_named
+
+    def find_counted(viewers: list[str], *asked: Any) -> copied.Named:
+        looked.append(len(viewers))
+        return find(viewers, *asked)
+
+    monkeypatch.setattr(purge, "TOGETHER", 1)
+    monkeypatch.setattr(copied, "find_named", find_counted)
+    met = ViewerTotal.objects.filter(channel=site.example).count()
+    assert met > 2
+    purge_all(site, f"{met} viewers purged", fewer_messages=1000)
+    assert looked == [met]
