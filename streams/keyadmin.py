@@ -61,6 +61,22 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable a
             raise forms.ValidationError(f"Take at most {MOST_NETWORKS}.")
         return [_network(text) for text in written]
 
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                self._check_room(given)
+            except keys.NoRoom as problem:
+                raise forms.ValidationError(str(problem)) from problem
+        return given
+
+    def _check_room(self, given: dict[str, Any]) -> None:
+        key, ends = self.instance, given["expires_at"]
+        if not key.pk:
+            keys.check_new(given["channel"].pk)
+        elif not key.is_running and not key.revoked_at and (ends is None or ends > timezone.now()):
+            keys.check_room(key.channel_id)  # it would work again
+
 
 def _network(text: str) -> str:
     try:

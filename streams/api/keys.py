@@ -9,7 +9,8 @@ second.
 import hmac
 import re
 import time
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from secrets import token_hex
@@ -22,7 +23,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from streams import audit
-from streams.models import ApiKey
+from streams.models import ApiKey, Channel
 from streams.quickredis import quick_redis
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,12 @@ WRITTEN = re.compile(r"ss_[0-9a-f]{48}", re.ASCII)
 GENERATION = "streamstats:api:keys"
 REMEMBERED_S = 1.0
 MOST_REMEMBERED = 10_000
+MOST_OF_CHANNEL = MOST_A_DAY = 10
+FULL = (
+    f"A channel has {MOST_OF_CHANNEL} working keys at most, those among them that were replaced and still work."
+    " Take one of them back first. One that you replace may also end at once: after 0 days."
+)
+TOO_MANY = f"A channel gets {MOST_A_DAY} new keys a day (UTC) at most. Make the next one tomorrow."
 
 
 class Made(NamedTuple):
@@ -41,6 +48,10 @@ class Made(NamedTuple):
 
     key: ApiKey
     secret: str
+
+
+class NoRoom(ValueError):
+    """A channel may have no other key now; the message is a sentence that says what to do."""
 
 
 class Known(NamedTuple):
@@ -62,8 +73,26 @@ def secret_for(key: ApiKey) -> str:
     return secret
 
 
+def check_new(channel_id: int, instead_of: Sequence[int] = ()) -> None:
+    """Raise NoRoom where a channel may not get another key. Call it in the transaction in which that is made.
+
+    Each key has its requests of a day, so those that ended today count as well.
+    """
+    check_room(channel_id, instead_of)
+    today = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if ApiKey.objects.filter(channel=channel_id, made_at__gte=today).count() >= MOST_A_DAY:
+        raise NoRoom(TOO_MANY)
+
+
+def check_room(channel_id: int, instead_of: Sequence[int] = ()) -> None:
+    """Raise NoRoom where as many keys of a channel work as may. Call it in the transaction in which one begins to."""
+    Channel.objects.select_for_update(no_key=True, of=("self",)).get(pk=channel_id)  # two at once, one after the other
+    if ApiKey.objects.usable().filter(channel=channel_id).exclude(pk__in=instead_of).count() >= MOST_OF_CHANNEL:
+        raise NoRoom(FULL)
+
+
 def make(by: User | None, **fields: Any) -> Made:
-    """Make a key with the fields of `ApiKey`; the caller has asked whether they own its channel."""
+    """Make a key with the fields of `ApiKey`; the caller has asked whether they own its channel, and `check_new`."""
     key = ApiKey(**fields, made_by=by)
     secret = secret_for(key)
     with transaction.atomic():
@@ -75,12 +104,13 @@ def make(by: User | None, **fields: Any) -> Made:
 def rotate(by: User | None, key: ApiKey, until: datetime) -> Made:
     """Make a key that may do the same. The old one works until then, so that nobody has to change both ends at once.
 
-    Raises ValueError for a key that was taken back, or has one in its place already.
+    Raises ValueError for a key that was taken back, or has one in its place already, and NoRoom.
     """
     with transaction.atomic():
         old = ApiKey.objects.select_for_update().get(pk=key.pk)
         if old.revoked_at or old.replaced_by_id:
             raise ValueError("This key was taken back, or another was made in its place already.")
+        check_new(old.channel_id, instead_of=[old.pk] if until <= timezone.now() else [])
         same = ("channel", "name", "scopes", "networks", "mail", "per_minute", "per_day")
         made = make(by, **{name: getattr(old, name) for name in same}, expires_at=_later(old))
         old.replaced_by = made.key

@@ -378,6 +378,39 @@ def test_a_key_of_another_channel_is_not_made(client, owner, world):
     assert not ApiKey.objects.exists()
 
 
+def test_a_channel_has_so_many_keys_that_work_and_no_more(client, owner, world):
+    for number in range(keys.MOST_OF_CHANNEL):
+        oldest = made(world, name=f"key {number}")
+    ApiKey.objects.update(made_at=timezone.now() - timedelta(days=3))
+    keys.check_new(make_channel("other").pk)
+    client.force_login(owner)
+    add = reverse("admin:streams_apikey_add")
+    change, rotate = (reverse(f"admin:streams_apikey_{name}", args=[oldest.key.pk]) for name in ("change", "rotate"))
+    told = f"has {keys.MOST_OF_CHANNEL} working keys at most"
+    assert told in client.post(add, form(world)).content.decode()
+    assert told in client.post(rotate, {"days": 3}, follow=True).content.decode()
+    assert told not in client.post(change, form(world, name="as it was")).content.decode()
+    assert ApiKey.objects.count() == keys.MOST_OF_CHANNEL
+    client.post(rotate, {"days": 0})
+    assert ApiKey.objects.usable().count() == keys.MOST_OF_CHANNEL
+    assert told in client.post(change, form(world)).content.decode()  # one that ran out would work again
+    assert ApiKey.objects.usable().count() == keys.MOST_OF_CHANNEL
+    another = ApiKey.objects.usable().latest("pk")
+    client.post(reverse("admin:streams_apikey_revoke", args=[another.pk]))
+    assert "secret" in client.post(add, form(world)).context
+
+
+def test_a_day_has_so_many_new_keys_whatever_becomes_of_them(client, owner, world):
+    """Or who takes one back and makes the next would have the requests of another day each time."""
+    for _ in range(keys.MOST_A_DAY):
+        keys.revoke(None, made(world).key)
+    client.force_login(owner)
+    page = client.post(reverse("admin:streams_apikey_add"), form(world)).content.decode()
+    assert "Make the next one tomorrow" in page
+    ApiKey.objects.update(made_at=timezone.now() - timedelta(days=1))
+    assert "secret" in client.post(reverse("admin:streams_apikey_add"), form(world)).context
+
+
 def test_an_owner_takes_a_key_back(client, owner, world):
     key = made(world)
     client.force_login(owner)
