@@ -353,6 +353,55 @@ def test_what_happened_before_the_watch_began_is_not_missed_by_who_read_earlier(
     assert run(scenario) == (True, [0, 1])
 
 
+def test_what_was_read_before_the_watch_began_is_thrown_away_when_it_does(world):
+    """Nothing would tell it that somebody chose in between."""
+    start = sync.begin()
+    world.redeem("r1")
+
+    async def scenario() -> int:
+        watch = live.Watch(feed(), world.channel, start.database)
+        await watch.stretch(start.place)
+        await in_thread(lambda: Channel.objects.update(page_policy="opt-in"))
+        await watch._look()
+        shared = await watch.stretch(start.place)
+        return sum(b"redemption" in told.event for told in shared.stretch.events)
+
+    assert run(scenario) == 0
+
+
+def test_what_the_watch_finds_while_somebody_reads_has_them_look_once_more(world, monkeypatch):
+    start = sync.begin()
+    world.redeem("r1")
+
+    async def scenario() -> bool:
+        watch = live.Watch(feed(), world.channel, start.database)
+
+        def found_meanwhile(*args: Any) -> live.Stretch:
+            found = read(*args)
+            watch._wake()
+            return found
+
+        monkeypatch.setattr(live, "read", found_meanwhile)
+        return (await watch.stretch(start.place)).news < watch.news
+
+    assert run(scenario)
+
+
+def test_who_comes_to_a_log_that_is_longer_than_is_read_at_once_is_told_all_of_it(world, monkeypatch):
+    monkeypatch.setattr(live, "MOST", 2)
+    monkeypatch.setattr(live.Watch, "_wake", lambda watch: None)
+    start = sync.begin()
+    world.redeem(*(redeemed := [f"r{n}" for n in range(5)]))
+
+    async def scenario() -> list[str]:
+        numbers = feed()
+        async with following(numbers, Watches(numbers, no_pause), world.channel, start) as events:
+            reader = Reader(events)
+            return [(await reader.next("redemption"))["id"] for _ in redeemed]
+
+    assert run(scenario) == redeemed
+
+
 def test_numbers_that_come_while_others_are_told_are_told_next(world):
     """The channel may be quiet then, and these the last for hours."""
 
