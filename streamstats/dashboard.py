@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from chat.models import ChatMinute, ModerationEvent
 from streams import grants
+from streams.auditwords import told
 from streams.models import (
     AuditEntry,
     Channel,
@@ -76,7 +77,7 @@ def of(reach: Reach) -> Board:
         live=list(Stream.objects.live().filter(channel__in=keys).select_related("channel").order_by("-started_at")),
         newcomers=list(_newcomers(keys, now)),
         deeds=[deed | {"told": TOLD.get(deed["kind"], deed["kind"])} for deed in _deeds(keys)],
-        entries=list(_entries(reach, keys)),
+        entries=[entry | {"told": told(entry["action"])} for entry in _entries(reach, keys)],
         waiting=list(_waiting(keys)),
         shows_health=bool(owned),
         connections=_connections(owned),

@@ -19,7 +19,7 @@ from viewers.models import Viewer
 class AuditEntryAdmin(SearchByName):
     viewer_field = "viewer_id"
     search_help_text = "The beginning of any name of the viewer whom it concerns."
-    list_display = ("at", "who", "role", "action", "target", "channel")
+    list_display = ("at", "who", "role", "told", "target", "channel")
     list_filter = (AnyChannelFilter, "role")
     list_select_related = ("channel",)
     ordering = ("-at", "-pk")
@@ -39,6 +39,10 @@ class AuditEntryAdmin(SearchByName):
     def who(self, entry: Any) -> str:
         nobody = "a command" if entry.role == "command" else "somebody whose login is deleted"
         return entry.by_name or nobody
+
+    @admin.display(description="what was done")
+    def told(self, entry: AuditEntry) -> str:
+        return entry.told
 
     @admin.display(description="what changed")
     def details(self, entry: AuditEntry) -> str:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 
+from streams.auditwords import told
 from streams.models.channel import Channel
 
 
@@ -45,3 +46,8 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action}: {self.target}"
+
+    @property
+    def told(self) -> str:
+        """What was done, in words."""
+        return told(self.action)

@@ -221,7 +221,14 @@ class TestFirstPage:
     def test_it_tells_what_happens_in_the_channels_within_reach(self, client, moderator, evening):
         client.force_login(moderator)
         page = client.get("/admin/").content.decode()
-        for words in ("evening of lantern", "77", "annlantern", "page.hide", "waits for somebody", "was called wrong"):
+        for words in (
+            "evening of lantern",
+            "77",
+            "annlantern",
+            "hid the page of",
+            "waits for somebody",
+            "was called wrong",
+        ):
             assert words in page
         assert "kitchen" not in page
 

@@ -85,7 +85,7 @@ def test_a_moderator_finds_reads_notes_hides_and_is_out_when_removed(visitors):
     page.get_by_role("button", name="Hide the page").click()
     expect(page.get_by_text(re.compile("Page hidden by a moderator"))).to_be_visible()
     stranger.open(ann, status=404)
-    expect(page.locator("#log")).to_contain_text("page.hide")
+    expect(page.locator("#log")).to_contain_text("hid the page of")
 
     # No moderator any more: out with the next click, in the session that is open.
     meanwhile(lambda: twitch_tells("channel.moderator.remove"))
