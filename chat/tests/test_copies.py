@@ -82,7 +82,8 @@ class Site:
         }
 
     def messages(self) -> Copy:
-        rows = Message.objects.filter(channel=self.channel).values_list("pk", "text", "removed_at")
+        somebodys = Message.objects.filter(channel=self.channel).exclude(viewer="")
+        rows = somebodys.values_list("pk", "text", "removed_at")
         return {pk: {"text": text, "removed_at": moment(at)} for pk, text, at in rows}
 
     # What writers do
