@@ -24,7 +24,7 @@ from chat.models import ChatEvent
 from streams import sync
 from streams.models import Channel, Delivery
 from streams.sealed import seal
-from streams.sync import VISIBILITY, Choice, Departure
+from streams.sync import EVERYWHERE, SEALED, VISIBILITY, Choice, Departure
 from streams.webhooks.events import GONE
 from viewers.gone import ends_of, met_of
 
@@ -116,6 +116,7 @@ class Stand(NamedTuple):
 
     xid: int
     at: datetime
+    arm: str
 
 
 def seal_departures(cursor: CursorWrapper, channel: Channel, viewers: Sequence[str]) -> None:
@@ -148,13 +149,16 @@ def seal_departures(cursor: CursorWrapper, channel: Channel, viewers: Sequence[s
         if told:
             stand, end = max(told)
             given = [event for event, at in gifts[viewer] if at < end.at]
-            _depart(cursor, channel.pk, stand, viewer if end.was_seen else "", given)
+            _depart(cursor, channel.pk, stand, viewer, given, was_seen=end.was_seen)
 
 
 def _last_choices(cursor: CursorWrapper, channel: int, viewers: Sequence[str]) -> dict[tuple[str, bool], Stand]:
     """By viewer, and whether it is for this channel alone."""
     cursor.execute(LAST_CHOICES, [channel, VISIBILITY, list(viewers)])
-    return {(viewer, is_here): Stand(xid, at) for viewer, is_here, xid, at in cursor.fetchall()}
+    return {
+        (viewer, is_here): Stand(xid, at, VISIBILITY if is_here else f"{VISIBILITY}{EVERYWHERE}")
+        for viewer, is_here, xid, at in cursor.fetchall()
+    }
 
 
 def _gifts_to(channel: Channel, viewers: Sequence[str]) -> dict[str, list[tuple[str, datetime]]]:
@@ -166,11 +170,14 @@ def _gifts_to(channel: Channel, viewers: Sequence[str]) -> dict[str, list[tuple[
     return gifts
 
 
-def _depart(cursor: CursorWrapper, channel: int, stand: Stand | None, viewer: str, given: list[str]) -> None:
+def _depart(
+    cursor: CursorWrapper, channel: int, stand: Stand | None, viewer: str, given: list[str], *, was_seen: bool = True
+) -> None:
+    xid, at, arm = stand or (None, None, VISIBILITY)
     for number, part in enumerate(_parts(given) if given else [[]]):
-        departure = Departure("" if number else viewer, {GIVEN: part} if part else {})
+        named = viewer if was_seen and not number else ""
+        departure = Departure(named, {GIVEN: part} if part else {}, viewer, arm)
         if departure.viewer or part:
-            xid, at = stand or (None, None)
             cursor.execute(ADD_DEPARTURE, [xid, at, channel, VISIBILITY, _key(), departure.sealed()])
 
 
@@ -247,4 +254,4 @@ def _parts(keys: list[str]) -> Iterator[list[str]]:
 
 def _key() -> str:
     """Behind all that was written in the same transaction."""
-    return f"~{token_hex(16)}"
+    return f"{SEALED}{token_hex(16)}"

@@ -8,7 +8,8 @@ commits later has a number at or above that, and is there when the reader comes 
 The log says only that a row changed. What it is now says the row, so an entry that is told twice, or late, does no
 harm. Rows of a viewer who is not shown are told to nobody, not even as deleted: that there is something new of somebody
 who hid is theirs to know. That they are shown no more is told as the viewer, and whoever has a copy deletes all of it.
-Of somebody who was erased the same is told, where they stood in the log, by an entry that only we can read.
+Of somebody who was erased the same is told, where they stood in the log, by an entry that only we can read. A list is
+paged as if they stood there still, or whoever comes again with an old cursor would see who of the hidden was erased.
 
     cursor = begin()                                   # before the first page of a full listing is read
     ...                                                # the listing, which may take long
@@ -52,8 +53,11 @@ EVERYWHERE = "*"
 ANEW = "anew"
 """An entry of what changed for everybody at once: whoever has a copy fetches all of it again. Its key is the resource,
 or nothing for all of them."""
+SEALED = "~"
+"""The keys of entries that only we can read begin with it: behind all else of their transaction."""
 EXPANDED_AT_ONCE = 6
-"""Viewers whose rows are looked up for one page: each is a query."""
+"""Viewers whose rows are looked up for one page: each is a query. Who was erased costs none, and counts all the same: a
+page is as long as it was when they had only hidden."""
 ENTRIES_AT_ONCE = 64
 """Entries that are looked up together for one page."""
 
@@ -133,6 +137,19 @@ class Departure(NamedTuple):
     """Whoever has rows of theirs deletes them. Empty where nobody can have any."""
     rows: Mapping[str, Sequence[str]]
     """By resources: rows of others that named them."""
+    key: str = ""
+    """Of the entry that told of it, before this one: who it is, also where nobody has rows of theirs."""
+    arm: str = VISIBILITY
+    """And where that stood. Lists tell it there."""
+
+    def stood(self, xid: int) -> "Place":
+        return Place(xid, self.key or self.viewer, self.arm)
+
+    def __add__(self, part: Self) -> Self:  # type: ignore[override]
+        """One that was too long for one entry."""
+        names = {*self.rows, *part.rows}
+        rows = {name: [*self.rows.get(name, ()), *part.rows.get(name, ())] for name in names}
+        return self._replace(viewer=self.viewer or part.viewer, rows=rows)
 
     def sealed(self) -> str:
         return seal(json.dumps(self))
@@ -237,12 +254,27 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
 _ARM = """
 (
     SELECT xid, key, max(sealed) AS sealed, max(whose) AS whose, min(at) AS at, %s::text AS arm FROM streams_change
-    WHERE {channel} AND resource = %s AND (xid, key) >= (%s, %s) AND xid < %s
+    WHERE {which} AND resource = %s AND (xid, key) >= (%s, %s) AND xid < %s
     GROUP BY xid, key ORDER BY xid, key LIMIT %s
 )
 """
 
 IN_ORDER = 'SELECT * FROM ({arms}) told ORDER BY xid, key, arm COLLATE "C" LIMIT %s'
+
+# Who left the channel, of whole transactions: in which order it is told, only what is sealed says.
+DEPARTED = """
+(
+    SELECT xid, at, sealed FROM streams_change
+    WHERE channel_id = %(channel)s AND resource = %(resource)s AND xid = %(start)s AND xid < %(until)s
+        AND key >= %(sealed)s
+) UNION ALL (
+    SELECT xid, at, sealed FROM streams_change
+    WHERE channel_id = %(channel)s AND resource = %(resource)s AND xid > %(start)s AND xid < %(until)s
+        AND key >= %(sealed)s
+    ORDER BY xid FETCH FIRST (%(most)s) ROWS WITH TIES
+)
+ORDER BY xid
+"""
 
 IS_ANEW = """
 SELECT EXISTS (
@@ -318,7 +350,7 @@ def changed(
 
     `channel_id` is None for the list of channels. With `of_viewer`, whose page is shown matters in this resource: who
     is shown again brings all of their rows. `many` has further resources of the log, whose entries stand for rows of
-    this one. Where it is not all, fewer keys than `most`, even none, may have been found. Three
+    this one. Where it is not all, fewer keys than `most`, even none, may have been found. Four
     queries, and one for each of a few viewers. Raises SyncAnew and Invalid.
     """
     now = _now()
@@ -326,13 +358,12 @@ def changed(
     start, many = since.place, many or {}
     names = [resource, *many]
     arms = [*((name, channel_id) for name in names), *(_who_is_shown(channel_id) if of_viewer else [])]
-    # Up to one in each stretch stands where it was left.
     enough = (min(most, ENTRIES_AT_ONCE) if many else most) + len(arms) + 1
-    entries = _entries(arms, start, now.xmin, enough)
-    page = Page(resource, start, most, of_viewer)
+    stretch = _stretch(arms, start, now.xmin, enough, whose_left=channel_id if of_viewer else None)
+    page = Page(resource, start, most, of_viewer, stretch.departures)
     for name, look in many.items():
-        page.rows |= look([entry for entry in entries if entry.resource == name], start, most + 1)
-    if is_all := page.take(entries) and len(entries) < enough:
+        page.rows |= look([entry for entry in stretch.entries if entry.resource == name], start, most + 1)
+    if is_all := page.take(stretch.entries) and stretch.is_all:
         page.place = Place(now.xmin)
     cursor = Cursor(page.place, now.database)
     return Changes(list(page.keys), cursor, is_all, Written(page.chosen, page.whose, frozenset(page.gone)))
@@ -367,7 +398,14 @@ def _position(entry: Entry) -> tuple[int, str, str]:
 class Page:
     """A page of changes while it is filled: `take` goes on from where the last one ended."""
 
-    def __init__(self, resource: str, start: Place, most: int, of_viewer: OfViewer | None) -> None:
+    def __init__(
+        self,
+        resource: str,
+        start: Place,
+        most: int,
+        of_viewer: OfViewer | None,
+        departures: Mapping[Place, Departure],
+    ) -> None:
         self.keys: dict[str, None] = {}
         self.chosen: dict[str, Choice] = {}
         self.whose: dict[str, str] = {}
@@ -377,6 +415,7 @@ class Page:
         self._resource = resource
         self._most = most
         self._of_viewer = of_viewer
+        self._departures = departures
         self._expanded = 0
 
     def take(self, entries: Sequence[Entry]) -> bool:
@@ -407,12 +446,12 @@ class Page:
             return self.rows[entry.place]
         if entry.resource != VISIBILITY:
             return [Row(key, key) for key in entry.keys if key > after]
-        if departure := entry.departure:
-            self.gone |= {departure.viewer} - {""}
-            return [Row(key, key) for key in sorted(departure.rows.get(self._resource, ())) if key > after]
         if self._of_viewer is None or self._expanded == EXPANDED_AT_ONCE:
             return None
         self._expanded += 1
+        if departure := self._departures.get(entry.place):
+            self.gone |= {departure.viewer} - {""}
+            return [Row(key, key) for key in sorted(departure.rows.get(self._resource, ())) if key > after]
         note_choice(self.chosen, entry)
         return [Row(key, key) for key in self._of_viewer(entry.place.key, _choice(entry), after, room + 1)]
 
@@ -438,7 +477,53 @@ def _unsealed(sealed: str) -> list[str]:
     return sorted(json.loads(text)) if text else []
 
 
-def _entries(arms: Iterable[tuple[str, int | None]], start: Place, until: int, most: int) -> list[Entry]:
+class Stretch(NamedTuple):
+    """What the log has for a page of a list."""
+
+    entries: list[Entry]
+    departures: Mapping[Place, Departure]
+    """Those of the entries that tell that somebody left."""
+    is_all: bool
+
+
+def _stretch(
+    arms: Sequence[tuple[str, int | None]], start: Place, until: int, most: int, whose_left: int | None
+) -> Stretch:
+    """What is still to be told from a place on, at most `most` entries; who left that channel where they hid."""
+    enough = most + len(arms)  # up to one in each stretch stands where it was left
+    entries = _entries(arms, start, until, enough, with_departures=False)
+    end: tuple[int, str, str] = (until, "", "")
+    if is_more := len(entries) == enough:
+        end = _position(entries[-1])
+        until = end[0] + 1
+    found = {entry.place: entry for entry in entries}
+    departures: dict[Place, Departure] = {}
+    if whose_left is not None:
+        left = _left(whose_left, start, until, enough)
+        if sum(each.place.xid > start.xid for each in left) >= enough:
+            is_more, end = True, min(end, (left[-1].place.xid + 1, "", ""))
+        for entry in left:
+            departure = Departure.unsealed(entry.sealed)
+            place = departure.stood(entry.place.xid)
+            known = departures.get(place)
+            departures[place] = known + departure if known else departure
+            # Who was purged, and hid everywhere, has an entry of that in the clear: it is the same.
+            found[place] = Entry(place, entry.at)
+    new = sorted((each for each in found.values() if _is_after(each, start) and _position(each) <= end), key=_position)
+    return Stretch(new[:most], departures, not is_more and len(new) <= most)
+
+
+def _left(channel_id: int, start: Place, until: int, most: int) -> list[Entry]:
+    """Who left a channel, from the transaction on in which a place is: of each transaction all."""
+    values: dict[str, Any] = {"channel": channel_id, "resource": VISIBILITY, "sealed": SEALED}
+    with connection.cursor() as cursor:
+        cursor.execute(DEPARTED, values | {"start": start.xid, "until": until, "most": most})
+        return [Entry(Place(xid), at, sealed) for xid, at, sealed in cursor.fetchall()]
+
+
+def _entries(
+    arms: Iterable[tuple[str, int | None]], start: Place, until: int, most: int, *, with_departures: bool = True
+) -> list[Entry]:
     """The next entries of some resources, each of a channel or of everywhere, from a place on, in order.
 
     Those that stand at the place itself are among them.
@@ -446,7 +531,10 @@ def _entries(arms: Iterable[tuple[str, int | None]], start: Place, until: int, m
     selects: list[str] = []
     values: list[Any] = []
     for resource, channel in arms:
-        selects.append(_ARM.format(channel="channel_id IS NULL" if channel is None else "channel_id = %s"))
+        which = "channel_id IS NULL" if channel is None else "channel_id = %s"
+        if resource == VISIBILITY and not with_departures:
+            which += f" AND key < '{SEALED}'"
+        selects.append(_ARM.format(which=which))
         values += [f"{resource}{EVERYWHERE}" if channel is None else resource, *([] if channel is None else [channel])]
         values += [resource, start.xid, start.key, until, most]
     with connection.cursor() as cursor:

@@ -8,7 +8,7 @@ from django.db import connection
 
 from streams import changekeeping, sync
 from streams.models import Change, ChangeMark, Channel
-from streams.sync import Choice, Cursor, Place
+from streams.sync import Choice, Cursor, Departure, Place
 from streams.tests.cast import make_channel
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -239,6 +239,63 @@ def test_many_who_choose_at_once_take_more_pages_and_not_more_queries(django_ass
             page = sync.changed(channel.pk, "things", cursor, 100, lambda viewer, *_: [f"of-{viewer}"])
         told, is_all, cursor = told + page.keys, page.is_all, page.next
     assert told == [f"of-v{n:02}" for n in range(20)]
+
+
+def test_who_was_erased_is_gone_where_it_says_that_they_hid(django_assert_max_num_queries):
+    """First, last or in the middle of a transaction, here or everywhere, in one part or two."""
+    channel = make_channel()
+    people = [f"v{number:02}" for number in range(20)]
+    cursor = sync.begin()
+    Change.objects.bulk_create(Change(channel=channel, resource="visibility", key=key) for key in people)
+    log(*people, resource="visibility")
+
+    def of_viewer(viewer: str, _choice: Choice, after: str, most: int) -> list[str]:
+        return [row for row in (f"{viewer} a", f"{viewer} b") if row > after][:most]
+
+    def pages(most: int) -> list[tuple[list[str], frozenset[str], Place | None]]:
+        """Which rows each tells, who is gone or is to be looked for, and where it ended."""
+        told: list[sync.Changes] = []
+        while not told or not told[-1].is_all:
+            with django_assert_max_num_queries(12):
+                since = told[-1].next if told else cursor
+                told.append(sync.changed(channel.pk, "things", since, most, of_viewer))
+        return [
+            (page.keys, page.written.gone | page.written.chosen.keys(), None if page.is_all else page.next.place)
+            for page in told
+        ]
+
+    sizes = (1, 3, 100)
+    before = [pages(most) for most in sizes]
+    for viewer in ("v07", "v00", "v06", "v19", "v05"):
+        for entry in Change.objects.filter(key=viewer):
+            arm = "visibility" if entry.channel_id else "visibility*"
+            for number, row in enumerate("ba"):
+                departure = Departure("" if number else viewer, {"things": [f"{viewer} {row}"]}, viewer, arm)
+                fields = {"xid": entry.xid, "at": entry.at, "resource": "visibility", "channel": channel}
+                Change.objects.create(**fields, key=f"~{viewer} {number}", sealed=departure.sealed())
+            if entry.channel_id or viewer != "v06":  # of who was purged, it stays that they hid everywhere
+                entry.delete()
+        assert [pages(most) for most in sizes] == before, viewer
+
+
+def test_many_who_are_purged_at_once_are_told_page_by_page(django_assert_max_num_queries):
+    channel = make_channel()
+    begun = cursor = sync.begin()
+    people = [f"v{number:02}" for number in range(30)]
+    for some in (people[:20], people[20:]):
+        Change.objects.bulk_create(
+            Change(channel=channel, resource="visibility", key=f"~{99 - number}", sealed=Departure(viewer, {}).sealed())
+            for number, viewer in enumerate(some)
+        )
+    told: list[str] = []
+    is_all = False
+    while not is_all:
+        with django_assert_max_num_queries(12):
+            page = sync.changed(channel.pk, "things", cursor, 1, lambda *_: [])
+        assert len(page.written.gone) <= sync.EXPANDED_AT_ONCE
+        told, is_all, cursor = [*told, *sorted(page.written.gone)], page.is_all, page.next
+    assert told == people
+    assert sync.changed(channel.pk, "things", begun, 100, lambda *_: []).keys == []
 
 
 def test_it_is_told_whose_deleted_rows_were_and_who_chose_something():

@@ -22,8 +22,9 @@ from streams.models import Change, Channel, Delivery
 from streams.webhooks.delivering import content_of
 from streams.webhooks.events import GONE, Found
 from streams.webhooks.telling import tell
+from streamstats.api import changes
 from viewers import choices
-from viewers.models import Profile, Viewer
+from viewers.models import Profile, Viewer, ViewerTotal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -251,6 +252,58 @@ def test_a_delivery_that_waits_is_sealed_and_still_says_it(world):
     assert content["data"]["viewer"] == WREN
     tell(datetime.now(UTC))
     assert readers.webhook.deliveries.filter(event=GONE).count() == 1
+
+
+def one_by_one(world: World, people: list[Viewer]) -> None:
+    for viewer in people:
+        choices.hide(viewer)
+
+
+def together(world: World, people: list[Viewer]) -> None:
+    """In one transaction, within which pages end."""
+    choices.remove_pages(world.channel, [viewer.pk for viewer in people], None)
+
+
+def be_erased_of_many(_world: World, viewer: Viewer) -> None:
+    assert erase(choices.ask_to_erase(viewer))
+
+
+def be_purged_of_many(world: World, viewer: Viewer) -> None:
+    ViewerTotal.objects.exclude(viewer=viewer).update(last_seen_at=datetime.now(UTC) + DAY)
+    be_purged(world)
+
+
+def page_of(name: str, channel: Channel, cursor: sync.Cursor, most: int) -> tuple[set[str], sync.Cursor | None]:
+    """Who is gone there, and where the next page begins."""
+    found = changes(OF_VIEWERS[name], channel, cursor, most)
+    gone = OF_VIEWERS[name].absent(channel, [], found.written).gone
+    return set(gone), None if found.is_all else found.next
+
+
+@pytest.mark.parametrize("hide", [one_by_one, together])
+@pytest.mark.parametrize("go", [be_erased_of_many, be_purged_of_many])
+def test_no_cursor_says_who_of_the_hidden_is_erased_or_purged(world, hide, go):
+    """Whoever asks again for the pages that they had is told the same names by each, and sent on to the same place."""
+    people = [make_viewer(world.channel, f"20{number:02}", f"p{number}") for number in range(9)]
+    at, gift = datetime.now(UTC), {"channel": world.channel, "viewer": world.wren, "kind": "subgift"}
+    for viewer in people:
+        for number in range(2):
+            ChatEvent.objects.create(id=f"{viewer.pk} {number}", **gift, recipient_id=viewer.pk, occurred_at=at)
+    before = sync.begin()
+    hide(world, people)
+    had: dict[tuple[str, int, sync.Cursor], tuple[set[str], sync.Cursor | None]] = {}
+    for name in ("viewers", "events"):
+        for most in (1, 50):
+            cursor: sync.Cursor | None = before
+            while cursor:
+                had[name, most, cursor] = page_of(name, world.channel, cursor, most)
+                _, cursor = had[name, most, cursor]
+    assert {name for (name, most, _), (_, then) in had.items() if most == 50 and then} == {"viewers", "events"}
+    for viewer in people[5:7]:  # the last of a page by 50, and the first of the next one
+        go(world, viewer)
+    for (name, most, cursor), (gone, following) in had.items():
+        again, then = page_of(name, world.channel, cursor, most)
+        assert (again, then if following else None) == (gone, following), (name, most)
 
 
 def test_the_log_names_nobody_who_was_erased_in_the_clear(world):
