@@ -48,6 +48,8 @@ log = structlog.get_logger(__name__)
 
 NAME = "live"
 FOLLOWED = (*TOLD, sync.ANEW)
+CHOICES = {sync.VISIBILITY, sync.ANEW}
+"""After one of these, what was read before may name who is not shown."""
 DEPARTED = "departed"
 """Of somebody whom the log does not name in the clear: they are gone, and may have come back since."""
 NUMBERS = ("at", "total", "today", "minute", "emotes")
@@ -296,7 +298,7 @@ class Watch:
             return
         has_begun, self._place = self._place is None, found.next
         # Of what came before it began nothing is known to who was quicker: they look once more.
-        if has_begun or any(entry.resource == sync.ANEW for entry in found.entries):
+        if has_begun or any(entry.resource in CHOICES for entry in found.entries):
             self.forget()
         if has_begun or found.entries:
             self._wake()

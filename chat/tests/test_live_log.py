@@ -212,7 +212,16 @@ def test_what_was_read_before_a_choice_is_served_to_nobody_after_it(world, monke
         assert not [told for told in shared.stretch.events if b"redemption" in told.event]
 
 
-def test_what_was_read_before_pages_became_opt_in_is_thrown_away(world):
+@pytest.mark.parametrize(
+    "choose",
+    [
+        lambda world: Channel.objects.update(page_policy="opt-in"),
+        lambda world: Viewer.objects.filter(pk=world.ann.pk).update(hidden_at=timezone.now()),
+    ],
+    ids=["pages become opt-in", "she hides"],
+)
+def test_what_was_read_before_a_choice_is_thrown_away_though_nobody_says_so(world, choose):
+    """The log says it, also where the word from Redis is lost."""
     start = sync.begin()
     world.redeem("r1")
 
@@ -220,7 +229,7 @@ def test_what_was_read_before_pages_became_opt_in_is_thrown_away(world):
         watch = live.Watch(feed(), world.channel, start.database)
         await watch._look()
         before = await watch.stretch(start.place)
-        await in_thread(lambda: Channel.objects.update(page_policy="opt-in"))
+        await in_thread(choose, world)
         await watch._look()
         after = await watch.stretch(start.place)
         return [sum(b"redemption" in told.event for told in each.stretch.events) for each in (before, after)]
