@@ -11,7 +11,7 @@ that only we can read (streams/sealed.py), until they are forgotten like all oth
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any, NamedTuple
 
@@ -87,17 +87,30 @@ SELECT FROM streams_webhook WHERE %(channel)s::bigint IS NULL OR channel_id = %(
 ORDER BY id FOR NO KEY UPDATE
 """
 
+# No index has what was sent and answered.
+_DELIVERY_NAMES_THEM = """
+(viewer_id = %(viewer)s OR body::text ~* %(anywhere)s OR answer ~* %(anywhere)s OR key = %(viewer)s)
+"""
+FIND_DELIVERIES = f"SELECT id FROM streams_delivery WHERE {_DELIVERY_NAMES_THEM}"
+# In the order in which all take them who take many.
+TAKE_DELIVERIES = f"""
+SELECT id FROM streams_delivery
+WHERE (id = ANY(%(found)s) OR made_at >= %(since)s OR tried_at >= %(since)s) AND {_DELIVERY_NAMES_THEM}
+ORDER BY id FOR UPDATE
+"""
 # Of deliveries that tell who is gone, that alone stays, sealed, until it was told.
 SEAL_DELIVERIES = """
-UPDATE streams_delivery SET sealed = %(sealed)s, viewer_id = '', key = '', body = NULL, answer = '', problem = ''
-WHERE event = %(gone)s AND key = %(viewer)s AND sealed = '' AND state = %(waiting)s
+UPDATE streams_delivery SET sealed = %(sealed)s
+WHERE id = ANY(%(taken)s) AND event = %(gone)s AND key = %(viewer)s AND sealed = '' AND state = %(waiting)s
 """
-_NAMES_THEM = "(viewer_id = %(viewer)s OR body::text ~* %(anywhere)s OR answer ~* %(anywhere)s OR key = %(viewer)s)"
-DELETE_DELIVERIES = f"DELETE FROM streams_delivery WHERE sealed = '' AND {_NAMES_THEM}"
-EMPTY_DELIVERIES = f"""
+EMPTY_DELIVERIES = """
 UPDATE streams_delivery SET viewer_id = '', key = '', body = NULL, answer = '', problem = ''
-WHERE sealed <> '' AND {_NAMES_THEM}
+WHERE id = ANY(%(taken)s) AND sealed <> ''
 """
+DELETE_DELIVERIES = "DELETE FROM streams_delivery WHERE id = ANY(%(taken)s) AND sealed = ''"
+
+WRITTEN_WITHIN = timedelta(hours=1)
+"""Of the time that it says, a delivery is stored, and so is what came back of an attempt: both take minutes at most."""
 
 
 class Named(NamedTuple):
@@ -109,6 +122,14 @@ class Named(NamedTuple):
     """Every transaction below this number was over by then."""
     entries: Mapping[str, Sequence[int]]
     """By viewer."""
+
+
+class Told(NamedTuple):
+    """The deliveries that name a viewer, as they were found at one time."""
+
+    since: datetime
+    """What was made or tried before was seen."""
+    deliveries: Sequence[int]
 
 
 class Stand(NamedTuple):
@@ -226,11 +247,25 @@ def hold_webhooks(cursor: CursorWrapper, channel: int | None = None) -> None:
     cursor.execute(HOLD_WEBHOOKS, {"channel": channel})
 
 
-def forget_deliveries(cursor: CursorWrapper, viewer_id: str, mentions: Mentions) -> int:
-    """Delete what webhooks were told of somebody; how many deliveries that were. That they are gone is told still."""
+def find_deliveries(viewer_id: str, mentions: Mentions) -> Told:
+    """Look for what webhooks were told of somebody. It reads all deliveries: ask before anybody has to wait."""
+    since = datetime.now(UTC) - WRITTEN_WITHIN
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_DELIVERIES, {"viewer": viewer_id, "anywhere": mentions.anywhere})
+        return Told(since, [delivery for (delivery,) in cursor.fetchall()])
+
+
+def forget_deliveries(cursor: CursorWrapper, viewer_id: str, mentions: Mentions, told: Told) -> int:
+    """Delete what webhooks were told of somebody, found or since; how many deliveries that were. That they are gone is
+    told still.
+    """
+    names = {"viewer": viewer_id, "anywhere": mentions.anywhere}
+    found: dict[str, Any] = {"found": told.deliveries, "since": told.since}
+    cursor.execute(TAKE_DELIVERIES, found | names)
+    values: dict[str, Any] = {"viewer": viewer_id, "taken": [delivery for (delivery,) in cursor.fetchall()]}
     waiting = {"gone": GONE, "waiting": Delivery.State.WAITING, "sealed": seal(viewer_id)}
-    cursor.execute(SEAL_DELIVERIES, waiting | {"viewer": viewer_id})
-    cursor.execute(EMPTY_DELIVERIES, values := {"viewer": viewer_id, "anywhere": mentions.anywhere})
+    cursor.execute(SEAL_DELIVERIES, values | waiting)
+    cursor.execute(EMPTY_DELIVERIES, values)
     cursor.execute(DELETE_DELIVERIES, values)
     return int(cursor.rowcount)
 

@@ -245,6 +245,7 @@ class Eraser(Leaver):
         self._forget_pages()
         _throw_pages_away()
         named = copied.find_named([self.viewer_id])
+        told = copied.find_deliveries(self.viewer_id, self.mentions)
         with self._batch() as (cursor, removed):
             list(Viewer.objects.select_for_update().filter(pk=self.viewer_id))  # nobody can refer to it any more
             verdicts.keep(cursor, self.viewer_id)
@@ -256,7 +257,7 @@ class Eraser(Leaver):
             removed["viewers.Viewer"] += cursor.rowcount
             copied.forget_named(cursor, [self.viewer_id], named)
             copied.hold_webhooks(cursor)
-            removed["streams.Delivery"] += copied.forget_deliveries(cursor, self.viewer_id, self.mentions)
+            removed["streams.Delivery"] += copied.forget_deliveries(cursor, self.viewer_id, self.mentions, told)
             removed.update(self._kept)
             done = {"steps_done": self.erasure.steps, "state": Progress.DONE, "finished_at": datetime.now(UTC)}
             self._note(viewer_id="", step="", **done)

@@ -1,22 +1,29 @@
 """What was told of who leaves is found without anybody having to wait for it, however much was told of others."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.db.models import Q
 from redis import Redis
 
 from chat import copied, purge
+from chat.erasure import erase
 from chat.tests.lines import DAY, privmsg
+from chat.tests.patience import until_in_threads
 from chat.tests.plans import plans_after
-from chat.tests.wholesite import EVENING, PERSON, WholeSite
+from chat.tests.wholesite import EVENING, PERSON, SHOWN, WholeSite
+from chat.tests.writers import in_thread, waiting
 from streams.locks import LOCK_CHANNELS
-from streams.models import Change
+from streams.models import Change, Delivery
+from streams.webhooks.telling import forget as forget_deliveries
+from viewers import choices
 from viewers.models import ViewerTotal
 
+DAYS = timedelta(days=1)
 LATELY = date(2026, 5, 2)
 """The person was last seen before it, all others of the channel later."""
 
@@ -112,3 +119,48 @@ def test_many_who_are_purged_share_one_look_at_the_log(site, monkeypatch):
     assert met > 2
     purge_all(site, f"{met} viewers purged", fewer_messages=1000)
     assert looked == [met]
+
+
+def erase_person(site: WholeSite) -> None:
+    assert erase(choices.ask_to_erase(site.person))
+
+
+def test_no_webhook_waits_while_all_deliveries_are_read(site):
+    with plans_after(copied.HOLD_WEBHOOKS, "streams_delivery") as plans:
+        erase_person(site)
+    assert len(plans) == 4
+    assert not [plan for plan in plans if "Seq Scan" in plan or not looks_up(plan, "id|made_at|tried_at")]
+
+
+def test_deliveries_that_name_them_since_they_were_looked_for_go_too(site, monkeypatch):
+    find = copied.find_deliveries
+    answered = Delivery.objects.get(event_id="event-3")  # which names somebody else
+
+    def find_and_go_on(*asked: Any) -> copied.Told:
+        told = find(*asked)
+        made = {"webhook": answered.webhook, "event": "gift", "viewer_id": PERSON, "key": "late"}
+        Delivery.objects.create(event_id="late", **made)
+        Delivery.objects.filter(pk=answered.pk).update(
+            made_at=datetime.now(UTC) - 3 * DAYS, tried_at=datetime.now(UTC), answer=f"thank you, {SHOWN}"
+        )
+        return told
+
+    monkeypatch.setattr(copied, "find_deliveries", find_and_go_on)
+    erase_person(site)
+    assert list(Delivery.objects.values_list("event_id", flat=True)) == ["event-4"]
+
+
+def forget_old(_site: WholeSite) -> None:
+    assert forget_deliveries(datetime.now(UTC) + 30 * DAYS) == 5
+
+
+@pytest.mark.parametrize("deed", [erase_person, forget_old])
+def test_whoever_takes_many_deliveries_takes_the_first_one_first(site, deed):
+    first, second, *_ = Delivery.objects.order_by("pk")
+    Delivery.objects.filter(pk=first.pk).update(made_at=datetime.now(UTC) + DAYS)  # the last that is met in the table
+    with transaction.atomic():
+        Delivery.objects.select_for_update().get(pk=first.pk)
+        done = in_thread(deed, site)
+        until_in_threads(lambda: waiting(1)() or done.done())
+        assert Delivery.objects.select_for_update(skip_locked=True).filter(pk=second.pk).exists()
+    done.result(timeout=60)

@@ -116,6 +116,8 @@ class Delivery(models.Model):
             models.Index(fields=["webhook", "-made_at"], name="delivery_of_webhook"),
             # The oldest, to be forgotten.
             models.Index(fields=["made_at"], name="delivery_by_time"),
+            # Those that were tried while it was looked whom they name, when somebody is erased.
+            models.Index(fields=["tried_at"], condition=models.Q(tried_at__isnull=False), name="delivery_by_attempt"),
         ]
 
     def __str__(self) -> str:

@@ -111,10 +111,14 @@ def forget(now: datetime) -> int:
     """Delete what was delivered, or was not, long ago; return how many they were."""
     forgotten = 0
     while True:
-        old = Delivery.objects.filter(made_at__lt=now - KEPT_FOR).order_by("made_at")[:FORGOTTEN_AT_ONCE]
-        deleted, _ = Delivery.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+        oldest = Delivery.objects.filter(made_at__lt=now - KEPT_FOR).order_by("made_at")
+        old = list(oldest.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
+        with transaction.atomic():
+            # In the order in which an erasure takes them, or each could wait for the other.
+            list(Delivery.objects.select_for_update().filter(pk__in=old).order_by("pk").values_list("pk"))
+            deleted, _ = Delivery.objects.filter(pk__in=old).delete()
         forgotten += deleted
-        if deleted < FORGOTTEN_AT_ONCE:
+        if len(old) < FORGOTTEN_AT_ONCE:
             return forgotten
 
 
