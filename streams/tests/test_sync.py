@@ -298,6 +298,25 @@ def test_many_who_are_purged_at_once_are_told_page_by_page(django_assert_max_num
     assert sync.changed(channel.pk, "things", begun, 100, lambda *_: []).keys == []
 
 
+def test_who_left_is_told_in_full_before_what_came_later():
+    channel = make_channel()
+    cursor = sync.begin()
+    people = [f"v{number:02}" for number in range(9)]
+    for viewer in people:
+        Change.objects.bulk_create(
+            Change(channel=channel, resource="visibility", key=f"~{part}", sealed=Departure(name, {}, viewer).sealed())
+            for part, name in enumerate((viewer, "", ""))
+        )
+    log("later", channel=channel)
+    told: list[str] = []
+    is_all = False
+    while not is_all:
+        page = sync.changed(channel.pk, "things", cursor, 1, lambda *_: [])
+        told += [*sorted(page.written.gone), *page.keys]
+        is_all, cursor = page.is_all, page.next
+    assert told == [*people, "later"]
+
+
 def test_it_is_told_whose_deleted_rows_were_and_who_chose_something():
     channel = make_channel()
     cursor = sync.begin()
