@@ -74,9 +74,12 @@ class Supervisor:
         folder: Path,
         *,
         stops_last: bool = False,
+        dies_by: signal.Signals = signal.SIGTERM,
     ) -> None:
-        """Start a program that dies with this process; `stops_last` is for what others complain about when it goes."""
-        line = f"exec {shlex.join([*launcher(AS_IS, 'SIGTERM'), *command])}"
+        """Start a program that dies with this process, by that signal; `stops_last` is for what others complain about
+        when it goes.
+        """
+        line = f"exec {shlex.join([*launcher(AS_IS, dies_by.name), *command])}"
         process = Process(line, name=name, colour=next(self._colours), env=dict(environment), cwd=str(folder))
         self._printer.width = max(self._printer.width, len(name))
         self.programs.append(Program(name, stops_last))

@@ -135,8 +135,8 @@ def check_port() -> None:
 def start_programs(supervisor: Supervisor, port: int, simulator_port: int | None) -> None:
     environment = environment_of_programs(os.environ, simulator_port)
 
-    def start(name: str, *command: str, stops_last: bool = False) -> None:
-        supervisor.start(name, command, environment, PROJECT, stops_last=stops_last)
+    def start(name: str, *command: str, **how: Any) -> None:
+        supervisor.start(name, command, environment, PROJECT, **how)
 
     if simulator_port:
         start("simulator", *MANAGE, "simulate", "--port", str(simulator_port), "--verbosity", "0", stops_last=True)
@@ -146,7 +146,9 @@ def start_programs(supervisor: Supervisor, port: int, simulator_port: int | None
     for name, queue in WORKERS.items():
         options = ("--queues", queue, "--hostname", f"{name}@%h", "--concurrency", "1", "--loglevel", "warning")
         start(name, *CELERY, "worker", *options)
-    start("beat", *CELERY, "beat", "--schedule", str(settings.LAYOUT.schedule), "--pidfile=", "--loglevel", "warning")
+    # Told to end while it begins, beat may go on for ever, beside the next one. A kill spoils nothing of it.
+    schedule = ("--schedule", str(settings.LAYOUT.schedule), "--pidfile=")
+    start("beat", *CELERY, "beat", *schedule, "--loglevel", "warning", dies_by=signal.SIGKILL)
 
 
 def environment_of_programs(own: Mapping[str, str], simulator_port: int | None) -> dict[str, str]:
