@@ -67,11 +67,17 @@ sealed = '' AND (%(channel)s::bigint IS NULL OR channel_id = %(channel)s) AND re
 FIND_NAMED = f"SELECT {_VIEWER}, id FROM streams_change WHERE {_NAMES_THEM_IN_CLEAR}"
 FORGET_FOUND = "DELETE FROM streams_change WHERE id = ANY(%s) AND sealed = ''"
 FORGET_SINCE = f"DELETE FROM streams_change WHERE xid >= %(until)s AND {_NAMES_THEM_IN_CLEAR}"
-# The last that is known of whether these viewers are shown: in a channel, and everywhere.
+# The last that is known of whether these viewers are shown: in a channel, and everywhere. Asked for with one condition,
+# both would be looked for among all channels.
 LAST_CHOICES = """
-SELECT DISTINCT ON (key, channel_id) key, channel_id IS NOT NULL, xid, at FROM streams_change
-WHERE (channel_id = %s OR channel_id IS NULL) AND resource = %s AND key = ANY(%s) AND sealed = ''
-ORDER BY key, channel_id, xid DESC
+SELECT DISTINCT ON (key, is_here) key, is_here, xid, at FROM (
+    SELECT key, true AS is_here, xid, at FROM streams_change
+    WHERE channel_id = %(channel)s AND resource = %(resource)s AND key = ANY(%(viewers)s) AND sealed = ''
+    UNION ALL
+    SELECT key, false, xid, at FROM streams_change
+    WHERE channel_id IS NULL AND resource = %(resource)s AND key = ANY(%(viewers)s) AND sealed = ''
+) chosen
+ORDER BY key, is_here, xid DESC
 """
 ADD_SEALED = """
 INSERT INTO streams_change (channel_id, resource, key, sealed)
@@ -175,7 +181,7 @@ def seal_departures(cursor: CursorWrapper, channel: Channel, viewers: Sequence[s
 
 def _last_choices(cursor: CursorWrapper, channel: int, viewers: Sequence[str]) -> dict[tuple[str, bool], Stand]:
     """By viewer, and whether it is for this channel alone."""
-    cursor.execute(LAST_CHOICES, [channel, VISIBILITY, list(viewers)])
+    cursor.execute(LAST_CHOICES, {"channel": channel, "resource": VISIBILITY, "viewers": list(viewers)})
     return {
         (viewer, is_here): Stand(xid, at, VISIBILITY if is_here else f"{VISIBILITY}{EVERYWHERE}")
         for viewer, is_here, xid, at in cursor.fetchall()

@@ -356,7 +356,7 @@ def test_a_copy_kept_by_what_changed_is_what_is_there_however_writers_overlap(re
         while not copier.take():
             pass
         assert copier.copy == copier.look(), copier.resource.name
-        assert copier.told > 0, copier.resource.name
+        assert copier.told + copier.gone > 0, copier.resource.name  # in the end, all may be hidden
         assert (copier.gone > 0) == copier.resource.is_of_viewers
         if copier.resource.is_of_viewers:
             assert not [key for key in copier.named if key.startswith(("unseen", *unseen))]
