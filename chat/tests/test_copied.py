@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from redis import Redis
 
@@ -52,7 +52,19 @@ def looks_up(plan: str, *columns: str) -> bool:
     return any(all(re.search(rf"\b{name}\b", found) for name in columns) for found in re.findall("Index Cond.*", plan))
 
 
+def log_much_of_others(many: int) -> None:
+    """So many that it matters to Postgres whether it reads all of them."""
+    Change.objects.bulk_create(
+        Change(channel_id=1_000 + number % 10, resource=resource, key=f"{number}")
+        for number in range(many)
+        for resource in ("messages", "viewers", "visibility")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE streams_change")
+
+
 def test_what_the_log_said_of_messages_before_is_looked_for_in_their_channel_alone(site):
+    log_much_of_others(3_000)
     with plans_after(LOCK_CHANNELS, "streams_change") as plans:
         purge_person(site)
     earlier = [plan for plan in plans if plan.startswith(copied.TAKE_EARLIER)]
@@ -61,6 +73,7 @@ def test_what_the_log_said_of_messages_before_is_looked_for_in_their_channel_alo
 
 
 def test_the_ingest_waits_for_nothing_that_reads_the_whole_log(site):
+    log_much_of_others(3_000)
     with plans_after(LOCK_CHANNELS, "streams_change") as plans:
         purge_person(site)
     assert len(plans) >= 5
@@ -125,7 +138,21 @@ def erase_person(site: WholeSite) -> None:
     assert erase(choices.ask_to_erase(site.person))
 
 
+def make_old_deliveries(many: int) -> None:
+    """So many that it matters to Postgres whether it reads all of them."""
+    told = Delivery.objects.get(event_id="event-3")
+    long_ago = datetime.now(UTC) - 3 * DAYS
+    Delivery.objects.bulk_create(
+        Delivery(webhook=told.webhook, event="gift", event_id=f"old-{number}", key=f"{number}")
+        for number in range(many)
+    )
+    Delivery.objects.update(made_at=long_ago, tried_at=long_ago)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE streams_delivery")
+
+
 def test_no_webhook_waits_while_all_deliveries_are_read(site):
+    make_old_deliveries(5_000)
     with plans_after(copied.HOLD_WEBHOOKS, "streams_delivery") as plans:
         erase_person(site)
     assert len(plans) == 4
